@@ -1,0 +1,351 @@
+"""The vocabulary of schema changes: what a statement does, whatever dialect or tool wrote it.
+
+Names are qualified only when they are not in `public`. One statement may yield several Operations (ALTER TABLE with
+three actions yields three); they share `sql`, `line` and `statement`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from backendgen.sql.schema import Column, Constraint, Index, Type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """Anything that a statement does. `line` and `column` are 1-based, in the text that was given to the parser."""
+
+    sql: str = field(default="", compare=False)
+    line: int = field(default=0, compare=False)
+    column: int = field(default=0, compare=False)
+    end_line: int = field(default=0, compare=False)
+    statement: int = field(default=0, compare=False)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that it names; foreign-key parents are not among them."""
+        table = getattr(self, "table", "")
+        return (table,) if table else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateTable(Operation):
+    """CREATE TABLE, with its inline constraints and the indexes that back them."""
+
+    table: str
+    columns: tuple[Column, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+    partition_of: str = ""
+    partitioned: bool = False
+    temporary: bool = False
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropTable(Operation):
+    """DROP TABLE of one table (a list yields several Operations)."""
+
+    table: str
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameTable(Operation):
+    """ALTER TABLE ... RENAME TO."""
+
+    table: str
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddColumn(Operation):
+    """ADD COLUMN; `constraints` are those written inline."""
+
+    table: str
+    definition: Column
+    constraints: tuple[Constraint, ...] = ()
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropColumn(Operation):
+    """DROP COLUMN."""
+
+    table: str
+    name: str
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameColumn(Operation):
+    """RENAME COLUMN."""
+
+    table: str
+    name: str
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlterColumnType(Operation):
+    """ALTER COLUMN ... TYPE, with the SQL of its USING."""
+
+    table: str
+    name: str
+    type: Type
+    using: str = ""
+    collation: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetNotNull(Operation):
+    """ALTER COLUMN ... SET NOT NULL."""
+
+    table: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropNotNull(Operation):
+    """ALTER COLUMN ... DROP NOT NULL."""
+
+    table: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetDefault(Operation):
+    """ALTER COLUMN ... SET DEFAULT, or DROP DEFAULT when `default` is None."""
+
+    table: str
+    name: str
+    default: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddConstraint(Operation):
+    """ADD CONSTRAINT; `constraint.valid` is False for NOT VALID, `constraint.using_index` names the adopted index."""
+
+    table: str
+    constraint: Constraint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidateConstraint(Operation):
+    """VALIDATE CONSTRAINT."""
+
+    table: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropConstraint(Operation):
+    """DROP CONSTRAINT."""
+
+    table: str
+    name: str
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameConstraint(Operation):
+    """RENAME CONSTRAINT."""
+
+    table: str
+    name: str
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateIndex(Operation):
+    """CREATE INDEX; `only` for ON ONLY a partitioned parent. An unnamed index has PostgreSQL's own name."""
+
+    table: str
+    index: Index
+    concurrently: bool = False
+    if_not_exists: bool = False
+    only: bool = False
+    named: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropIndex(Operation):
+    """DROP INDEX of one index."""
+
+    index: str
+    concurrently: bool = False
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameIndex(Operation):
+    """ALTER INDEX ... RENAME TO."""
+
+    index: str
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reindex(Operation):
+    """REINDEX of an index, table, schema or database (`target`)."""
+
+    target: str
+    name: str
+    concurrently: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateType(Operation):
+    """CREATE TYPE or DOMAIN; `values` for an enum, `base` and `constraints` for a domain."""
+
+    name: str
+    values: tuple[str, ...] = ()
+    base: Type | None = None
+    constraints: tuple[Constraint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddEnumValue(Operation):
+    """ALTER TYPE ... ADD VALUE."""
+
+    name: str
+    value: str
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameEnumValue(Operation):
+    """ALTER TYPE ... RENAME VALUE."""
+
+    name: str
+    value: str
+    new_value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateView(Operation):
+    """CREATE VIEW or MATERIALIZED VIEW; `query` is its SELECT, `reads` the relations that it names."""
+
+    name: str
+    query: str = ""
+    reads: tuple[str, ...] = ()
+    materialized: bool = False
+    replace: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop(Operation):
+    """DROP of anything that is not a table, column, index or constraint: `object_type` is `view`, `type`, `schema` ..."""
+
+    object_type: str
+    name: str
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rename(Operation):
+    """RENAME of anything else: `object_type` is `view`, `type`, `schema`, `sequence` ..."""
+
+    object_type: str
+    name: str
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetSchema(Operation):
+    """ALTER TABLE ... SET SCHEMA."""
+
+    table: str
+    schema: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truncate(Operation):
+    """TRUNCATE of one table."""
+
+    table: str
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRows(Operation):
+    """INSERT, UPDATE, DELETE or MERGE; `where` is the SQL of its condition, empty without one."""
+
+    verb: str
+    table: str
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetSetting(Operation):
+    """SET or RESET of a parameter: `SET LOCAL lock_timeout = '2s'`; `value` is None for a reset."""
+
+    name: str
+    value: str | None
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction(Operation):
+    """BEGIN, COMMIT or ROLLBACK (`verb` is lower case; START TRANSACTION is `begin`, END is `commit`)."""
+
+    verb: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockTable(Operation):
+    """LOCK TABLE of one table; `mode` as PostgreSQL spells it, in capitals."""
+
+    table: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachPartition(Operation):
+    """ALTER TABLE parent ATTACH PARTITION."""
+
+    table: str
+    partition: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetachPartition(Operation):
+    """ALTER TABLE parent DETACH PARTITION."""
+
+    table: str
+    partition: str
+    concurrently: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewriteTable(Operation):
+    """VACUUM FULL, CLUSTER, SET LOGGED/UNLOGGED, SET TABLESPACE, SET ACCESS METHOD (`how`)."""
+
+    table: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshView(Operation):
+    """REFRESH MATERIALIZED VIEW."""
+
+    name: str
+    concurrently: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Harmless(Operation):
+    """A statement that was understood and changes nothing that this model holds: GRANT, COMMENT, CREATE FUNCTION ..."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotUnderstood(Operation):
+    """A statement that could not be parsed, or whose effect is not known (a DO block, dynamic SQL). Never passed over."""
+
+    reason: str

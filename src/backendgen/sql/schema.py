@@ -1,0 +1,110 @@
+"""The state of a database as a replay of Operations knows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ConstraintKind = Literal["primary_key", "unique", "check", "foreign_key", "exclude", "not_null"]
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A column's type by its canonical PostgreSQL name (`bigint`, `character varying`, `timestamp with time zone`)."""
+
+    name: str
+    modifiers: tuple[int, ...] = ()
+    array: bool = False
+
+    def __str__(self) -> str:
+        modifiers = f"({','.join(map(str, self.modifiers))})" if self.modifiers else ""
+        return f"{self.name}{modifiers}{'[]' if self.array else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column. `default` and `generated` are SQL expressions; `markers` are the `@words` of its trailing comment."""
+
+    name: str
+    type: Type
+    not_null: bool = False
+    default: str | None = None
+    generated: str | None = None
+    stored: bool = False
+    identity: Literal["", "always", "by default"] = ""
+    markers: frozenset[str] = frozenset()
+    comment: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A table constraint, also one that was written inline at its column. Unnamed ones get PostgreSQL's own name."""
+
+    kind: ConstraintKind
+    name: str
+    columns: tuple[str, ...] = ()
+    expression: str = ""
+    references: str = ""
+    referenced_columns: tuple[str, ...] = ()
+    on_delete: str = ""
+    valid: bool = True
+    using_index: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IndexKey:
+    """One key of an index: a column, or an expression when `column` is empty."""
+
+    column: str
+    expression: str = ""
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index; those that back a primary key or unique constraint are listed too, under the constraint's name."""
+
+    name: str
+    table: str
+    keys: tuple[IndexKey, ...]
+    unique: bool = False
+    method: str = "btree"
+    where: str = ""
+    include: tuple[str, ...] = ()
+    valid: bool = True
+    line: int = 0
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The key columns in order; an expression key is an empty string."""
+        return tuple(key.column for key in self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table. `columns`, `constraints` and `indexes` are in order of creation; `partition_of` names its parent."""
+
+    name: str
+    columns: tuple[Column, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    partition_of: str = ""
+    partitioned: bool = False
+    temporary: bool = False
+    comment: str = ""
+    line: int = 0
+
+    def column(self, name: str) -> Column | None:
+        """Return the named column, or None."""
+        return next((column for column in self.columns if column.name == name), None)
+
+    def constraint(self, name: str) -> Constraint | None:
+        """Return the named constraint, or None."""
+        return next((constraint for constraint in self.constraints if constraint.name == name), None)
+
+    @property
+    def primary_key(self) -> tuple[str, ...]:
+        """The primary key's columns, empty without one."""
+        return next((c.columns for c in self.constraints if c.kind == "primary_key"), ())
