@@ -1,0 +1,21 @@
+"""The entry point. `--version` is answered before anything is imported: scripts and editors ask it often."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; returns only through SystemExit."""
+    if sys.argv[1:] in (["--version"], ["-V"]):
+        from backendgen import __version__
+
+        sys.stdout.write(f"backendgen {__version__}\n")
+        raise SystemExit(0)
+    from backendgen.cli import run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""The report for programs: everything that is known, with a version of its own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from backendgen import __version__
+from backendgen.errors import Problem
+from backendgen.findings.finding import Finding, Location, Report
+from backendgen.rules import Rulebook
+
+FORMAT = 1
+
+
+def render(report: Report, rulebook: Rulebook) -> str:
+    """Render as one JSON object with `findings`, `ignored`, `skipped`, `failures` and the number of `files`."""
+    content = {
+        "format": FORMAT,
+        "tool": {"name": "backendgen", "version": __version__},
+        "files": report.files,
+        "findings": [_finding(one, rulebook) for one in report.findings],
+        "ignored": [{**_finding(one.finding, rulebook), "reason": one.reason} for one in report.ignored],
+        "skipped": [_problem(one) for one in report.skipped],
+        "failures": [_problem(one) for one in report.failures],
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def _finding(one: Finding, rulebook: Rulebook) -> dict[str, Any]:
+    rule = rulebook[one.rule_id]
+    return {
+        "rule": rule.id,
+        "title": rule.title,
+        **_location(one.location),
+        "severity": one.severity.word,
+        "confidence": one.confidence.word,
+        "message": one.message,
+        "fix": one.fix,
+        "symbol": one.symbol,
+        "engines": list(one.engines),
+        "steps": [{**_location(step.location), "note": step.note} for step in one.steps],
+        "cwe": list(rule.cwe),
+        "owasp": list(rule.owasp + rule.api),
+        "fingerprint": one.fingerprint,
+    }
+
+
+def _location(location: Location) -> dict[str, Any]:
+    end = {"end_line": location.end_line} if location.end_line else {}
+    return {"path": location.path, "line": location.line, "column": location.column, **end}
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    return {"message": problem.message, "path": problem.path, "line": problem.line, "hint": problem.hint}
