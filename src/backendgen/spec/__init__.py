@@ -1,1 +1,1 @@
-"""The spec: the YAML language that `backendgen new` reads, as frozen data and as a loader that finds all errors at once."""
+"""The spec: the YAML language that `backendgen new` reads, as frozen data and a loader that finds all errors at once."""
