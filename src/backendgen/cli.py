@@ -30,10 +30,7 @@ app = typer.Typer(
 
 def _examples(*lines: str) -> str:
     """Format an epilog; the backspace keeps its lines from being wrapped."""
-    return "
-Examples:
-" + "
-".join(f"  backendgen {line}" for line in lines)
+    return "\b\nExamples:\n" + "\n".join(f"  backendgen {line}" for line in lines)
 
 
 FORMAT_HELP = "text, json or sarif."
@@ -70,7 +67,9 @@ def run() -> NoReturn:
     sys.exit(2)
 
 
-@app.callback(invoke_without_command=True, epilog=_examples("new spec.yaml -o service", "audit .", "migrate-check migrations"))
+@app.callback(
+    invoke_without_command=True, epilog=_examples("new spec.yaml -o service", "audit .", "migrate-check migrations")
+)
 def root(version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.")] = False) -> None:
     """Write, audit and safely migrate backend services."""
     if version:
@@ -79,9 +78,7 @@ def root(version: Annotated[bool, typer.Option("--version", "-V", help="Print th
         typer.echo(f"backendgen {__version__}")
 
 
-@app.command(
-    epilog=_examples("new spec.yaml -o orders", "new spec.yaml --dry-run", "new spec.yaml --strict")
-)
+@app.command(epilog=_examples("new spec.yaml -o orders", "new spec.yaml --dry-run", "new spec.yaml --strict"))
 def new(
     spec: Annotated[Path, typer.Argument(help="The service's YAML spec.", show_default=False)],
     output: Annotated[
@@ -114,9 +111,13 @@ def new(
         return
     files.write_tree(target, tree, force=force)
     typer.echo(f"{len(tree)} files written to {target}\n")
-    typer.echo(
-        f"Next:\n  cd {target}\n  scripts/run     # PostgreSQL, migrations and the API on this machine\n  scripts/test    # its own tests"
-    )
+    typer.echo(f"Next:\n  cd {target}")
+    typer.echo("  scripts/run     # PostgreSQL, migrations and the API on this machine")
+    typer.echo("  scripts/test    # its own tests")
+
+
+def _choices(assumption: Assumption) -> str:
+    return f"choices: {', '.join(assumption.choices)}" if assumption.choices else ""
 
 
 @app.command(
@@ -141,7 +142,9 @@ def audit(
 
 @app.command(
     epilog=_examples(
-        "migrate-check migrations", "migrate-check alembic/versions --fail-on high", "migrate-check 0042.sql --pg-version 16"
+        "migrate-check migrations",
+        "migrate-check alembic/versions --fail-on high",
+        "migrate-check 0042.sql --pg-version 16",
     )
 )
 def migrate_check(
