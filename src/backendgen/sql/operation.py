@@ -7,6 +7,7 @@ three actions yields three); they share `sql`, `line` and `statement`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from backendgen.sql.schema import Column, Constraint, Index, Type
 
@@ -28,6 +29,16 @@ class Operation:
         return (table,) if table else ()
 
 
+@dataclass(frozen=True, slots=True)
+class Like:
+    """LIKE other_table in CREATE TABLE, and what INCLUDING takes along beside names, types and NOT NULL."""
+
+    table: str
+    defaults: bool = False
+    constraints: bool = False
+    indexes: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateTable(Operation):
     """CREATE TABLE, with its inline constraints and the indexes that back them."""
@@ -39,6 +50,8 @@ class CreateTable(Operation):
     partitioned: bool = False
     temporary: bool = False
     if_not_exists: bool = False
+    inherits: tuple[str, ...] = ()
+    like: tuple[Like, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +134,33 @@ class SetDefault(Operation):
     table: str
     name: str
     default: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetGenerated(Operation):
+    """ALTER COLUMN ... SET EXPRESSION, or DROP EXPRESSION when `expression` is None."""
+
+    table: str
+    name: str
+    expression: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetIdentity(Operation):
+    """ALTER COLUMN ... ADD or SET GENERATED ... AS IDENTITY, or DROP IDENTITY when `identity` is empty."""
+
+    table: str
+    name: str
+    identity: Literal["", "always", "by default"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetComment(Operation):
+    """COMMENT ON TABLE, or ON COLUMN when `name` is given; an empty comment removes it."""
+
+    table: str
+    name: str = ""
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +254,8 @@ class AddEnumValue(Operation):
     name: str
     value: str
     if_not_exists: bool = False
+    before: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,10 +280,14 @@ class CreateView(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop(Operation):
-    """DROP of anything that is not a table, column, index or constraint: `object_type` is `view`, `type`, `schema` ..."""
+    """DROP of anything that is not a table, column, index or constraint: `object_type` is `view`, `type`, `schema` ...
+
+    `table` is that of a policy, trigger or rule.
+    """
 
     object_type: str
     name: str
+    table: str = ""
     if_exists: bool = False
     cascade: bool = False
 
@@ -257,7 +303,7 @@ class Rename(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetSchema(Operation):
-    """ALTER TABLE ... SET SCHEMA."""
+    """ALTER TABLE ... SET SCHEMA; `schema` is where it goes, `public` also spelt out."""
 
     table: str
     schema: str
@@ -273,7 +319,7 @@ class Truncate(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRows(Operation):
-    """INSERT, UPDATE, DELETE or MERGE; `where` is the SQL of its condition, empty without one."""
+    """INSERT, UPDATE, DELETE, MERGE or COPY FROM (`verb` is lower case); `where` is the SQL of its condition, or empty."""
 
     verb: str
     table: str
@@ -339,13 +385,22 @@ class RefreshView(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Harmless(Operation):
-    """A statement that was understood and changes nothing that this model holds: GRANT, COMMENT, CREATE FUNCTION ..."""
+    """A statement that was understood and changes nothing that this model holds: GRANT, CREATE FUNCTION, CREATE TRIGGER ...
+
+    `table` is the one that it concerns, if it names one.
+    """
 
     what: str
+    table: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotUnderstood(Operation):
-    """A statement that could not be parsed, or whose effect is not known (a DO block, dynamic SQL). Never passed over."""
+    """A statement that could not be parsed, or whose effect is not known (a DO block, dynamic SQL). Never passed over.
+
+    `error_line` and `error_column` are where the parser stopped, 0 when that is unknown.
+    """
 
     reason: str
+    error_line: int = 0
+    error_column: int = 0

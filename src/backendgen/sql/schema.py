@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 ConstraintKind = Literal["primary_key", "unique", "check", "foreign_key", "exclude", "not_null"]
+
+
+# Built-in names have spaces, extension types may carry modifiers that are no numbers: geometry(Point,4326).
+_PLAIN_TYPE = re.compile(r"[a-z_][a-z0-9_$. ]*(?:\(.*\))?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +22,11 @@ class Type:
     array: bool = False
 
     def __str__(self) -> str:
+        """Return it as SQL: `timestamp(3) with time zone`, `"OrderStatus"[]`."""
+        name = self.name if _PLAIN_TYPE.match(self.name) else ".".join(f'"{part}"' for part in self.name.split("."))
         modifiers = f"({','.join(map(str, self.modifiers))})" if self.modifiers else ""
-        return f"{self.name}{modifiers}{'[]' if self.array else ''}"
+        first, space, zone = name.partition(" with")
+        return f"{first}{modifiers}{space}{zone}{'[]' if self.array else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """A table constraint, also one that was written inline at its column. Unnamed ones get PostgreSQL's own name."""
+    """A table constraint, also one that was written inline at its column. An unnamed one has PostgreSQL's own name.
+
+    `columns` of a check are those that its expression names. `on_delete` is lower case (`cascade`, `set null`), empty for
+    NO ACTION.
+    """
 
     kind: ConstraintKind
     name: str
@@ -50,6 +62,7 @@ class Constraint:
     on_delete: str = ""
     valid: bool = True
     using_index: str = ""
+    named: bool = True
     line: int = 0
 
 
@@ -64,7 +77,10 @@ class IndexKey:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index; those that back a primary key or unique constraint are listed too, under the constraint's name."""
+    """An index; those that back a primary key or unique constraint are listed too, under the constraint's name.
+
+    `expression_columns` are the columns that its expressions and its `where` name.
+    """
 
     name: str
     table: str
@@ -73,6 +89,7 @@ class Index:
     method: str = "btree"
     where: str = ""
     include: tuple[str, ...] = ()
+    expression_columns: tuple[str, ...] = ()
     valid: bool = True
     line: int = 0
 
@@ -108,3 +125,18 @@ class Table:
     def primary_key(self) -> tuple[str, ...]:
         """The primary key's columns, empty without one."""
         return next((c.columns for c in self.constraints if c.kind == "primary_key"), ())
+
+    def index(self, name: str) -> Index | None:
+        """Return the named index, or None."""
+        return next((index for index in self.indexes if index.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view; `reads` are the relations that its query names, `indexes` those of a materialized one."""
+
+    name: str
+    query: str = ""
+    reads: tuple[str, ...] = ()
+    materialized: bool = False
+    indexes: tuple[Index, ...] = ()

@@ -1,0 +1,198 @@
+"""The thin interface to PostgreSQL's own parser, and what is read from single nodes of its tree.
+
+The only importer of postgast: another binding of libpg_query would be fitted in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from google.protobuf.message import DecodeError, Message
+from postgast import PgQueryError, deparse, parse_plpgsql, pg_query_pb2
+from postgast import parse as _parse
+
+from backendgen.sql.lexer import quote
+from backendgen.sql.schema import Type
+
+pb = pg_query_pb2
+Node = pg_query_pb2.Node
+
+# PostgreSQL's internal names by the names that format_type() prints.
+_CANONICAL = {
+    "int2": "smallint",
+    "int4": "integer",
+    "int8": "bigint",
+    "float4": "real",
+    "float8": "double precision",
+    "decimal": "numeric",
+    "bool": "boolean",
+    "bpchar": "character",
+    "varchar": "character varying",
+    "varbit": "bit varying",
+    "time": "time without time zone",
+    "timetz": "time with time zone",
+    "timestamp": "timestamp without time zone",
+    "timestamptz": "timestamp with time zone",
+}
+_INTERVAL_PRECISION = 2  # INTERVAL(3) carries a mask of fields before its precision
+
+
+class SyntaxProblem(Exception):
+    """The parser refused the text; `offset` is 0-based, in characters, None when it is unknown."""
+
+    def __init__(self, message: str, offset: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.offset = offset
+
+
+def parse_tree(sql: str) -> list[Node]:
+    """Parse SQL into its statements. Raises SyntaxProblem for whatever cannot be parsed, whatever its bytes."""
+    if "\0" in sql:
+        raise SyntaxProblem("a NUL character is not allowed in SQL", sql.index("\0"))
+    try:
+        return [raw.stmt for raw in _parse(sql).stmts]
+    except PgQueryError as error:
+        raise SyntaxProblem(error.message, error.cursorpos - 1 if error.cursorpos > 0 else None) from error
+    except DecodeError as error:
+        raise SyntaxProblem("the statement is nested too deeply to be read") from error
+    except UnicodeError as error:
+        raise SyntaxProblem("the statement is not valid Unicode") from error
+
+
+def routine_tree(sql: str) -> Any:
+    """Parse the PL/pgSQL of a DO block or CREATE FUNCTION into JSON. Raises SyntaxProblem."""
+    try:
+        return parse_plpgsql(sql)
+    except (PgQueryError, ValueError, RecursionError) as error:
+        raise SyntaxProblem(str(error)) from error
+
+
+def expression_sql(node: Node) -> str:
+    """Return an expression as PostgreSQL would write it."""
+    kind = node.WhichOneof("node")
+    if kind == "a_const" and node.a_const.HasField("ival"):
+        return str(node.a_const.ival.ival)
+    if kind == "func_call" and node.ByteSize() < _SMALL and (plain := _plain_call(node.func_call)):
+        return plain
+    tree = pb.ParseResult()
+    tree.stmts.add().stmt.select_stmt.target_list.add().res_target.val.CopyFrom(node)
+    return deparse(tree).removeprefix("SELECT ")
+
+
+_SMALL = 64
+
+
+def _plain_call(call: pb.FuncCall) -> str:
+    """Return `now()` and its like without asking the deparser, which costs as much as a parse."""
+    if call.args or len(call.funcname) != 1:
+        return ""
+    name = call.funcname[0].string.sval
+    bare = not (call.agg_star or call.agg_order or call.HasField("agg_filter") or call.HasField("over"))
+    return f"{name}()" if bare and call.funcformat == pb.COERCE_EXPLICIT_CALL and name.isidentifier() and name.islower() else ""
+
+
+def query_sql(node: Node) -> str:
+    """Return a statement as PostgreSQL would write it."""
+    tree = pb.ParseResult()
+    tree.stmts.add().stmt.CopyFrom(node)
+    return deparse(tree)
+
+
+def strings(nodes: Iterable[Node]) -> tuple[str, ...]:
+    """Return a list of names."""
+    return tuple(node.string.sval for node in nodes)
+
+
+def qualified(parts: Iterable[str]) -> str:
+    """Join a name's parts, dropping an empty or `public` schema and the catalog."""
+    names = [part for part in parts if part][-2:]
+    return names[-1] if names[:-1] in ([], ["public"]) else ".".join(names)
+
+
+def relation(node: pb.RangeVar) -> str:
+    """Return a relation's name, qualified when it is not in `public`."""
+    schema = node.schemaname
+    return f"{schema}.{node.relname}" if schema and schema != "public" else node.relname
+
+
+def object_names(node: Node) -> tuple[str, ...]:
+    """Return the parts of the name of something to drop, comment on or rename."""
+    kind = node.WhichOneof("node")
+    if kind == "list":
+        return strings(node.list.items)
+    if kind == "type_name":
+        return strings(node.type_name.names)
+    if kind == "object_with_args":
+        return strings(node.object_with_args.objname)
+    return (node.string.sval,)
+
+
+def type_of(node: pb.TypeName) -> Type:
+    """Return a type by its canonical name; serial types are for the caller."""
+    names = [name.string.sval for name in node.names]
+    if len(names) > 1 and names[0] in ("pg_catalog", "public"):
+        names = names[1:]
+    name = ".".join(names)
+    name = _CANONICAL.get(name, name)
+    array = bool(node.array_bounds)
+    if not node.typmods:
+        return Type(name, (), array)
+    if all(modifier.a_const.HasField("ival") for modifier in node.typmods):
+        modifiers = tuple(modifier.a_const.ival.ival for modifier in node.typmods)
+        if name == "interval":
+            modifiers = modifiers[1:] if len(modifiers) == _INTERVAL_PRECISION else ()
+        return Type(name, modifiers, array)
+    return Type(f"{name}({','.join(map(expression_sql, node.typmods))})", (), array)
+
+
+def children(message: Message) -> Iterator[Message]:
+    """Yield the messages directly below, Node wrappers removed."""
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        for item in (value,) if isinstance(value, Message) else value:
+            if isinstance(item, Node):
+                kind = item.WhichOneof("node")
+                if kind:
+                    yield getattr(item, kind)
+            else:
+                yield item
+
+
+def descendants(message: Message) -> Iterator[Message]:
+    """Yield every message below, depth first, in the order of the text as far as the tree keeps it."""
+    stack = [message]
+    while stack:
+        current = stack.pop()
+        if current is not message:
+            yield current
+        stack.extend(reversed(list(children(current))))
+
+
+def column_names(*expressions: Node) -> tuple[str, ...]:
+    """Return the columns that table expressions (checks, index keys) name, each once; `t.a` counts as `a`."""
+    found: dict[str, None] = {}
+    for expression in expressions:
+        for message in descendants(expression):
+            if isinstance(message, pb.ColumnRef) and message.fields[-1].HasField("string"):
+                found[message.fields[-1].string.sval] = None
+    return tuple(found)
+
+
+def relations_read(query: Message) -> tuple[str, ...]:
+    """Return the relations that a query names, each once; not its own WITH queries."""
+    found: dict[str, None] = {}
+    own: set[str] = set()
+    for message in descendants(query):
+        if isinstance(message, pb.RangeVar):
+            found[relation(message)] = None
+        elif isinstance(message, pb.CommonTableExpr):
+            own.add(message.ctename)
+    return tuple(name for name in found if name not in own)
+
+
+def quoted(name: str) -> str:
+    """Return a possibly qualified name as SQL."""
+    return ".".join(map(quote, name.split(".")))

@@ -1,0 +1,422 @@
+"""PostgreSQL text to Operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from backendgen.sql.lexer import Statement, replace_parameters, split
+from backendgen.sql.operation import (
+    AddEnumValue,
+    ChangeRows,
+    CreateTable,
+    CreateType,
+    CreateView,
+    Harmless,
+    LockTable,
+    NotUnderstood,
+    Operation,
+    RefreshView,
+    Reindex,
+    RenameEnumValue,
+    RewriteTable,
+    SetComment,
+    SetSchema,
+    SetSetting,
+    Transaction,
+    Truncate,
+)
+from backendgen.sql.pg_query import (
+    Node,
+    SyntaxProblem,
+    expression_sql,
+    object_names,
+    parse_tree,
+    pb,
+    qualified,
+    query_sql,
+    relation,
+    relations_read,
+    strings,
+    type_of,
+)
+from backendgen.sql.postgres_alter import alter_table
+from backendgen.sql.postgres_drop import drop, rename
+from backendgen.sql.postgres_routine import static_statements
+from backendgen.sql.postgres_table import Place, constraint_of, create_index, create_table, named_constraints
+
+_LOCK_MODES = (
+    "",
+    "ACCESS SHARE",
+    "ROW SHARE",
+    "ROW EXCLUSIVE",
+    "SHARE UPDATE EXCLUSIVE",
+    "SHARE",
+    "SHARE ROW EXCLUSIVE",
+    "EXCLUSIVE",
+    "ACCESS EXCLUSIVE",
+)
+_TRANSACTION_VERBS = {
+    pb.TRANS_STMT_BEGIN: "begin",
+    pb.TRANS_STMT_START: "begin",
+    pb.TRANS_STMT_COMMIT: "commit",
+    pb.TRANS_STMT_ROLLBACK: "rollback",
+}
+_REINDEX_TARGETS = {
+    pb.REINDEX_OBJECT_INDEX: "index",
+    pb.REINDEX_OBJECT_TABLE: "table",
+    pb.REINDEX_OBJECT_SCHEMA: "schema",
+    pb.REINDEX_OBJECT_SYSTEM: "system",
+    pb.REINDEX_OBJECT_DATABASE: "database",
+}
+_META_READING_MORE = ("\\i", "\\ir", "\\include", "\\include_relative", "\\gexec")
+_UNKNOWN_EFFECT = {
+    "call_stmt": "CALL runs a procedure whose effect is not known",
+    "execute_stmt": "EXECUTE runs a prepared statement whose effect is not known",
+    "drop_owned_stmt": "DROP OWNED drops whatever the role owns",
+    "import_foreign_schema_stmt": "IMPORT FOREIGN SCHEMA creates tables that are not known here",
+    "alter_table_move_all_stmt": "ALTER TABLE ALL IN TABLESPACE rewrites tables that it does not name",
+}
+_NAMES = {
+    "create_trig_stmt": "CREATE TRIGGER",
+    "create_seq_stmt": "CREATE SEQUENCE",
+    "alter_seq_stmt": "ALTER SEQUENCE",
+    "createdb_stmt": "CREATE DATABASE",
+    "rule_stmt": "CREATE RULE",
+    "sec_label_stmt": "SECURITY LABEL",
+    "constraints_set_stmt": "SET CONSTRAINTS",
+    "variable_show_stmt": "SHOW",
+    "create_plang_stmt": "CREATE LANGUAGE",
+    "create_stats_stmt": "CREATE STATISTICS",
+    "alter_stats_stmt": "ALTER STATISTICS",
+    "create_foreign_server_stmt": "CREATE SERVER",
+}
+
+
+def parse(text: str) -> tuple[Operation, ...]:
+    """Translate a text of PostgreSQL statements into Operations, in order.
+
+    Never raises: a statement that cannot be parsed is NotUnderstood with the parser's message, and the others still come
+    through. Positions are 1-based and those of the statement's first token. psql commands that only print are Harmless.
+    """
+    operations: list[Operation] = []
+    for ordinal, statement in enumerate(split(text)):
+        operations += _translate(statement, ordinal)
+    return tuple(operations)
+
+
+def statement_problem(sql: str) -> str:
+    """Return why the SQL is not exactly one statement, or an empty string. `:name` and `%(name)s` may stand for values."""
+    import re
+
+    plain = re.sub(r"%\(\w+\)s", "$1", replace_parameters(sql, lambda _: "$1")).replace("%%", "%")
+    try:
+        found = parse_tree(plain)
+    except SyntaxProblem as problem:
+        return problem.message
+    return "" if len(found) == 1 else f"{len(found)} statements where one is wanted"
+
+
+def _translate(statement: Statement, ordinal: int) -> list[Operation]:
+    at = Place(statement, ordinal)
+    if statement.form == "meta":
+        return [_meta_command(at)]
+    try:
+        nodes = parse_tree(statement.text)
+        return [operation for node in nodes for operation in _operations(node, at)]
+    except SyntaxProblem as problem:
+        return [_not_understood(problem, at)]
+
+
+def _not_understood(problem: SyntaxProblem, at: Place) -> NotUnderstood:
+    line = column = 0
+    if problem.offset is not None:
+        text, offset = at.statement.text, min(problem.offset, len(at.statement.text))
+        line = at.statement.line_at(offset)
+        start = text.rfind("\n", 0, offset)
+        column = offset - start if start >= 0 else at.statement.column + offset
+    return NotUnderstood(reason=problem.message, error_line=line, error_column=column, **at.fields)
+
+
+def _meta_command(at: Place) -> Operation:
+    command = at.statement.text.split()[0]
+    if command in _META_READING_MORE:
+        return NotUnderstood(reason=f"psql's {command} runs SQL that is not in this text", **at.fields)
+    return Harmless(what=f"psql {command}", **at.fields)
+
+
+def _operations(node: Node, at: Place) -> Iterable[Operation]:
+    kind = node.WhichOneof("node") or ""
+    statement = getattr(node, kind)
+    if translate := _TRANSLATORS.get(kind):
+        return translate(statement, at)
+    if reason := _UNKNOWN_EFFECT.get(kind):
+        return (NotUnderstood(reason=reason, **at.fields),)
+    what = _NAMES.get(kind) or kind.removesuffix("_stmt").replace("_", " ").upper()
+    return (Harmless(what=what, table=_table_of(statement), **at.fields),)
+
+
+def _table_of(statement: Any) -> str:
+    """Return the table that CREATE TRIGGER, RULE or POLICY, COPY and the like name."""
+    fields = statement.DESCRIPTOR.fields_by_name
+    for name in ("relation", "table"):
+        if name in fields and fields[name].message_type is pb.RangeVar.DESCRIPTOR and statement.HasField(name):
+            return relation(getattr(statement, name))
+    return ""
+
+
+def _foreign_table(node: pb.CreateForeignTableStmt, at: Place) -> Iterator[Operation]:
+    yield create_table(node.base_stmt, at)
+
+
+def _create_as(node: pb.CreateTableAsStmt, at: Place) -> Iterator[Operation]:
+    name = relation(node.into.rel)
+    if node.objtype == pb.OBJECT_MATVIEW:
+        query, reads = query_sql(node.query), relations_read(node.query)
+        yield CreateView(name=name, query=query, reads=reads, materialized=True, **at.fields)
+        return
+    temporary = node.into.rel.relpersistence == "t"
+    yield CreateTable(table=name, temporary=temporary, if_not_exists=node.if_not_exists, **at.fields)
+
+
+def _view(node: pb.ViewStmt, at: Place) -> Iterator[Operation]:
+    query, reads = query_sql(node.query), relations_read(node.query)
+    yield CreateView(name=relation(node.view), query=query, reads=reads, replace=node.replace, **at.fields)
+
+
+def _enum(node: pb.CreateEnumStmt, at: Place) -> Iterator[Operation]:
+    yield CreateType(name=qualified(strings(node.type_name)), values=strings(node.vals), **at.fields)
+
+
+def _domain(node: pb.CreateDomainStmt, at: Place) -> Iterator[Operation]:
+    name = qualified(strings(node.domainname))
+    checks = [i.constraint for i in node.constraints if i.constraint.contype == pb.CONSTR_CHECK]
+    constraints = tuple(named_constraints(name, [constraint_of(check, at) for check in checks], at))
+    yield CreateType(name=name, base=type_of(node.type_name), constraints=constraints, **at.fields)
+
+
+def _composite(node: pb.CompositeTypeStmt, at: Place) -> Iterator[Operation]:
+    yield CreateType(name=relation(node.typevar), **at.fields)
+
+
+def _range(node: pb.CreateRangeStmt, at: Place) -> Iterator[Operation]:
+    yield CreateType(name=qualified(strings(node.type_name)), **at.fields)
+
+
+def _define(node: pb.DefineStmt, at: Place) -> Iterator[Operation]:
+    if node.kind == pb.OBJECT_TYPE:
+        yield CreateType(name=qualified(strings(node.defnames)), **at.fields)
+    else:
+        what = pb.ObjectType.Name(node.kind).removeprefix("OBJECT_").replace("_", " ")
+        yield Harmless(what=f"CREATE {what}", **at.fields)
+
+
+def _alter_enum(node: pb.AlterEnumStmt, at: Place) -> Iterator[Operation]:
+    name = qualified(strings(node.type_name))
+    if node.old_val:
+        yield RenameEnumValue(name=name, value=node.old_val, new_value=node.new_val, **at.fields)
+        return
+    neighbour, after = node.new_val_neighbor, node.new_val_is_after
+    yield AddEnumValue(
+        name=name,
+        value=node.new_val,
+        if_not_exists=node.skip_if_new_val_exists,
+        before="" if after else neighbour,
+        after=neighbour if after else "",
+        **at.fields,
+    )
+
+
+def _create_schema(node: pb.CreateSchemaStmt, at: Place) -> Iterator[Operation]:
+    yield Harmless(what="CREATE SCHEMA", **at.fields)
+    for element in node.schema_elts:
+        inner = getattr(element, element.WhichOneof("node") or "")
+        for name in ("relation", "view"):
+            if name in inner.DESCRIPTOR.fields_by_name and not getattr(inner, name).schemaname:
+                getattr(inner, name).schemaname = node.schemaname
+        yield from _operations(element, at)
+
+
+def _set_schema(node: pb.AlterObjectSchemaStmt, at: Place) -> Iterator[Operation]:
+    if node.HasField("relation") and node.object_type in (pb.OBJECT_TABLE, pb.OBJECT_FOREIGN_TABLE):
+        yield SetSchema(table=relation(node.relation), schema=node.newschema, **at.fields)
+    else:
+        what = pb.ObjectType.Name(node.object_type).removeprefix("OBJECT_").replace("_", " ")
+        yield Harmless(what=f"ALTER {what} SET SCHEMA", **at.fields)
+
+
+def _comment(node: pb.CommentStmt, at: Place) -> Iterator[Operation]:
+    names = object_names(node.object)
+    if node.objtype == pb.OBJECT_TABLE:
+        yield SetComment(table=qualified(names), comment=node.comment, **at.fields)
+    elif node.objtype == pb.OBJECT_COLUMN:
+        yield SetComment(table=qualified(names[:-1]), name=names[-1], comment=node.comment, **at.fields)
+    else:
+        yield Harmless(what="COMMENT", **at.fields)
+
+
+def _truncate(node: pb.TruncateStmt, at: Place) -> Iterator[Operation]:
+    for item in node.relations:
+        yield Truncate(table=relation(item.range_var), cascade=node.behavior == pb.DROP_CASCADE, **at.fields)
+
+
+def _change(verb: str) -> Callable[[Any, Place], Iterator[Operation]]:
+    def translate(node: Any, at: Place) -> Iterator[Operation]:
+        yield from _changes_within(node, at)
+        conditional = verb in ("update", "delete") and node.HasField("where_clause")
+        where = expression_sql(node.where_clause) if conditional else ""
+        yield ChangeRows(verb=verb, table=relation(node.relation), where=where, **at.fields)
+
+    return translate
+
+
+def _changes_within(node: Any, at: Place) -> Iterator[Operation]:
+    """Yield the INSERT, UPDATE and DELETE of WITH queries."""
+    for item in node.with_clause.ctes:
+        query = item.common_table_expr.ctequery
+        if query.WhichOneof("node") != "select_stmt":
+            yield from _operations(query, at)
+
+
+def _select(node: pb.SelectStmt, at: Place) -> Iterator[Operation]:
+    yield from _changes_within(node, at)
+    if node.HasField("into_clause"):
+        rel = node.into_clause.rel
+        yield CreateTable(table=relation(rel), temporary=rel.relpersistence == "t", **at.fields)
+        return
+    for target in node.target_list:
+        if target.res_target.val.WhichOneof("node") == "func_call" and (setting := _set_config(target.res_target.val, at)):
+            yield setting
+            return
+    yield Harmless(what="SELECT", **at.fields)
+
+
+def _set_config(node: Node, at: Place) -> SetSetting | None:
+    """Read `SELECT set_config('lock_timeout', '2s', true)`."""
+    call = node.func_call
+    if call.funcname[-1].string.sval != "set_config" or len(call.args) != 3:
+        return None
+    name, value, local = (argument.a_const for argument in call.args)
+    return SetSetting(name=name.sval.sval, value=value.sval.sval, local=local.boolval.boolval, **at.fields)
+
+
+def _copy(node: pb.CopyStmt, at: Place) -> Iterator[Operation]:
+    if node.is_from:
+        yield ChangeRows(verb="copy", table=relation(node.relation), **at.fields)
+    else:
+        yield Harmless(what="COPY", **at.fields)
+
+
+def _setting(node: pb.VariableSetStmt, at: Place) -> Iterator[Operation]:
+    if node.kind == pb.VAR_SET_MULTI or node.kind == pb.VAR_SET_CURRENT:
+        yield Harmless(what=f"SET {node.name}", **at.fields)
+    elif node.kind == pb.VAR_SET_VALUE:
+        value = ", ".join(_setting_value(argument) for argument in node.args)
+        yield SetSetting(name=node.name, value=value, local=node.is_local, **at.fields)
+    else:
+        name = "all" if node.kind == pb.VAR_RESET_ALL else node.name
+        yield SetSetting(name=name, value=None, local=node.is_local, **at.fields)
+
+
+def _setting_value(node: Node) -> str:
+    return node.a_const.sval.sval if node.a_const.HasField("sval") else expression_sql(node)
+
+
+def _transaction(node: pb.TransactionStmt, at: Place) -> Iterator[Operation]:
+    if verb := _TRANSACTION_VERBS.get(node.kind):
+        yield Transaction(verb=verb, **at.fields)
+    else:
+        what = pb.TransactionStmtKind.Name(node.kind).removeprefix("TRANS_STMT_").replace("_", " ")
+        yield Harmless(what=what, **at.fields)
+
+
+def _lock(node: pb.LockStmt, at: Place) -> Iterator[Operation]:
+    for item in node.relations:
+        yield LockTable(table=relation(item.range_var), mode=_LOCK_MODES[node.mode], **at.fields)
+
+
+def _option(options: Iterable[Node], name: str) -> bool:
+    """Whether `(name)` or `(name true)` is among a statement's options."""
+    for option in options:
+        if option.def_elem.defname == name:
+            value = option.def_elem.arg
+            return value.string.sval not in ("false", "off") and value.WhichOneof("node") != "boolean" or (
+                value.boolean.boolval
+            )
+    return False
+
+
+def _reindex(node: pb.ReindexStmt, at: Place) -> Iterator[Operation]:
+    name = relation(node.relation) if node.HasField("relation") else node.name
+    concurrently = _option(node.params, "concurrently")
+    yield Reindex(target=_REINDEX_TARGETS[node.kind], name=name, concurrently=concurrently, **at.fields)
+
+
+def _vacuum(node: pb.VacuumStmt, at: Place) -> Iterator[Operation]:
+    if not (node.is_vacuumcmd and _option(node.options, "full")):
+        yield Harmless(what="VACUUM" if node.is_vacuumcmd else "ANALYZE", **at.fields)
+        return
+    for table in [relation(item.vacuum_relation.relation) for item in node.rels] or [""]:
+        yield RewriteTable(table=table, how="VACUUM FULL", **at.fields)
+
+
+def _cluster(node: pb.ClusterStmt, at: Place) -> Iterator[Operation]:
+    yield RewriteTable(table=relation(node.relation), how="CLUSTER", **at.fields)
+
+
+def _refresh(node: pb.RefreshMatViewStmt, at: Place) -> Iterator[Operation]:
+    yield RefreshView(name=relation(node.relation), concurrently=node.concurrent, **at.fields)
+
+
+def _function(node: pb.CreateFunctionStmt, at: Place) -> Iterator[Operation]:
+    yield Harmless(what=f"CREATE {'PROCEDURE' if node.is_procedure else 'FUNCTION'}", **at.fields)
+
+
+def _do(node: pb.DoStmt, at: Place) -> Iterator[Operation]:
+    """Translate the static statements of a DO block as if all of its branches ran; dynamic ones are NotUnderstood."""
+    found = False
+    for inner in static_statements(node, at.statement):
+        found = True
+        if isinstance(inner, str):
+            yield NotUnderstood(reason=inner, **at.fields)
+        else:
+            yield from _translate(inner, at.ordinal)
+    if not found:
+        yield Harmless(what="DO", **at.fields)
+
+
+_TRANSLATORS: dict[str, Callable[[Any, Place], Iterable[Operation]]] = {
+    "create_stmt": lambda node, at: (create_table(node, at),),
+    "create_foreign_table_stmt": _foreign_table,
+    "create_table_as_stmt": _create_as,
+    "index_stmt": lambda node, at: (create_index(node, at),),
+    "alter_table_stmt": alter_table,
+    "drop_stmt": drop,
+    "rename_stmt": rename,
+    "view_stmt": _view,
+    "create_enum_stmt": _enum,
+    "create_domain_stmt": _domain,
+    "composite_type_stmt": _composite,
+    "create_range_stmt": _range,
+    "define_stmt": _define,
+    "alter_enum_stmt": _alter_enum,
+    "create_schema_stmt": _create_schema,
+    "alter_object_schema_stmt": _set_schema,
+    "comment_stmt": _comment,
+    "truncate_stmt": _truncate,
+    "insert_stmt": _change("insert"),
+    "update_stmt": _change("update"),
+    "delete_stmt": _change("delete"),
+    "merge_stmt": _change("merge"),
+    "select_stmt": _select,
+    "copy_stmt": _copy,
+    "variable_set_stmt": _setting,
+    "transaction_stmt": _transaction,
+    "lock_stmt": _lock,
+    "reindex_stmt": _reindex,
+    "vacuum_stmt": _vacuum,
+    "cluster_stmt": _cluster,
+    "refresh_mat_view_stmt": _refresh,
+    "create_function_stmt": _function,
+    "do_stmt": _do,
+}

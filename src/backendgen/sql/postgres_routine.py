@@ -1,0 +1,67 @@
+"""The static statements of a DO block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from backendgen.sql.lexer import Statement, split
+from backendgen.sql.pg_query import SyntaxProblem, parse_tree, pb, routine_tree
+
+_DYNAMIC = "EXECUTE runs SQL that is built at run time"
+
+
+def static_statements(node: pb.DoStmt, statement: Statement) -> Iterator[Statement | str]:
+    """Yield the SQL statements of a DO block in the order of its text, or why one cannot be known.
+
+    EXECUTE of a plain string literal is as good as static.
+    """
+    arguments = {argument.def_elem.defname: argument.def_elem.arg.string.sval for argument in node.args}
+    language = arguments.get("language", "plpgsql")
+    if language.lower() != "plpgsql":
+        yield f"a DO block in {language} cannot be read"
+        return
+    try:
+        tree = routine_tree(statement.text)
+    except SyntaxProblem as problem:
+        yield problem.message
+        return
+    body = statement.text.find(arguments.get("as", ""))
+    first_line = statement.line_at(max(body, 0))
+    for action in _actions(tree):
+        line = first_line + action.get("lineno", 1) - 1
+        if "sqlstmt" in action:
+            yield from _inner(action["sqlstmt"]["PLpgSQL_expr"]["query"], line)
+        else:
+            literal = _literal(action["query"]["PLpgSQL_expr"]["query"])
+            yield from [_DYNAMIC] if literal is None else _inner(literal, line)
+
+
+def _actions(tree: Any) -> Iterator[dict[str, Any]]:
+    """Yield the statements that run SQL, in order; queries that only feed variables, loops and conditions are not among them."""
+    stack = [tree]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, list):
+            stack.extend(reversed(current))
+        elif isinstance(current, dict):
+            for name in ("PLpgSQL_stmt_execsql", "PLpgSQL_stmt_dynexecute"):
+                if name in current:
+                    yield current[name]
+            stack.extend(reversed(current.values()))
+
+
+def _literal(expression: str) -> str | None:
+    """Return the text of an expression that is one string literal, else None."""
+    try:
+        (tree,) = parse_tree(f"SELECT {expression}")
+    except (SyntaxProblem, ValueError):
+        return None
+    value = tree.select_stmt.target_list[0].res_target.val if tree.select_stmt.target_list else None
+    return value.a_const.sval.sval if value and value.a_const.HasField("sval") else None
+
+
+def _inner(sql: str, line: int) -> Iterator[Statement]:
+    for found in split(sql):
+        first = line + found.line - 1
+        yield Statement(found.text, first, 1, first + found.end_line - found.line, found.comments)
