@@ -193,7 +193,9 @@ def parameters(sql: str) -> tuple[str, ...]:
 
 def replace_parameters(sql: str, replacement: Callable[[str], str]) -> str:
     """Replace each `:name` with what `replacement(name)` returns."""
-    return "".join(_PARAMETER.sub(lambda m: replacement(m[1]), chunk) if code else chunk for code, chunk in _chunks(sql))
+    return "".join(
+        _PARAMETER.sub(lambda m: replacement(m[1]), chunk) if code else chunk for code, chunk in _chunks(sql)
+    )
 
 
 def bind(sql: str) -> str:

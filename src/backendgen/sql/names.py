@@ -51,7 +51,6 @@ def joined(columns: Iterable[str]) -> str:
     return text
 
 
-
 def generated_name(table: str, constraint: Constraint, taken: Container[str]) -> str:
     """Return the name that PostgreSQL gives to this unnamed constraint of the (possibly qualified) table."""
     bare = table.rpartition(".")[2]
@@ -59,3 +58,11 @@ def generated_name(table: str, constraint: Constraint, taken: Container[str]) ->
     if constraint.kind == "primary_key" or (constraint.kind == "check" and len(columns) != 1):
         columns = ()
     return free_name(bare, joined(columns), _LABELS.get(constraint.kind, "not_null"), taken)
+
+
+def numbered(name: str, taken: Container[str]) -> str:
+    """Return the name with the first number from 1 that makes it free."""
+    number = 1
+    while (candidate := f"{name.encode()[: _LIMIT - len(str(number))].decode(errors='ignore')}{number}") in taken:
+        number += 1
+    return candidate

@@ -90,7 +90,11 @@ def _plain_call(call: pb.FuncCall) -> str:
         return ""
     name = call.funcname[0].string.sval
     bare = not (call.agg_star or call.agg_order or call.HasField("agg_filter") or call.HasField("over"))
-    return f"{name}()" if bare and call.funcformat == pb.COERCE_EXPLICIT_CALL and name.isidentifier() and name.islower() else ""
+    return (
+        f"{name}()"
+        if bare and call.funcformat == pb.COERCE_EXPLICIT_CALL and name.isidentifier() and name.islower()
+        else ""
+    )
 
 
 def query_sql(node: Node) -> str:

@@ -285,7 +285,9 @@ def _select(node: pb.SelectStmt, at: Place) -> Iterator[Operation]:
         yield CreateTable(table=relation(rel), temporary=rel.relpersistence == "t", **at.fields)
         return
     for target in node.target_list:
-        if target.res_target.val.WhichOneof("node") == "func_call" and (setting := _set_config(target.res_target.val, at)):
+        if target.res_target.val.WhichOneof("node") == "func_call" and (
+            setting := _set_config(target.res_target.val, at)
+        ):
             yield setting
             return
     yield Harmless(what="SELECT", **at.fields)
@@ -340,8 +342,10 @@ def _option(options: Iterable[Node], name: str) -> bool:
     for option in options:
         if option.def_elem.defname == name:
             value = option.def_elem.arg
-            return value.string.sval not in ("false", "off") and value.WhichOneof("node") != "boolean" or (
-                value.boolean.boolval
+            return (
+                value.string.sval not in ("false", "off")
+                and value.WhichOneof("node") != "boolean"
+                or (value.boolean.boolval)
             )
     return False
 

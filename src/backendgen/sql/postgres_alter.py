@@ -76,9 +76,7 @@ def _column_type(command: pb.AlterTableCmd, table: str, at: Place) -> Operation:
     collation = ".".join(part.string.sval for part in definition.coll_clause.collname)
     using = expression_sql(definition.raw_default) if definition.HasField("raw_default") else ""
     new_type = type_of(definition.type_name)
-    return AlterColumnType(
-        table=table, name=command.name, type=new_type, using=using, collation=collation, **at.fields
-    )
+    return AlterColumnType(table=table, name=command.name, type=new_type, using=using, collation=collation, **at.fields)
 
 
 def _default(command: pb.AlterTableCmd, table: str, at: Place) -> Operation:

@@ -2,35 +2,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from backendgen.sql.operation import Operation
-from backendgen.sql.schema import Index, Table
+from backendgen.sql.schema import Constraint, Index, Table, Type, View
+from backendgen.sql.table_changes import in_schema
 
 
 @dataclass(slots=True)
 class Schema:
-    """A database's tables, enums and views. The parts are frozen; `apply` advances the whole in place, in O(1) per operation.
+    """A database's tables, enums, views and domains. The parts are frozen; `apply` advances the whole in place.
 
-    (A frozen whole would copy its dictionaries for each of ten thousand statements.)
+    One operation costs in proportion to the table that it changes, not to the whole. (A frozen whole would copy its
+    dictionaries for each of ten thousand statements.) Change it through its methods only: they keep the lookups in step.
     """
 
     tables: dict[str, Table] = field(default_factory=dict)
     enums: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    views: dict[str, View] = field(default_factory=dict)
+    domains: dict[str, Type] = field(default_factory=dict)
+    _owners: dict[str, str] = field(default_factory=dict)  # index -> its table or materialized view
+    _constraint_names: Counter[str] = field(default_factory=Counter)
+    _children: dict[str, dict[str, None]] = field(default_factory=dict)  # table -> the tables that refer to it
+    _partitions: dict[str, dict[str, None]] = field(default_factory=dict)  # table -> its partitions
 
     def apply(self, operation: Operation) -> None:
         """Advance by one operation. One that names something unknown changes nothing."""
-        raise NotImplementedError
+        from backendgen.sql.schema_changes import CHANGES
+
+        change: Callable[[Schema, Any], None] | None = CHANGES.get(type(operation))
+        if change:
+            change(self, operation)
 
     def index(self, name: str) -> Index | None:
         """Return the named index, or None."""
-        raise NotImplementedError
+        holder = self.index_owner(name)
+        return next((index for index in holder.indexes if index.name == name), None) if holder else None
+
+    def index_owner(self, index: str) -> Table | View | None:
+        """Return the table or materialized view that has the named index, or None."""
+        owner = self._owners.get(index, "")
+        return self.tables.get(owner) or self.views.get(owner)
+
+    def references_to(self, table: str) -> tuple[tuple[Table, Constraint], ...]:
+        """Return the foreign keys that refer to a table, each with the table that has it."""
+        children = (self.tables[name] for name in self._children.get(table, ()))
+        return tuple((child, key) for child in children for key in child.constraints if key.references == table)
+
+    def partitions_of(self, table: str) -> tuple[Table, ...]:
+        """Return a table's partitions."""
+        return tuple(self.tables[name] for name in self._partitions.get(table, ()))
+
+    def views_reading(self, relation: str) -> tuple[View, ...]:
+        """Return the views whose queries name a table or view."""
+        return tuple(view for view in self.views.values() if relation in view.reads)
+
+    def taken(self, schema: str) -> TakenNames:
+        """Return the names that a new index or constraint in a schema cannot have."""
+        return TakenNames(self, schema)
+
+    def put(self, table: Table) -> None:
+        """Add a table, or replace the one of that name."""
+        self._forget(table.name)
+        self.tables[table.name] = table
+        for index in table.indexes:
+            self._owners[index.name] = table.name
+        for constraint in table.constraints:
+            self._constraint_names[constraint.name] += 1
+            if constraint.references:
+                self._children.setdefault(constraint.references, {})[table.name] = None
+        if table.partition_of:
+            self._partitions.setdefault(table.partition_of, {})[table.name] = None
+
+    def remove(self, table: str) -> None:
+        """Forget a table."""
+        self._forget(table)
+        self.tables.pop(table, None)
+
+    def _forget(self, name: str) -> None:
+        table = self.tables.get(name)
+        if table is None:
+            return
+        for index in table.indexes:
+            self._owners.pop(index.name, None)
+        for constraint in table.constraints:
+            self._constraint_names[constraint.name] -= 1
+            self._children.get(constraint.references, {}).pop(name, None)
+        self._partitions.get(table.partition_of, {}).pop(name, None)
+
+    def put_view(self, view: View) -> None:
+        """Add a view, or replace the one of that name."""
+        self.remove_view(view.name)
+        self.views[view.name] = view
+        for index in view.indexes:
+            self._owners[index.name] = view.name
+
+    def remove_view(self, name: str) -> None:
+        """Forget a view."""
+        if view := self.views.pop(name, None):
+            for index in view.indexes:
+                self._owners.pop(index.name, None)
+
+    def has_name(self, schema: str, name: str) -> bool:
+        """Whether a relation or constraint in the schema has this name already."""
+        inside = in_schema(schema, name)
+        relation = inside in self.tables or inside in self.views or inside in self._owners
+        return relation or self._constraint_names.get(name, 0) > 0
+
+
+@dataclass(frozen=True, slots=True)
+class TakenNames:
+    """The names of a schema's relations and constraints, asked for by `in`."""
+
+    whole: Schema
+    schema: str
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.whole.has_name(self.schema, name)
 
 
 def replay(operations: Iterable[Operation], onto: Schema | None = None) -> Schema:
     """Apply the operations in order to a new Schema, or to the one given, and return it."""
-    schema = onto or Schema()
+    schema = onto if onto is not None else Schema()
     for operation in operations:
         schema.apply(operation)
     return schema

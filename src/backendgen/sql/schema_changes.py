@@ -1,0 +1,385 @@
+"""What each Operation does to a Schema: one function per kind, in `CHANGES`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from backendgen.sql import operation as op
+from backendgen.sql import table_changes as tables
+from backendgen.sql.names import generated_name, joined, object_name
+from backendgen.sql.replay import Schema
+from backendgen.sql.schema import Column, Constraint, Table, View
+from backendgen.sql.table_changes import BACKED_BY_INDEX, bare, in_schema, schema_of
+
+
+def _update(schema: Schema, name: str, change: Callable[[Table], Table]) -> None:
+    if table := schema.tables.get(name):
+        schema.put(change(table))
+
+
+def _create_table(schema: Schema, change: op.CreateTable) -> None:
+    if change.table in schema.tables or change.table in schema.views:
+        return
+    own = {column.name for column in change.columns if column.type.name}
+    table = Table(
+        change.table,
+        columns=(
+            *(column for column in _inherited(schema, change) if column.name not in own),
+            *(column for column in change.columns if column.name in own),
+        ),
+        partition_of=change.partition_of,
+        partitioned=change.partitioned,
+        temporary=change.temporary,
+        line=change.line,
+    )
+    table = tables.with_constraints(table, change.constraints, schema.taken(schema_of(table.name)), schema.tables)
+    for like in (*change.like, *([op.Like(change.partition_of, True, True, True)] if change.partition_of else [])):
+        if source := schema.tables.get(like.table):
+            table = _copied(schema, table, source, like)
+    schema.put(table)
+
+
+def _inherited(schema: Schema, change: op.CreateTable) -> Iterator[Column]:
+    """Yield the columns that come from a partition's parent, INHERITS and LIKE."""
+    for name in (change.partition_of, *change.inherits):
+        if parent := schema.tables.get(name):
+            yield from parent.columns
+    for like in change.like:
+        if source := schema.tables.get(like.table):
+            for column in source.columns:
+                if like.defaults:
+                    yield column
+                else:
+                    yield replace(column, default=None, generated=None, stored=False, identity="")
+
+
+def _copied(schema: Schema, table: Table, source: Table, like: op.Like) -> Table:
+    """Return the table with the constraints and indexes that LIKE or a partitioned parent gives it, under own names."""
+    taken = schema.taken(schema_of(table.name))
+    wanted = [
+        replace(c, name=generated_name(table.name, c, ()), named=False) if c.kind in BACKED_BY_INDEX else c
+        for c in source.constraints
+        if (like.indexes if c.kind in BACKED_BY_INDEX else like.constraints)
+        and (c.kind != "foreign_key" or table.partition_of)
+        and not (c.kind == "primary_key" and table.primary_key)
+    ]
+    table = tables.with_constraints(table, wanted, taken, schema.tables)
+    if like.indexes:
+        backing = {in_schema(schema_of(source.name), c.name) for c in source.constraints}
+        for index in source.indexes:
+            if index.name not in backing:
+                name = object_name(bare(table.name), joined(c or "expr" for c in index.columns), "idx")
+                table = tables.with_index(table, replace(index, name=name), False, taken)
+    return table
+
+
+def _drop_table(schema: Schema, change: op.DropTable) -> None:
+    if change.table not in schema.tables:
+        return
+    for partition in schema.partitions_of(change.table):
+        _drop_table(schema, op.DropTable(table=partition.name, cascade=change.cascade))
+    if change.cascade:
+        _drop_foreign_keys(schema, change.table, None)
+        _drop_views_reading(schema, change.table)
+    schema.remove(change.table)
+
+
+def _drop_foreign_keys(schema: Schema, table: str, columns: tuple[str, ...] | None) -> None:
+    """Drop the foreign keys that refer to a table, or only those to exactly these columns."""
+    for child, key in schema.references_to(table):
+        if columns is None or set(key.referenced_columns) == set(columns):
+            schema.put(tables.without_constraint(schema.tables[child.name], key.name))
+
+
+def _drop_views_reading(schema: Schema, relation: str) -> None:
+    for view in schema.views_reading(relation):
+        if view.name in schema.views:
+            schema.remove_view(view.name)
+            _drop_views_reading(schema, view.name)
+
+
+def _rename_table(schema: Schema, change: op.RenameTable) -> None:
+    _move(schema, change.table, in_schema(schema_of(change.table), change.new_name))
+
+
+def _set_schema(schema: Schema, change: op.SetSchema) -> None:
+    _move(schema, change.table, in_schema(change.schema, bare(change.table)))
+
+
+def _move(schema: Schema, name: str, new_name: str) -> None:
+    """Give a table, view or index (ALTER TABLE takes all of them) another name, and everybody who refers to it."""
+    if new_name in schema.tables or new_name in schema.views:
+        return
+    if view := schema.views.get(name):
+        schema.remove_view(name)
+        schema.put_view(replace(view, name=new_name))
+    elif table := schema.tables.get(name):
+        children, partitions = schema.references_to(name), schema.partitions_of(name)
+        schema.remove(name)
+        schema.put(tables.with_name(table, new_name))
+        for child, _ in children:
+            _update(schema, child.name, lambda t: tables.referring_to(t, name, new_name))
+        for partition in partitions:
+            schema.put(replace(partition, partition_of=new_name))
+    else:
+        _rename_index(schema, op.RenameIndex(index=name, new_name=bare(new_name)))
+    for reader in schema.views_reading(name):
+        schema.put_view(replace(reader, reads=tuple(new_name if r == name else r for r in reader.reads)))
+
+
+def _add_column(schema: Schema, change: op.AddColumn) -> None:
+    for name in _with_descendants(schema, change.table):
+        table = schema.tables[name]
+        if table.column(change.definition.name) is None:
+            table = tables.with_column(table, change.definition)
+            schema.put(tables.with_constraints(table, change.constraints, schema.taken(schema_of(name)), schema.tables))
+
+
+def _with_descendants(schema: Schema, table: str) -> Iterator[str]:
+    """Yield a table and its partitions, at all levels."""
+    if table in schema.tables:
+        yield table
+        for partition in schema.partitions_of(table):
+            yield from _with_descendants(schema, partition.name)
+
+
+def _drop_column(schema: Schema, change: op.DropColumn) -> None:
+    for name in _with_descendants(schema, change.table):
+        if change.cascade:
+            for child, key in schema.references_to(name):
+                if change.name in key.referenced_columns:
+                    schema.put(tables.without_constraint(schema.tables[child.name], key.name))
+        _update(schema, name, lambda t: tables.without_column(t, change.name))
+
+
+def _rename_column(schema: Schema, change: op.RenameColumn) -> None:
+    for name in _with_descendants(schema, change.table):
+        if schema.tables[name].column(change.new_name):
+            continue
+        _update(schema, name, lambda t: tables.with_renamed_column(t, change.name, change.new_name))
+        for child, _ in schema.references_to(name):
+            _update(schema, child.name, lambda t, parent=name: _following(t, parent, change))
+
+
+def _following(table: Table, parent: str, change: op.RenameColumn) -> Table:
+    """Follow a parent's renamed column in the table's foreign keys."""
+    if table.name == parent:
+        return table
+    return replace(
+        table,
+        constraints=tuple(
+            replace(
+                c,
+                referenced_columns=tuple(change.new_name if n == change.name else n for n in c.referenced_columns),
+            )
+            if c.references == parent
+            else c
+            for c in table.constraints
+        ),
+    )
+
+
+def _column_change(change_of: Callable[[Any], Callable[[Column], Column]]) -> Callable[[Schema, Any], None]:
+    """Return the change of one column in its table and the table's partitions."""
+
+    def apply(schema: Schema, change: Any) -> None:
+        for name in _with_descendants(schema, change.table):
+            _update(schema, name, lambda t: tables.with_changed_column(t, change.name, change_of(change)))
+
+    return apply
+
+
+def _drop_not_null(schema: Schema, change: op.DropNotNull) -> None:
+    def dropped(table: Table) -> Table:
+        kept = tuple(c for c in table.constraints if c.kind != "not_null" or c.columns != (change.name,))
+        table = replace(table, constraints=kept)
+        return tables.with_changed_column(table, change.name, lambda c: replace(c, not_null=False))
+
+    for name in _with_descendants(schema, change.table):
+        _update(schema, name, dropped)
+
+
+def _comment(schema: Schema, change: op.SetComment) -> None:
+    def commented(table: Table) -> Table:
+        if not change.name:
+            return replace(table, comment=change.comment)
+        return tables.with_changed_column(table, change.name, lambda c: replace(c, comment=change.comment))
+
+    _update(schema, change.table, commented)
+
+
+def _add_constraint(schema: Schema, change: op.AddConstraint) -> None:
+    taken = schema.taken(schema_of(change.table))
+
+    def added(table: Table) -> Table:
+        if change.constraint.named and table.constraint(change.constraint.name):
+            return table
+        return tables.with_constraints(table, [change.constraint], taken, schema.tables)
+
+    _update(schema, change.table, added)
+
+
+def _drop_constraint(schema: Schema, change: op.DropConstraint) -> None:
+    table = schema.tables.get(change.table)
+    constraint: Constraint | None = table.constraint(change.name) if table else None
+    if constraint is None:
+        return
+    if change.cascade and constraint.kind in ("primary_key", "unique"):
+        _drop_foreign_keys(schema, change.table, constraint.columns)
+    _update(schema, change.table, lambda t: tables.without_constraint(t, change.name))
+
+
+def _validate(schema: Schema, change: op.ValidateConstraint) -> None:
+    _update(schema, change.table, lambda t: tables.with_valid_constraint(t, change.name))
+
+
+def _rename_constraint(schema: Schema, change: op.RenameConstraint) -> None:
+    _update(schema, change.table, lambda t: tables.with_renamed_constraint(t, change.name, change.new_name))
+
+
+def _create_index(schema: Schema, change: op.CreateIndex) -> None:
+    index = replace(change.index, valid=not change.only)
+    prefix = schema_of(change.table)
+    if change.named and schema.index_owner(index.name):
+        return
+    if view := schema.views.get(change.table):
+        schema.put_view(replace(view, indexes=(*view.indexes, index)))
+    _update(schema, change.table, lambda t: tables.with_index(t, index, change.named, schema.taken(prefix)))
+
+
+def _drop_index(schema: Schema, change: op.DropIndex) -> None:
+    owner = schema.index_owner(change.index)
+    if isinstance(owner, View):
+        schema.put_view(replace(owner, indexes=tuple(i for i in owner.indexes if i.name != change.index)))
+    elif owner is not None:
+        schema.put(tables.without_index(owner, change.index))
+
+
+def _rename_index(schema: Schema, change: op.RenameIndex) -> None:
+    owner, new_name = schema.index_owner(change.index), in_schema(schema_of(change.index), change.new_name)
+    if isinstance(owner, View):
+        indexes = tuple(replace(i, name=new_name) if i.name == change.index else i for i in owner.indexes)
+        schema.put_view(replace(owner, indexes=indexes))
+    elif owner is not None:
+        # The index behind a constraint and the constraint share their name.
+        constraint = owner.constraint(bare(change.index))
+        if constraint and constraint.kind in BACKED_BY_INDEX:
+            schema.put(tables.with_renamed_constraint(owner, constraint.name, change.new_name))
+        else:
+            schema.put(tables.with_renamed_index(owner, change.index, new_name))
+
+
+def _create_type(schema: Schema, change: op.CreateType) -> None:
+    if change.base:
+        schema.domains.setdefault(change.name, change.base)
+    elif change.values:
+        schema.enums.setdefault(change.name, change.values)
+
+
+def _add_enum_value(schema: Schema, change: op.AddEnumValue) -> None:
+    values = list(schema.enums.get(change.name, ()))
+    if change.name not in schema.enums or change.value in values:
+        return
+    neighbour = change.before or change.after
+    position = values.index(neighbour) + bool(change.after) if neighbour in values else len(values)
+    values.insert(position, change.value)
+    schema.enums[change.name] = tuple(values)
+
+
+def _rename_enum_value(schema: Schema, change: op.RenameEnumValue) -> None:
+    if values := schema.enums.get(change.name):
+        schema.enums[change.name] = tuple(change.new_value if v == change.value else v for v in values)
+
+
+def _create_view(schema: Schema, change: op.CreateView) -> None:
+    if change.name in schema.tables or (change.name in schema.views and not change.replace):
+        return
+    schema.put_view(View(change.name, change.query, change.reads, change.materialized))
+
+
+def _drop(schema: Schema, change: op.Drop) -> None:
+    match change.object_type:
+        case "view" | "materialized view":
+            if change.cascade:
+                _drop_views_reading(schema, change.name)
+            schema.remove_view(change.name)
+        case "type" | "domain":
+            known = schema.enums.pop(change.name, None) or schema.domains.pop(change.name, None)
+            if known and change.cascade:
+                _drop_columns_of_type(schema, change.name)
+        case "schema":
+            for name in [name for name in schema.tables if schema_of(name) == change.name]:
+                _drop_table(schema, op.DropTable(table=name, cascade=True))
+            for name in [name for name in schema.views if schema_of(name) == change.name]:
+                schema.remove_view(name)
+
+
+def _drop_columns_of_type(schema: Schema, type_name: str) -> None:
+    for table in list(schema.tables.values()):
+        for column in table.columns:
+            if column.type.name == type_name:
+                _drop_column(schema, op.DropColumn(table=table.name, name=column.name, cascade=True))
+
+
+def _rename(schema: Schema, change: op.Rename) -> None:
+    new_name = in_schema(schema_of(change.name), change.new_name)
+    match change.object_type:
+        case "view" | "materialized view":
+            _move(schema, change.name, new_name)
+        case "type" | "domain":
+            if values := schema.enums.pop(change.name, None):
+                schema.enums[new_name] = values
+            if base := schema.domains.pop(change.name, None):
+                schema.domains[new_name] = base
+            for table in [t for t in schema.tables.values() if any(c.type.name == change.name for c in t.columns)]:
+                columns = (
+                    replace(c, type=replace(c.type, name=new_name)) if c.type.name == change.name else c
+                    for c in table.columns
+                )
+                schema.put(replace(table, columns=tuple(columns)))
+        case "schema":
+            for name in [n for n in (*schema.tables, *schema.views) if schema_of(n) == change.name]:
+                _move(schema, name, in_schema(change.new_name, bare(name)))
+
+
+def _attach(schema: Schema, change: op.AttachPartition) -> None:
+    _update(schema, change.partition, lambda t: replace(t, partition_of=change.table))
+
+
+def _detach(schema: Schema, change: op.DetachPartition) -> None:
+    _update(schema, change.partition, lambda t: replace(t, partition_of=""))
+
+
+CHANGES: dict[type[op.Operation], Callable[[Schema, Any], None]] = {
+    op.CreateTable: _create_table,
+    op.DropTable: _drop_table,
+    op.RenameTable: _rename_table,
+    op.SetSchema: _set_schema,
+    op.AddColumn: _add_column,
+    op.DropColumn: _drop_column,
+    op.RenameColumn: _rename_column,
+    op.AlterColumnType: _column_change(lambda change: lambda c: replace(c, type=change.type)),
+    op.SetNotNull: _column_change(lambda _: lambda c: replace(c, not_null=True)),
+    op.DropNotNull: _drop_not_null,
+    op.SetDefault: _column_change(lambda change: lambda c: replace(c, default=change.default)),
+    op.SetGenerated: _column_change(lambda change: lambda c: replace(c, generated=change.expression)),
+    op.SetIdentity: _column_change(lambda change: lambda c: replace(c, identity=change.identity)),
+    op.SetComment: _comment,
+    op.AddConstraint: _add_constraint,
+    op.DropConstraint: _drop_constraint,
+    op.ValidateConstraint: _validate,
+    op.RenameConstraint: _rename_constraint,
+    op.CreateIndex: _create_index,
+    op.DropIndex: _drop_index,
+    op.RenameIndex: _rename_index,
+    op.CreateType: _create_type,
+    op.AddEnumValue: _add_enum_value,
+    op.RenameEnumValue: _rename_enum_value,
+    op.CreateView: _create_view,
+    op.Drop: _drop,
+    op.Rename: _rename,
+    op.AttachPartition: _attach,
+    op.DetachPartition: _detach,
+}
