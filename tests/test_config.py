@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backendgen.config import Config, load
+from backendgen.errors import UserError
+
+
+def test_the_nearest_file_wins(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.backendgen]\nfail-on = "high"\n')
+    inner = tmp_path / "app"
+    inner.mkdir()
+    assert load(inner).fail_on == "high"
+    (inner / "backendgen.toml").write_text('select = ["BG1"]\npublic = ["GET /catalog"]\npg-version = 16\n')
+    assert load(inner / "main.py") == Config(select=("BG1",), public=("GET /catalog",), pg_version=16)
+
+
+def test_a_pyproject_without_a_table_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "backendgen.toml").write_text('confidence = "low"\n')
+    inner = tmp_path / "app"
+    inner.mkdir()
+    (inner / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    assert load(inner).confidence == "low"
+
+
+def test_the_search_ends_at_the_repository(tmp_path: Path) -> None:
+    (tmp_path / "backendgen.toml").write_text('confidence = "low"\n')
+    repository = tmp_path / "repo"
+    (repository / ".git").mkdir(parents=True)
+    assert load(repository) == Config()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('fail_on = "high"', "unknown key 'fail_on' (did you mean 'fail-on'?)"),
+        ('select = "BG1"', "select is a list of strings, not 'BG1'"),
+        ("select = [1]", "select is a list of strings, not [1]"),
+        ("pg-version = true", "pg-version is a whole number, not True"),
+        ("pg-version = 9", "pg-version is 10 to 18, not 9"),
+        (
+            'fail-on = "hihg"',
+            "fail-on is one of info, low, medium, high, critical, never, not 'hihg' (did you mean 'high'?)",
+        ),
+        ("fail-on", "cannot be read as TOML: "),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, text: str, expected: str) -> None:
+    path = tmp_path / "backendgen.toml"
+    path.write_text(text + "\n")
+    with pytest.raises(UserError) as error:
+        load(tmp_path)
+    assert str(error.value).startswith(f"{path} {expected}")
+
+
+def test_all_mistakes_are_listed_at_once(tmp_path: Path) -> None:
+    (tmp_path / "backendgen.toml").write_text('a = 1\nb = 2\nselect = "x"\n')
+    with pytest.raises(UserError) as error:
+        load(tmp_path)
+    assert len(error.value.problems) == 3
+
+
+def test_a_broken_pyproject_without_our_table_is_not_our_matter(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[project\n")
+    assert load(tmp_path) == Config()
+    (tmp_path / "pyproject.toml").write_text("[tool.backendgen\n")
+    with pytest.raises(UserError, match="cannot be read as TOML"):
+        load(tmp_path)
