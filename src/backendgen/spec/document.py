@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from backendgen.errors import Problem, UserError
+from backendgen.files import decode
 
 if TYPE_CHECKING:
     from yaml import Event, ScalarEvent
@@ -109,14 +110,8 @@ def compose(data: bytes, path: str, problems: list[Problem]) -> Node:
 
 def _decode(data: bytes, path: str) -> str:
     if len(data) > MAX_BYTES:
-        raise UserError(Problem(f"the file is larger than {MAX_BYTES // 1_000_000} MB", path))
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line, column = _position(data[: error.start].decode("utf-8", "replace"), error.start)
-        message = f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
-        raise UserError(Problem(message, path, line, column)) from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+        raise UserError(Problem(f"is larger than {MAX_BYTES:,} bytes", path))
+    return decode(data, path).replace("\r\n", "\n").replace("\r", "\n")
 
 
 @dataclass(slots=True)

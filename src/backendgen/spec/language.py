@@ -17,10 +17,11 @@ from backendgen.spec.shape import (
 )
 
 _NAME = r"[a-z][a-z0-9_]{0,62}"
+_SQL_NAME = r"[^\x00-\x1f\x7f]{1,63}"
 _DAY = 86_400
 
 TERM = Word("a role, a policy, 'public' or 'user'", _NAME, later=(r"scope:.*",))
-COLUMN = Word("a column", _NAME)
+COLUMN = Word("a column", _SQL_NAME)
 TERMS = Either(
     (
         TERM,
@@ -39,7 +40,10 @@ _ALLOW = Key(
 )
 _SET = Key(
     "set",
-    MapOf(Word("a column", _NAME, later=(r"[a-z0-9_]+\.[a-z0-9_.]+",)), Prose("a SQL expression", numbers=True)),
+    MapOf(
+        Word("a column", r"[^\x00-\x1f\x7f.]{1,63}", later=(r"[a-z0-9_]+\.[a-z0-9_.]+",)),
+        Prose("a SQL expression", numbers=True),
+    ),
     "Columns that the server gives, as SQL expressions; no body may carry them. On create an expression may name the body's "
     "columns, on update the row's columns as they were before; :user_id and :role are bound.",
     {"user_id": ":user_id"},
@@ -52,7 +56,7 @@ _FILTER = Key(
 )
 _SORT = Key(
     "sort",
-    ListOf(Word("a column, or -column for descending", "-?" + _NAME), single=True),
+    ListOf(Word("a column, or -column for descending", "-?" + _SQL_NAME), single=True),
     "Orders to choose from; `-` means descending, the first is the default. Without it, the primary key orders.",
     ["-created_at", "name"],
 )
@@ -66,7 +70,9 @@ _IDEMPOTENCY = Key(
 RESOURCE = Section(
     "a resource",
     (
-        Key("table", Word("a table", _NAME), "The table, when it is not called as the resource.", "customer_orders"),
+        Key(
+            "table", Word("a table", _SQL_NAME), "The table, when it is not called as the resource.", "customer_orders"
+        ),
         Key(
             "list",
             Section("the list action", (_ALLOW, _FILTER, _SORT), later=("expand", "search", "cache")),
@@ -106,8 +112,8 @@ SERVICE = Section(
     (
         Key(
             "name",
-            Word("a name of lower-case letters, digits and _ that starts with a letter", r"[a-z][a-z0-9_]{0,39}"),
-            "A word that is safe in Python and in host names.",
+            Word("a word of lower-case letters and digits that starts with a letter", r"[a-z][a-z0-9]{0,39}"),
+            "A word that is safe in Python, in host names and as a database.",
             "orders",
             required=True,
         ),

@@ -158,7 +158,10 @@ class RateLimits:
 
 @dataclass(frozen=True, slots=True)
 class Assumption:
-    """A default taken on a question that matters: shown, written to docs/assumptions.md, an error with `--strict`."""
+    """A default taken on a question that matters: shown, written to docs/assumptions.md, an error with `--strict`.
+
+    `path` is the file of the line: the spec, or one of its .sql files.
+    """
 
     code: str
     message: str
@@ -166,6 +169,7 @@ class Assumption:
     taken: str
     line: int = 0
     column: int = 0
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

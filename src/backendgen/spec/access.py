@@ -1,0 +1,195 @@
+"""Who may: roles, policies, and the meaning of an `allow`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from backendgen.errors import did_you_mean
+from backendgen.spec.document import Entry, Mapping, Node, Scalar, Sequence, shown
+from backendgen.spec.expression import Expression, ExpressionProblem, read_expression
+from backendgen.spec.model import Allow, Auth, Policy, Role, Term, TermKind
+from backendgen.spec.questions import Notes
+from backendgen.spec.reading import entries, number, text
+from backendgen.sql.replay import Schema
+
+BUILT_IN = ("public", "user")
+PUBLIC = Term("public", "public")
+USER = Term("user", "user")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What an `allow` may name. `auth` is None when it is switched off; `expressions` are the policies' by name."""
+
+    auth: Auth | None
+    expressions: dict[str, Expression]
+    broken: frozenset[str] = frozenset()
+
+    def privileged(self, term: Term) -> bool:
+        """True for a role that one does not get by registering."""
+        default = self.auth.default_role if self.auth else ""
+        roles = self.auth.roles if self.auth else ()
+        included = next((role.includes for role in roles if role.name == default), ())
+        return term.kind == "role" and term.name not in (default, *included)
+
+
+def read_auth(node: Node | None, schema: Schema, notes: Notes) -> Access:
+    """Return what the `auth` section says; None stands for an absent one."""
+    if isinstance(node, Scalar):
+        return Access(None, {})
+    section = node if isinstance(node, Mapping) else Mapping((), 0, 0)
+    roles = _roles(section.get("roles"), notes)
+    policies, expressions, broken = _policies(section.get("policies"), schema, notes)
+    default_role = text(section, "default_role")
+    _check_names(section, {role.name for role in roles}, notes)
+    jwt, defaults = section.get("jwt"), Auth()
+    auth = Auth(
+        access_ttl=number(jwt, "access_ttl", defaults.access_ttl),
+        refresh_ttl=number(jwt, "refresh_ttl", defaults.refresh_ttl),
+        password_min_length=number(section.get("passwords"), "min_length", defaults.password_min_length),
+        roles=roles,
+        default_role=default_role,
+        policies=policies,
+    )
+    if jwt is not None and auth.access_ttl >= auth.refresh_ttl:
+        notes.error(jwt, "auth.jwt: refresh_ttl must be longer than access_ttl")
+    return Access(auth, expressions, broken)
+
+
+def _roles(node: Node | None, notes: Notes) -> tuple[Role, ...]:
+    direct: dict[str, tuple[str, ...]] = {}
+    known = [entry.key for entry in entries(node)]
+    for entry in entries(node):
+        items = entry.node.items if isinstance(entry.node, Sequence) else ()
+        names = [item for item in items if isinstance(item, Scalar)]
+        for item in names:
+            if item.text not in known:
+                guess = did_you_mean(item.text, known)
+                notes.error(item, f"auth.roles.{entry.key}: unknown role {shown(item.text)}{guess}")
+        direct[entry.key] = tuple(item.text for item in names if item.text in known)
+    roles = []
+    for entry in entries(node):
+        included = _reachable(entry.key, direct)
+        if entry.key in included:
+            notes.error(entry, f"auth.roles.{entry.key}: the role includes itself: {_cycle(entry.key, direct)}")
+        roles.append(Role(entry.key, tuple(name for name in included if name != entry.key)))
+    return tuple(roles)
+
+
+def _reachable(role: str, direct: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return every role that the role includes, in breadth-first order; itself too when there is a cycle."""
+    found: dict[str, None] = {}
+    queue = list(direct[role])
+    for name in queue:
+        if name not in found:
+            found[name] = None
+            queue += direct[name]
+    return tuple(found)
+
+
+def _cycle(role: str, direct: dict[str, tuple[str, ...]]) -> str:
+    """Return one way from the role back to itself: `a > b > a`."""
+    paths = [(role,)]
+    seen: set[str] = set()
+    for path in paths:
+        for name in direct[path[-1]]:
+            if name == role:
+                return " > ".join((*path, role))
+            if name not in seen:
+                seen.add(name)
+                paths.append((*path, name))
+    return role
+
+
+def _policies(
+    node: Node | None, schema: Schema, notes: Notes
+) -> tuple[tuple[Policy, ...], dict[str, Expression], frozenset[str]]:
+    policies, expressions, broken = [], {}, set()
+    for entry in entries(node):
+        expression = expression_at(entry, f"auth.policies.{entry.key}", schema, notes)
+        if expression is None:
+            broken.add(entry.key)
+            continue
+        expressions[entry.key] = expression
+        policies.append(Policy(entry.key, expression.sql, expression.columns, expression.parameters))
+    return tuple(policies), expressions, frozenset(broken)
+
+
+def expression_at(entry: Entry, path: str, schema: Schema, notes: Notes) -> Expression | None:
+    """Return the SQL expression that an entry holds, or report why it is none."""
+    scalar = entry.node
+    if not isinstance(scalar, Scalar):
+        return None
+    try:
+        return read_expression(scalar.text, schema)
+    except ExpressionProblem as problem:
+        before = scalar.text[: problem.offset]
+        line, column = scalar.place(before.count("\n") + 1, problem.offset - (before.rfind("\n") + 1) + 1)
+        notes.error(Scalar(None, "", line, column), f"{path}: {problem.message}")
+        return None
+
+
+def _check_names(section: Mapping, roles: set[str], notes: Notes) -> None:
+    for kind in ("roles", "policies"):
+        for entry in entries(section.get(kind)):
+            if entry.key in BUILT_IN or entry.key == "all":
+                notes.error(entry, f"auth.{kind}: '{entry.key}' is built in; choose another name")
+            elif kind == "policies" and entry.key in roles:
+                notes.error(entry, f"auth.policies: '{entry.key}' is a role too; choose another name")
+    default = section.get("default_role")
+    if default is not None and text(section, "default_role") not in roles:
+        name = text(section, "default_role")
+        notes.error(default, f"auth.default_role: unknown role {shown(name)}{did_you_mean(name, roles)}")
+    elif default is None and roles and (entry := section.entry("roles")):
+        notes.ask("S104", entry, roles=", ".join(sorted(roles)))
+
+
+def read_allow(node: Node, path: str, access: Access, notes: Notes) -> Allow:
+    """Return the meaning of an `allow`: a list is an OR, `{all: [...]}` an AND. Unknown words are reported."""
+    items = node.items if isinstance(node, Sequence) else ()
+    if not items:
+        notes.error(node, f"{path}: name at least one who may, or leave the action out")
+    grants = []
+    for item in items:
+        words = _words(item)
+        grant = tuple(term for word in words if (term := _term(word, path, access, notes)))
+        if isinstance(item, Mapping) and (not words or PUBLIC in grant):
+            what = "'public' with a condition is not built yet" if words else "name at least one in `all`"
+            notes.error(item, f"{path}: {what}")
+        elif len(grant) == len(words):
+            grants.append(grant)
+    if len(grants) > 1 and (PUBLIC,) in grants:
+        notes.error(node, f"{path}: 'public' admits everybody, so the others change nothing; name it alone")
+    return Allow(tuple(dict.fromkeys(grants)))
+
+
+def _words(item: Node) -> list[Scalar]:
+    if isinstance(item, Mapping):
+        inner = item.get("all")
+        return [word for word in inner.items if isinstance(word, Scalar)] if isinstance(inner, Sequence) else []
+    return [item] if isinstance(item, Scalar) else []
+
+
+def _term(word: Scalar, path: str, access: Access, notes: Notes) -> Term | None:
+    name = word.text
+    if name == "public":
+        return PUBLIC
+    if access.auth is None:
+        notes.error(word, f"{path}: auth is off, so only 'public' may be allowed, not {shown(name)}")
+        return None
+    if name == "user":
+        return USER
+    roles = [role.name for role in access.auth.roles]
+    kind: TermKind = "role" if name in roles else "policy"
+    if name in roles or name in access.expressions:
+        return Term(kind, name)
+    if name not in access.broken:
+        known = [*BUILT_IN, *roles, *access.expressions]
+        notes.error(word, f"{path}: unknown role or policy {shown(name)}{_or_known(name, known)}")
+    return None
+
+
+def _or_known(name: str, known: Iterable[str]) -> str:
+    words = list(known)
+    return did_you_mean(name, words) or f" (known: {', '.join(words)})"

@@ -1,0 +1,173 @@
+"""SQL conditions and expressions of the spec: parsed by PostgreSQL's own parser, their names resolved as SQL would."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from backendgen.errors import did_you_mean
+from backendgen.sql.replay import Schema
+from backendgen.sql.schema import Table
+
+PARAMETERS = ("user_id", "role")
+_PREFIX = "SELECT ("
+_CLAUSES = frozenset({"target_list", "limit_option", "op"})
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A column of the row in question; `table` is its qualifier, empty without one."""
+
+    column: str
+    table: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.table}.{self.column}" if self.table else self.column
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A SQL expression, the columns of its row that it names (not those of tables in its subqueries), and its parameters."""
+
+    sql: str
+    names: tuple[Name, ...]
+    parameters: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it names, once each."""
+        return tuple(dict.fromkeys(name.column for name in self.names))
+
+    def missing(self, table: Table) -> tuple[Name, ...]:
+        """Return the names that are no columns of the table."""
+        return tuple(
+            name for name in self.names if name.table not in ("", table.name) or table.column(name.column) is None
+        )
+
+
+class ExpressionProblem(Exception):
+    """The expression cannot be used; `offset` is 0-based in its text, 0 when it is about the whole."""
+
+    def __init__(self, message: str, offset: int = 0) -> None:
+        super().__init__(message)
+        self.message = message
+        self.offset = offset
+
+
+def read_expression(sql: str, schema: Schema) -> Expression:
+    """Parse one SQL expression and resolve its names against the schema. Raises ExpressionProblem.
+
+    A bare name belongs to the innermost query with such a column (PostgreSQL manual, 7.2.1.2); what no query in it has is
+    a column of the row.
+    """
+    from backendgen.sql.lexer import replace_parameters
+    from backendgen.sql.pg_query import SyntaxProblem, parse_tree
+
+    if re.search(r"--|/\*", sql):
+        raise ExpressionProblem("write it without comments")
+    if re.search(r"\$\d", sql):
+        raise ExpressionProblem("write parameters by name: " + ", ".join(f":{name}" for name in PARAMETERS))
+    parameters: dict[str, None] = {}
+
+    def placeholder(name: str) -> str:
+        parameters[name] = None
+        return "$1".ljust(len(name) + 1)  # as long as the original, so that offsets stay true
+
+    plain = replace_parameters(sql, placeholder)
+    for name in parameters:
+        if name not in PARAMETERS:
+            known = " and ".join(f":{known}" for known in PARAMETERS)
+            raise ExpressionProblem(f"unknown parameter ':{name}'; {known} are bound", max(sql.find(f":{name}"), 0))
+    try:
+        statements = parse_tree(f"{_PREFIX}{plain}\n)")
+    except SyntaxProblem as problem:
+        offset = (problem.offset or 0) - len(_PREFIX)
+        raise ExpressionProblem(problem.message, min(max(offset, 0), len(sql))) from None
+    names = tuple(dict.fromkeys(_Resolver(schema).names(_only_expression(statements))))
+    return Expression(sql.strip(), names, tuple(parameters))
+
+
+def _only_expression(statements: list[Any]) -> Any:
+    """Return the one expression, so that nothing like `1) FROM x; DROP TABLE y` gets through."""
+    select = statements[0].select_stmt if statements and statements[0].HasField("select_stmt") else None
+    fields = {field.name for field, _ in select.ListFields()} if select is not None else set()
+    if len(statements) != 1 or not fields <= _CLAUSES or select is None or len(select.target_list) != 1:
+        raise ExpressionProblem("expected one SQL expression")
+    return select.target_list[0].res_target.val
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """The relations of one query by the name that they go by there; None for columns that are not known."""
+
+    relations: dict[str, frozenset[str] | None]
+
+    def has(self, column: str) -> bool:
+        return any(columns is None or column in columns for columns in self.relations.values())
+
+
+class _Resolver:
+    """Walks an expression's tree and yields the names that are left to its row."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+
+    def names(self, expression: Any) -> Iterator[Name]:
+        from backendgen.sql.pg_query import children, pb
+
+        value = getattr(expression, expression.WhichOneof("node")) if hasattr(expression, "WhichOneof") else expression
+        writes = (pb.InsertStmt, pb.UpdateStmt, pb.DeleteStmt, pb.MergeStmt)
+
+        def walk(node: Any, queries: tuple[_Query, ...], own: frozenset[str]) -> Iterator[Name]:
+            if isinstance(node, pb.ColumnRef):
+                yield from self._column(node, queries)
+                return
+            if isinstance(node, writes):
+                raise ExpressionProblem("an expression may only read")
+            if isinstance(node, pb.SelectStmt):
+                own |= {item.common_table_expr.ctename for item in node.with_clause.ctes}
+                queries = (*queries, _Query(dict(self._relations(node.from_clause, own))))
+            for child in children(node):
+                yield from walk(child, queries, own)
+
+        return walk(value, (), frozenset())
+
+    def _relations(self, clause: Any, own: frozenset[str]) -> Iterator[tuple[str, frozenset[str] | None]]:
+        for node in clause:
+            kind = node.WhichOneof("node")
+            item = getattr(node, kind)
+            if kind == "join_expr":
+                yield from self._relations((item.larg, item.rarg), own)
+            elif kind == "range_var":
+                columns = None if item.relname in own or item.alias.colnames else self._columns(item)
+                yield item.alias.aliasname or item.relname, columns
+            else:
+                yield getattr(item, "alias", item).aliasname, None
+
+    def _columns(self, item: Any) -> frozenset[str]:
+        from backendgen.sql.pg_query import relation
+
+        name = relation(item)
+        table = self.schema.tables.get(name)
+        if table is None:
+            raise ExpressionProblem(f"unknown table '{name}'{did_you_mean(name, self.schema.tables)}")
+        return frozenset(column.name for column in table.columns)
+
+    def _column(self, node: Any, queries: tuple[_Query, ...]) -> Iterator[Name]:
+        if not node.fields[-1].HasField("string"):
+            return
+        *qualifiers, column = (part.string.sval for part in node.fields)
+        if not qualifiers:
+            if not any(query.has(column) for query in queries):
+                yield Name(column)
+            return
+        for query in reversed(queries):
+            if qualifiers[-1] in query.relations:
+                columns = query.relations[qualifiers[-1]]
+                if columns is not None and column not in columns:
+                    known = did_you_mean(column, columns)
+                    raise ExpressionProblem(f"'{qualifiers[-1]}' has no column '{column}'{known}")
+                return
+        yield Name(column, qualifiers[-1])

@@ -1,0 +1,127 @@
+"""Reads a spec: YAML in, the frozen Spec or all of its errors out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from backendgen.errors import UserError, did_you_mean
+from backendgen.files import read_bytes
+from backendgen.spec import ddl as ddl_module
+from backendgen.spec.access import Access, read_auth
+from backendgen.spec.check import Check
+from backendgen.spec.conform import conform
+from backendgen.spec.document import MAX_BYTES, Mapping, Node, Scalar, compose, shown
+from backendgen.spec.language import SPEC
+from backendgen.spec.model import Database, Idempotency, Page, RateLimits, Resource, Service, Spec
+from backendgen.spec.questions import Notes
+from backendgen.spec.reading import entries, number, rate, text
+from backendgen.spec.resources import Reader
+
+
+def load(path: Path) -> Spec:
+    """Read the spec in a file. Raises UserError with every problem, each with file, line and column."""
+    return load_text(read_bytes(path, MAX_BYTES), path)
+
+
+def load_text(content: str | bytes, path: Path) -> Spec:
+    """Read a spec; `path` names it in messages, and its folder is where .sql files are looked for. Raises UserError."""
+    source = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    notes = Notes(str(path))
+    root = compose(source, notes.path, notes.problems)
+    spec = _Loader(conform(root, SPEC, "", notes.error), path, notes).spec(source)
+    if notes.problems:
+        order = {path: number for number, path in enumerate(dict.fromkeys(p.path for p in notes.problems))}
+        raise UserError(*sorted(set(notes.problems), key=lambda p: (order[p.path], p.line, p.column, p.message)))
+    return spec
+
+
+class _Loader:
+    """Reads the sections of one conforming tree; what is missing from it has been reported already."""
+
+    def __init__(self, root: Node | None, path: Path, notes: Notes) -> None:
+        self.root = root if isinstance(root, Mapping) else Mapping((), 1, 1)
+        self.path = path
+        self.notes = notes
+
+    def spec(self, source: bytes) -> Spec:
+        auth_node = self.root.get("auth")
+        auth_on = not isinstance(auth_node, Scalar)
+        ddl = ddl_module.gather(self.root.get("schema"), self.path, self.notes)
+        schema = ddl_module.build(ddl, auth=auth_on, notes=self.notes)
+        access = read_auth(auth_node, schema, self.notes)
+        resources = self._resources(access, schema, ddl)
+        self._ask_absent()
+        return Spec(
+            service=self._service(),
+            ddl=ddl.text,
+            schema=schema,
+            resources=resources,
+            database=self._database(),
+            auth=access.auth,
+            rate_limits=self._rate_limits(resources, auth_on=auth_on),
+            page=self._page(),
+            assumptions=tuple(sorted(self.notes.assumptions, key=lambda one: (one.path != self.notes.path, one.line))),
+            source=source,
+        )
+
+    def _ask_absent(self) -> None:
+        for key, code in (("auth", "S401"), ("rate_limits", "S402")):
+            if self.root.entry(key) is None:
+                self.notes.ask(code, self.root)
+
+    def _service(self) -> Service:
+        node = self.root.get("service")
+        name = text(node, "name")
+        return Service(name, text(node, "title", f"{name.capitalize()} API"), text(node, "description"))
+
+    def _database(self) -> Database:
+        node = self.root.get("database")
+        pool = node.get("pool") if isinstance(node, Mapping) else None
+        defaults = Database()
+        minimum, maximum = number(pool, "min", defaults.pool_min), number(pool, "max", defaults.pool_max)
+        if pool and minimum > maximum:
+            self.notes.error(pool, f"database.pool: min is {minimum}, more than max, which is {maximum}")
+        return Database(minimum, maximum, number(node, "statement_timeout", defaults.statement_timeout_ms))
+
+    def _page(self) -> Page:
+        api = self.root.get("api")
+        node = api.get("page") if isinstance(api, Mapping) else None
+        page = Page(number(node, "default", Page().default), number(node, "max", Page().max))
+        if node and page.default > page.max:
+            self.notes.error(node, f"api.page: default is {page.default}, more than max, which is {page.max}")
+        return page
+
+    def _resources(self, access: Access, schema: ddl_module.Schema, ddl: ddl_module.Ddl) -> tuple[Resource, ...]:
+        api = self.root.get("api")
+        section = api.get("resources") if isinstance(api, Mapping) else None
+        idempotency = cast(Idempotency, text(api, "idempotency", "optional"))
+        reserved = frozenset(ddl_module.AUTH_TABLES if access.auth else ())
+        resources = Reader(schema, access, self.notes, idempotency, reserved).resources(section)
+        check = Check(schema, access, section, self.notes)
+        for resource in resources:
+            check.resource(resource)
+        check.foreign_keys(ddl)
+        return resources
+
+    def _rate_limits(self, resources: tuple[Resource, ...], *, auth_on: bool) -> RateLimits | None:
+        node = self.root.get("rate_limits")
+        if isinstance(node, Scalar):
+            return None
+        section = node if isinstance(node, Mapping) else Mapping((), 0, 0)
+        for key in ("user", "login"):
+            if not auth_on and (entry := section.entry(key)):
+                self.notes.error(entry, f"rate_limits.{key}: auth is off, so nobody signs in; remove it")
+        offered = {f"{resource.name}.{action.name}" for resource in resources for action in resource.actions}
+        operations = entries(section.get("operations"))
+        for entry in operations:
+            if entry.key not in offered:
+                guess = did_you_mean(entry.key[:64], offered)
+                self.notes.error(entry, f"rate_limits.operations: unknown operation {shown(entry.key)}{guess}")
+        defaults = RateLimits()
+        return RateLimits(
+            ip=rate(section.get("ip"), defaults.ip),
+            user=rate(section.get("user"), defaults.user),
+            login=rate(section.get("login"), defaults.login),
+            operations=tuple((entry.key, rate(entry.node, defaults.ip)) for entry in operations),
+        )
