@@ -1,7 +1,7 @@
 """Idempotency-Key on writes (draft-ietf-httpapi-idempotency-key-header).
 
 The key, the write and its answer share one transaction: either all three exist or none does, also
-after a crash. A retry with the same key gets the stored answer, marked `Idempotency-Replayed: true`;
+after a crash. A retry with the same key gets the stored answer, with `Idempotency-Replayed: true`;
 a retry while the first is still at work gets 409; the same key with another request gets 422.
 Answers that are raised as a `Problem` roll the transaction back and are not stored: a retry of a
 failed request runs again.
@@ -95,7 +95,7 @@ IdempotencyKey = Annotated[
 async def required_key(
     key: Annotated[Key | None, Header(alias=HEADER, include_in_schema=False)] = None,
 ) -> str:
-    """Return the key (a dependency). Raises a 400 `Problem` when it is missing, as the draft asks."""
+    """Return the key (a dependency). Raises a 400 `Problem` without one, as the draft asks."""
     if key is None:
         raise _bad_key("This operation needs an Idempotency-Key.", "idempotency-key-missing")
     return key
@@ -158,7 +158,7 @@ async def once(
 
 
 async def _lock(connection: Connection, identity: bytes) -> None:
-    """Take the key until the transaction ends. Waiting would pile up the retries of a slow write."""
+    """Take the key for this transaction. Waiting would pile up the retries of a slow write."""
     lock = int.from_bytes(identity[:8], signed=True)
     row = await (await connection.execute(TRY_LOCK, {"lock": lock})).fetchone()
     if row is None or not row["locked"]:

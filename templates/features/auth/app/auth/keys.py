@@ -36,8 +36,8 @@ class Keys:
 def load_keys(settings: AuthSettings) -> Keys:
     """Return the keys of the settings. Raises ValueError when one is unusable.
 
-    Outside of production, which refuses that, a missing key is made once and kept in `.dev/`: tokens
-    outlive a restart.
+    A missing key, which production refuses, is made once and kept in `.dev/`: tokens outlive a
+    restart.
     """
     if settings.auth_signing_key is not None:
         text = settings.auth_signing_key.get_secret_value()

@@ -24,6 +24,7 @@ class Passwords:
     """Hashes and verifies off the event loop, `threads` at a time (64 MiB of memory each)."""
 
     def __init__(self, threads: int) -> None:
+        """Start the threads and make the decoy."""
         self._argon2 = PasswordHash.recommended()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._capacity = threads * (1 + WAITING_PER_THREAD)

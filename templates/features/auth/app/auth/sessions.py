@@ -49,7 +49,7 @@ class Sessions:
         """Trade a refresh token for the next one. A used one ends its session."""
         presented = {"token_hash": _hash(refresh_token)}
         async with db.transaction() as connection:
-            cursor = await connection.execute(statements.LOCK_REFRESH_TOKEN, presented)
+            cursor = await connection.execute(statements.LOCK_REFRESH, presented)
             row = await cursor.fetchone()
             if row is None:
                 return Refused()
@@ -59,7 +59,7 @@ class Sessions:
                 return Refused(ended=row["session_id"])
             if not row["alive"]:
                 return Refused()
-            await connection.execute(statements.USE_REFRESH_TOKEN, presented)
+            await connection.execute(statements.USE_REFRESH, presented)
             extension = session | {"lifetime": self.lifetime}
             await connection.execute(statements.EXTEND_SESSION, extension)
             token = await _new_token(connection, row["session_id"])
@@ -74,7 +74,7 @@ class Sessions:
 async def _new_token(connection: Connection, session_id: UUID) -> str:
     token = secrets.token_urlsafe(32)
     await connection.execute(
-        statements.INSERT_REFRESH_TOKEN, {"token_hash": _hash(token), "session_id": session_id}
+        statements.INSERT_REFRESH, {"token_hash": _hash(token), "session_id": session_id}
     )
     return token
 

@@ -64,13 +64,13 @@ REVOKE_SESSION: Final[LiteralString] = """
     WHERE id = %(session_id)s AND revoked_at IS NULL
 """
 
-INSERT_REFRESH_TOKEN: Final[LiteralString] = """
+INSERT_REFRESH: Final[LiteralString] = """
     INSERT INTO refresh_tokens (token_hash, session_id)
     VALUES (%(token_hash)s, %(session_id)s)
 """
 
 # Both rows are locked: who had to wait sees what the winner of the race has written.
-LOCK_REFRESH_TOKEN: Final[LiteralString] = """
+LOCK_REFRESH: Final[LiteralString] = """
     SELECT s.user_id,
            t.session_id,
            t.used_at IS NOT NULL AS used,
@@ -82,7 +82,7 @@ LOCK_REFRESH_TOKEN: Final[LiteralString] = """
     FOR UPDATE OF t, s
 """
 
-USE_REFRESH_TOKEN: Final[LiteralString] = """
+USE_REFRESH: Final[LiteralString] = """
     UPDATE refresh_tokens
     SET used_at = now()
     WHERE token_hash = %(token_hash)s

@@ -1,4 +1,4 @@
-"""Access tokens: JWTs signed with Ed25519, typed `at+jwt` (RFC 9068), checked as RFC 8725 advises."""
+"""Access tokens: JWTs signed with Ed25519, typed `at+jwt` (RFC 9068), checked as by RFC 8725."""
 
 import hashlib
 import secrets
@@ -38,6 +38,7 @@ class Tokens:
     """Issues and verifies access tokens. `lifetime` is in seconds."""
 
     def __init__(self, keys: Keys, *, issuer: str, audience: str, lifetime: int) -> None:
+        """Sign with the keys; `issuer` and `audience` are demanded of every token."""
         self.lifetime = lifetime
         self._keys = keys
         self._issuer = issuer
@@ -52,7 +53,7 @@ class Tokens:
             iat={"essential": True},
             exp={"essential": True},
         )
-        # Verifying a signature costs more than the rest of a request: once for each token is enough.
+        # Verifying a signature is expensive: once for each token is enough.
         self._verified: OrderedDict[bytes, Claims] = OrderedDict()
 
     def issue(self, user_id: UUID, session_id: UUID) -> str:
