@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Container, Iterable
 
 from backendgen.sql.schema import Constraint
@@ -54,15 +55,14 @@ def joined(columns: Iterable[str]) -> str:
 def generated_name(table: str, constraint: Constraint, taken: Container[str]) -> str:
     """Return the name that PostgreSQL gives to this unnamed constraint of the (possibly qualified) table."""
     bare = table.rpartition(".")[2]
-    columns = constraint.columns
+    columns = constraint.columns + constraint.include
     if constraint.kind == "primary_key" or (constraint.kind == "check" and len(columns) != 1):
         columns = ()
     return free_name(bare, joined(columns), _LABELS.get(constraint.kind, "not_null"), taken)
 
 
-def numbered(name: str, taken: Container[str]) -> str:
-    """Return the name with the first number from 1 that makes it free."""
-    number = 1
-    while (candidate := f"{name.encode()[: _LIMIT - len(str(number))].decode(errors='ignore')}{number}") in taken:
-        number += 1
-    return candidate
+def numbered(table: str, name: str, label: str, taken: Container[str]) -> str:
+    """Return the first free one of the names that follow `name`, an object name of the table, when it is taken."""
+    stem = name.removesuffix(f"_{label}")
+    first = os.path.commonprefix([stem, table.rpartition(".")[2]])
+    return free_name(first, stem[len(first) + 1 :], label, taken)

@@ -35,6 +35,8 @@ class Like:
 
     table: str
     defaults: bool = False
+    generated: bool = False
+    identity: bool = False
     constraints: bool = False
     indexes: bool = False
 

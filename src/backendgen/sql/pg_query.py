@@ -6,17 +6,37 @@ The only importer of postgast: another binding of libpg_query would be fitted in
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from google.protobuf.message import DecodeError, Message
-from postgast import PgQueryError, deparse, parse_plpgsql, pg_query_pb2
-from postgast import parse as _parse
+from postgast import PgQueryError, deparse, parse, parse_plpgsql
+from postgast import pg_query_pb2 as pb
 
 from backendgen.sql.lexer import quote
 from backendgen.sql.schema import Type
 
-pb = pg_query_pb2
-Node = pg_query_pb2.Node
+__all__ = [
+    "Node",
+    "SyntaxProblem",
+    "children",
+    "column_names",
+    "descendants",
+    "expression_sql",
+    "object_names",
+    "parse_tree",
+    "pb",
+    "qualified",
+    "query_sql",
+    "quoted",
+    "relation",
+    "relations_read",
+    "routine_tree",
+    "strings",
+    "type_of",
+]
+
+Node: TypeAlias = pb.Node
+_NODE = pb.Node.DESCRIPTOR
 
 # PostgreSQL's internal names by the names that format_type() prints.
 _CANONICAL = {
@@ -52,7 +72,7 @@ def parse_tree(sql: str) -> list[Node]:
     if "\0" in sql:
         raise SyntaxProblem("a NUL character is not allowed in SQL", sql.index("\0"))
     try:
-        return [raw.stmt for raw in _parse(sql).stmts]
+        return [raw.stmt for raw in parse(sql).stmts]
     except PgQueryError as error:
         raise SyntaxProblem(error.message, error.cursorpos - 1 if error.cursorpos > 0 else None) from error
     except DecodeError as error:
@@ -78,7 +98,8 @@ def expression_sql(node: Node) -> str:
         return plain
     tree = pb.ParseResult()
     tree.stmts.add().stmt.select_stmt.target_list.add().res_target.val.CopyFrom(node)
-    return deparse(tree).removeprefix("SELECT ")
+    sql: str = deparse(tree)
+    return sql.removeprefix("SELECT ")
 
 
 _SMALL = 64
@@ -101,7 +122,8 @@ def query_sql(node: Node) -> str:
     """Return a statement as PostgreSQL would write it."""
     tree = pb.ParseResult()
     tree.stmts.add().stmt.CopyFrom(node)
-    return deparse(tree)
+    sql: str = deparse(tree)
+    return sql
 
 
 def strings(nodes: Iterable[Node]) -> tuple[str, ...]:
@@ -136,10 +158,13 @@ def object_names(node: Node) -> tuple[str, ...]:
 def type_of(node: pb.TypeName) -> Type:
     """Return a type by its canonical name; serial types are for the caller."""
     names = [name.string.sval for name in node.names]
+    if names == ["char"]:  # the one-byte type; CHAR without quotes comes as pg_catalog.bpchar
+        names = ['"char"']
     if len(names) > 1 and names[0] in ("pg_catalog", "public"):
         names = names[1:]
     name = ".".join(names)
-    name = _CANONICAL.get(name, name)
+    if name != "bpchar" or node.typmods:
+        name = _CANONICAL.get(name, name)
     array = bool(node.array_bounds)
     if not node.typmods:
         return Type(name, (), array)
@@ -157,12 +182,10 @@ def children(message: Message) -> Iterator[Message]:
         if field.message_type is None:
             continue
         for item in (value,) if isinstance(value, Message) else value:
-            if isinstance(item, Node):
-                kind = item.WhichOneof("node")
-                if kind:
-                    yield getattr(item, kind)
-            else:
+            if item.DESCRIPTOR is not _NODE:
                 yield item
+            elif kind := item.WhichOneof("node"):
+                yield getattr(item, kind)
 
 
 def descendants(message: Message) -> Iterator[Message]:

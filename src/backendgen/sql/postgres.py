@@ -310,7 +310,7 @@ def _copy(node: pb.CopyStmt, at: Place) -> Iterator[Operation]:
 
 
 def _setting(node: pb.VariableSetStmt, at: Place) -> Iterator[Operation]:
-    if node.kind == pb.VAR_SET_MULTI or node.kind == pb.VAR_SET_CURRENT:
+    if node.kind in (pb.VAR_SET_MULTI, pb.VAR_SET_CURRENT):
         yield Harmless(what=f"SET {node.name}", **at.fields)
     elif node.kind == pb.VAR_SET_VALUE:
         value = ", ".join(_setting_value(argument) for argument in node.args)
@@ -342,10 +342,8 @@ def _option(options: Iterable[Node], name: str) -> bool:
     for option in options:
         if option.def_elem.defname == name:
             value = option.def_elem.arg
-            return (
-                value.string.sval not in ("false", "off")
-                and value.WhichOneof("node") != "boolean"
-                or (value.boolean.boolval)
+            return value.string.sval not in ("false", "off", "0") and not (
+                value.HasField("integer") and value.integer.ival == 0
             )
     return False
 

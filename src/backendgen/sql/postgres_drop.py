@@ -25,7 +25,7 @@ _OBJECT_TYPES = {pb.OBJECT_MATVIEW: "materialized view", pb.OBJECT_FDW: "foreign
 
 
 def _object_type(kind: int) -> str:
-    name = pb.ObjectType.Name(kind).removeprefix("OBJECT_")  # type: ignore[arg-type]  # the stubs know the enum, not its int
+    name: str = pb.ObjectType.Name(kind).removeprefix("OBJECT_")
     return _OBJECT_TYPES.get(kind, name.replace("_", " ").lower())
 
 

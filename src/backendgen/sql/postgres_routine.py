@@ -38,7 +38,7 @@ def static_statements(node: pb.DoStmt, statement: Statement) -> Iterator[Stateme
 
 
 def _actions(tree: Any) -> Iterator[dict[str, Any]]:
-    """Yield the statements that run SQL, in order; queries that only feed variables, loops and conditions are not among them."""
+    """Yield the statements that run SQL, in order; not the queries that only feed variables, loops and conditions."""
     stack = [tree]
     while stack:
         current = stack.pop()

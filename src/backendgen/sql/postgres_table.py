@@ -43,7 +43,7 @@ _KINDS: dict[int, ConstraintKind] = {
     pb.CONSTR_EXCLUSION: "exclude",
     pb.CONSTR_NOTNULL: "not_null",
 }
-_LIKE_CONSTRAINTS, _LIKE_DEFAULTS, _LIKE_INDEXES = 1 << 2, 1 << 3 | 1 << 4 | 1 << 5, 1 << 6  # enum TableLikeOption
+_LIKE_CONSTRAINTS, _LIKE_DEFAULTS, _LIKE_GENERATED, _LIKE_IDENTITY, _LIKE_INDEXES = (1 << bit for bit in range(2, 7))
 
 
 @dataclass(slots=True)
@@ -104,7 +104,7 @@ def create_table(node: pb.CreateStmt, at: Place) -> CreateTable:
             else column
             for column in columns
         ),
-        constraints=tuple(named_constraints(table, [c for c in constraints if c.kind != "not_null"], at)),
+        constraints=tuple(named_constraints(table, [c for c in constraints if c.kind != "not_null" or c.named], at)),
         partition_of=parents[0] if partition and parents else "",
         partitioned=node.HasField("partspec"),
         temporary=node.relation.relpersistence == "t",
@@ -131,6 +131,8 @@ def column_of(node: pb.ColumnDef, table: str, at: Place) -> tuple[Column, list[C
         match constraint.contype:
             case pb.CONSTR_NOTNULL:
                 not_null = True
+                if constraint.conname:
+                    constraints.append(constraint_of(constraint, at, node.colname))
             case pb.CONSTR_DEFAULT:
                 default = expression_sql(constraint.raw_expr)
             case pb.CONSTR_GENERATED:
@@ -165,6 +167,8 @@ def constraint_of(node: pb.Constraint, at: Place, column: str = "") -> Constrain
         on_delete=_ON_DELETE.get(node.fk_del_action, ""),
         valid=not node.skip_validation,
         using_index=node.indexname,
+        include=strings(node.including),
+        nulls_not_distinct=node.nulls_not_distinct,
         named=bool(node.conname),
         line=at.line(node.location),
     )
@@ -189,14 +193,15 @@ def _excluded_names(exclusions: Iterable[Node]) -> Iterator[str]:
 
 def _without_repeats(constraints: list[Constraint]) -> list[Constraint]:
     """Drop a UNIQUE that repeats the primary key or another UNIQUE, as transformIndexConstraints does."""
-    primary = next((c.columns for c in constraints if c.kind == "primary_key"), None)
+    primary = (c for c in constraints if c.kind == "primary_key")
     kept: list[Constraint] = []
-    seen: set[tuple[str, ...]] = set()
+    seen = {(c.columns, c.include, c.nulls_not_distinct) for c in primary}
     for constraint in constraints:
         if constraint.kind == "unique":
-            if constraint.columns == primary or constraint.columns in seen:
+            key = (constraint.columns, constraint.include, constraint.nulls_not_distinct)
+            if key in seen:
                 continue
-            seen.add(constraint.columns)
+            seen.add(key)
         kept.append(constraint)
     return kept
 
@@ -205,9 +210,11 @@ def _like(node: pb.TableLikeClause) -> Like:
     options = node.options
     return Like(
         relation(node.relation),
-        bool(options & _LIKE_DEFAULTS),
-        bool(options & _LIKE_CONSTRAINTS),
-        bool(options & _LIKE_INDEXES),
+        defaults=bool(options & _LIKE_DEFAULTS),
+        generated=bool(options & _LIKE_GENERATED),
+        identity=bool(options & _LIKE_IDENTITY),
+        constraints=bool(options & _LIKE_CONSTRAINTS),
+        indexes=bool(options & _LIKE_INDEXES),
     )
 
 

@@ -9,13 +9,15 @@ from typing import Literal
 ConstraintKind = Literal["primary_key", "unique", "check", "foreign_key", "exclude", "not_null"]
 
 
-# Built-in names have spaces, extension types may carry modifiers that are no numbers: geometry(Point,4326).
-_PLAIN_TYPE = re.compile(r"[a-z_][a-z0-9_$. ]*(?:\(.*\))?$")
+_PLAIN_TYPE = re.compile(r"""[a-z_][a-z0-9_$. ]*(?:\(.*\))?$|"char"$""")
 
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A column's type by its canonical PostgreSQL name (`bigint`, `character varying`, `timestamp with time zone`)."""
+    """A column's type by its canonical PostgreSQL name (`bigint`, `character varying`, `timestamp with time zone`).
+
+    Modifiers that are no numbers are part of the name: `geometry(Point,4326)`.
+    """
 
     name: str
     modifiers: tuple[int, ...] = ()
@@ -62,6 +64,8 @@ class Constraint:
     on_delete: str = ""
     valid: bool = True
     using_index: str = ""
+    include: tuple[str, ...] = ()
+    nulls_not_distinct: bool = False
     named: bool = True
     line: int = 0
 

@@ -35,7 +35,10 @@ def _create_table(schema: Schema, change: op.CreateTable) -> None:
         line=change.line,
     )
     table = tables.with_constraints(table, change.constraints, schema.taken(schema_of(table.name)), schema.tables)
-    for like in (*change.like, *([op.Like(change.partition_of, True, True, True)] if change.partition_of else [])):
+    parents = [op.Like(parent, constraints=True) for parent in change.inherits]
+    if change.partition_of:
+        parents.append(op.Like(change.partition_of, constraints=True, indexes=True))
+    for like in (*change.like, *parents):
         if source := schema.tables.get(like.table):
             table = _copied(schema, table, source, like)
     schema.put(table)
@@ -49,17 +52,22 @@ def _inherited(schema: Schema, change: op.CreateTable) -> Iterator[Column]:
     for like in change.like:
         if source := schema.tables.get(like.table):
             for column in source.columns:
-                if like.defaults:
-                    yield column
-                else:
-                    yield replace(column, default=None, generated=None, stored=False, identity="")
+                yield replace(
+                    column,
+                    default=column.default if like.defaults else None,
+                    generated=column.generated if like.generated else None,
+                    stored=column.stored and like.generated,
+                    identity=column.identity if like.identity else "",
+                )
 
 
 def _copied(schema: Schema, table: Table, source: Table, like: op.Like) -> Table:
     """Return the table with the constraints and indexes that LIKE or a partitioned parent gives it, under own names."""
     taken = schema.taken(schema_of(table.name))
     wanted = [
-        replace(c, name=generated_name(table.name, c, ()), named=False) if c.kind in BACKED_BY_INDEX else c
+        replace(c, name=generated_name(table.name, c, ()), named=False)
+        if c.kind in BACKED_BY_INDEX
+        else replace(c, named=True)
         for c in source.constraints
         if (like.indexes if c.kind in BACKED_BY_INDEX else like.constraints)
         and (c.kind != "foreign_key" or table.partition_of)
@@ -160,7 +168,7 @@ def _rename_column(schema: Schema, change: op.RenameColumn) -> None:
             continue
         _update(schema, name, lambda t: tables.with_renamed_column(t, change.name, change.new_name))
         for child, _ in schema.references_to(name):
-            _update(schema, child.name, lambda t, parent=name: _following(t, parent, change))
+            schema.put(_following(schema.tables[child.name], name, change))
 
 
 def _following(table: Table, parent: str, change: op.RenameColumn) -> Table:
@@ -224,9 +232,7 @@ def _add_constraint(schema: Schema, change: op.AddConstraint) -> None:
 def _drop_constraint(schema: Schema, change: op.DropConstraint) -> None:
     table = schema.tables.get(change.table)
     constraint: Constraint | None = table.constraint(change.name) if table else None
-    if constraint is None:
-        return
-    if change.cascade and constraint.kind in ("primary_key", "unique"):
+    if constraint and change.cascade and constraint.kind in ("primary_key", "unique"):
         _drop_foreign_keys(schema, change.table, constraint.columns)
     _update(schema, change.table, lambda t: tables.without_constraint(t, change.name))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable
 from dataclasses import replace
 
 from backendgen.sql.lexer import rename_identifier
-from backendgen.sql.names import generated_name, numbered
+from backendgen.sql.names import generated_name, numbered, object_name
 from backendgen.sql.schema import Column, Constraint, Index, IndexKey, Table
 
 BACKED_BY_INDEX = ("primary_key", "unique", "exclude")
@@ -151,6 +151,7 @@ def _backing_index(table: str, constraint: Constraint) -> Index:
         name=in_schema(schema_of(table), constraint.name),
         table=table,
         keys=tuple(IndexKey(column) for column in constraint.columns),
+        include=constraint.include,
         unique=constraint.kind != "exclude",
         method="gist" if constraint.kind == "exclude" else "btree",
         line=constraint.line,
@@ -161,7 +162,7 @@ def without_constraint(table: Table, name: str) -> Table:
     """Drop a constraint and the index behind it."""
     constraint = table.constraint(name)
     if constraint is None:
-        return table
+        return _without_unnamed_not_null(table, name)
     index = in_schema(schema_of(table.name), name) if constraint.kind in BACKED_BY_INDEX else None
     table = replace(
         table,
@@ -172,6 +173,15 @@ def without_constraint(table: Table, name: str) -> Table:
         columns = tuple(replace(c, not_null=False) if c.name in constraint.columns else c for c in table.columns)
         table = replace(table, columns=columns)
     return table
+
+
+def _without_unnamed_not_null(table: Table, name: str) -> Table:
+    """Drop the NOT NULL that PostgreSQL 18 keeps under a generated name."""
+    table_name = bare(table.name)
+    column = next(
+        (c for c in table.columns if c.not_null and object_name(table_name, c.name, "not_null") == name), None
+    )
+    return with_changed_column(table, column.name, lambda c: replace(c, not_null=False)) if column else table
 
 
 def with_renamed_constraint(table: Table, name: str, new_name: str) -> Table:
@@ -196,7 +206,7 @@ def with_index(table: Table, index: Index, named: bool, taken: Container[str]) -
     """Add an index; a name that PostgreSQL made is numbered when it is taken."""
     name = bare(index.name)
     if not named and name in taken:
-        name = numbered(name, taken)
+        name = numbered(table.name, name, "idx", taken)
     index = replace(index, name=in_schema(schema_of(table.name), name), table=table.name)
     return replace(table, indexes=(*table.indexes, index))
 
