@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from backendgen.errors import did_you_mean
+from backendgen.spec.ddl import Data
 from backendgen.spec.document import Entry, Mapping, Node, Scalar, Sequence, shown
-from backendgen.spec.expression import Expression, ExpressionProblem, read_expression
+from backendgen.spec.expression import Expression, ExpressionProblem, UnknownTable, read_expression
 from backendgen.spec.model import Allow, Auth, Policy, Role, Term, TermKind
 from backendgen.spec.questions import Notes
 from backendgen.spec.reading import entries, number, text
-from backendgen.sql.replay import Schema
 
 BUILT_IN = ("public", "user")
 PUBLIC = Term("public", "public")
@@ -34,13 +34,13 @@ class Access:
         return term.kind == "role" and term.name not in (default, *included)
 
 
-def read_auth(node: Node | None, schema: Schema, notes: Notes) -> Access:
+def read_auth(node: Node | None, data: Data, notes: Notes) -> Access:
     """Return what the `auth` section says; None stands for an absent one."""
     if isinstance(node, Scalar):
         return Access(None, {})
     section = node if isinstance(node, Mapping) else Mapping((), 0, 0)
     roles = _roles(section.get("roles"), notes)
-    policies, expressions, broken = _policies(section.get("policies"), schema, notes)
+    policies, expressions, broken = _policies(section.get("policies"), data, notes)
     default_role = text(section, "default_role")
     _check_names(section, {role.name for role in roles}, notes)
     jwt, defaults = section.get("jwt"), Auth()
@@ -69,9 +69,11 @@ def _roles(node: Node | None, notes: Notes) -> tuple[Role, ...]:
                 notes.error(item, f"auth.roles.{entry.key}: unknown role {shown(item.text)}{guess}")
         direct[entry.key] = tuple(item.text for item in names if item.text in known)
     roles = []
+    cyclic: set[str] = set()
     for entry in entries(node):
         included = _reachable(entry.key, direct)
-        if entry.key in included:
+        if entry.key in included and entry.key not in cyclic:
+            cyclic.update(included)
             notes.error(entry, f"auth.roles.{entry.key}: the role includes itself: {_cycle(entry.key, direct)}")
         roles.append(Role(entry.key, tuple(name for name in included if name != entry.key)))
     return tuple(roles)
@@ -90,7 +92,7 @@ def _reachable(role: str, direct: dict[str, tuple[str, ...]]) -> tuple[str, ...]
 
 def _cycle(role: str, direct: dict[str, tuple[str, ...]]) -> str:
     """Return one way from the role back to itself: `a > b > a`."""
-    paths = [(role,)]
+    paths: list[tuple[str, ...]] = [(role,)]
     seen: set[str] = set()
     for path in paths:
         for name in direct[path[-1]]:
@@ -103,11 +105,11 @@ def _cycle(role: str, direct: dict[str, tuple[str, ...]]) -> str:
 
 
 def _policies(
-    node: Node | None, schema: Schema, notes: Notes
+    node: Node | None, data: Data, notes: Notes
 ) -> tuple[tuple[Policy, ...], dict[str, Expression], frozenset[str]]:
     policies, expressions, broken = [], {}, set()
     for entry in entries(node):
-        expression = expression_at(entry, f"auth.policies.{entry.key}", schema, notes)
+        expression = expression_at(entry, f"auth.policies.{entry.key}", data, notes)
         if expression is None:
             broken.add(entry.key)
             continue
@@ -116,13 +118,17 @@ def _policies(
     return tuple(policies), expressions, frozenset(broken)
 
 
-def expression_at(entry: Entry, path: str, schema: Schema, notes: Notes) -> Expression | None:
+def expression_at(entry: Entry, path: str, data: Data, notes: Notes) -> Expression | None:
     """Return the SQL expression that an entry holds, or report why it is none."""
     scalar = entry.node
     if not isinstance(scalar, Scalar):
         return None
     try:
-        return read_expression(scalar.text, schema)
+        return read_expression(scalar.text, data.schema)
+    except UnknownTable as problem:
+        if data.complete:
+            notes.error(scalar, f"{path}: {problem}")
+        return None
     except ExpressionProblem as problem:
         before = scalar.text[: problem.offset]
         line, column = scalar.place(before.count("\n") + 1, problem.offset - (before.rfind("\n") + 1) + 1)
@@ -141,8 +147,8 @@ def _check_names(section: Mapping, roles: set[str], notes: Notes) -> None:
     if default is not None and text(section, "default_role") not in roles:
         name = text(section, "default_role")
         notes.error(default, f"auth.default_role: unknown role {shown(name)}{did_you_mean(name, roles)}")
-    elif default is None and roles and (entry := section.entry("roles")):
-        notes.ask("S104", entry, roles=", ".join(sorted(roles)))
+    elif default is None and roles and (given := section.entry("roles")):
+        notes.ask("S104", given, roles=", ".join(sorted(roles)))
 
 
 def read_allow(node: Node, path: str, access: Access, notes: Notes) -> Allow:
@@ -162,6 +168,11 @@ def read_allow(node: Node, path: str, access: Access, notes: Notes) -> Allow:
     if len(grants) > 1 and (PUBLIC,) in grants:
         notes.error(node, f"{path}: 'public' admits everybody, so the others change nothing; name it alone")
     return Allow(tuple(dict.fromkeys(grants)))
+
+
+def allow_words(node: Node) -> list[Scalar]:
+    """Return all words of an `allow`."""
+    return [word for item in node.items for word in _words(item)] if isinstance(node, Sequence) else []
 
 
 def _words(item: Node) -> list[Scalar]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from backendgen.spec.access import PUBLIC, Access
-from backendgen.spec.ddl import AUTH_TABLES, Ddl
+from backendgen.spec.ddl import Data, Ddl
 from backendgen.spec.document import Entry, Mapping, Node
 from backendgen.spec.model import Action, Resource
 from backendgen.spec.questions import Notes, Placed
+from backendgen.spec.reading import entries
 from backendgen.spec.resources import versioned
 from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Constraint, Table
@@ -23,7 +24,7 @@ _WRITES = ("create", "update", "delete")
 class Check:
     """Asks about one spec; `section` is the YAML of `api.resources`."""
 
-    schema: Schema
+    data: Data
     access: Access
     section: Node | None
     notes: Notes
@@ -67,7 +68,9 @@ class Check:
             return
         for column in carried:
             if _MONEY.search(column):
-                self.notes.ask("S201", at, path=path, column=column, paste=_paste(resource.table, column, self.schema))
+                self.notes.ask(
+                    "S201", at, path=path, column=column, paste=_paste(resource.table, column, self.data.schema)
+                )
         unchecked = any(all(term.kind != "policy" for term in grant) and PUBLIC not in grant for grant in grants)
         for column in _owners(resource.table):
             if column in carried and unchecked:
@@ -75,13 +78,20 @@ class Check:
 
     def foreign_keys(self, ddl: Ddl) -> None:
         """Ask about every foreign key without an index."""
-        for table in self.schema.tables.values():
+        for table in self.data.schema.tables.values():
             for key in table.constraints:
-                if table.name not in AUTH_TABLES and key.kind == "foreign_key" and not _covered(table, key):
+                if table.name not in self.data.reserved and key.kind == "foreign_key" and not _covered(table, key):
                     columns = ", ".join(key.columns)
                     index = f"{table.name}_by_{'_'.join(key.columns)}"
                     names = {"table": table.name, "columns": columns, "parent": key.references, "index": index}
                     self.notes.ask("S302", ddl.place(key.line or table.line or 1), **names)
+
+    def unused_policies(self, auth: Node | None, resources: Iterable[Resource]) -> None:
+        """Ask about policies that no action allows."""
+        used = {name for resource in resources for action in resource.actions for name in action.allow.policies}
+        for entry in entries(auth.get("policies") if isinstance(auth, Mapping) else None):
+            if entry.key not in used:
+                self.notes.ask("S105", entry, policy=entry.key)
 
 
 def _owners(table: Table) -> Iterator[str]:

@@ -34,6 +34,20 @@ SERVICE_TABLES = ("idempotency_keys", "alembic_version")
 
 _PLAIN = "only CREATE TABLE, CREATE INDEX, CREATE TYPE, ALTER TABLE ... ADD and COMMENT belong into a spec's schema"
 _LATER_MARKERS = {"pii", "encrypted"}
+# What COMPARABLE holds can be filtered and sorted by, CARRIED is what JSON can carry, TYPES what PostgreSQL has built in.
+COMPARABLE = frozenset(
+    {"smallint", "integer", "bigint", "numeric", "real", "double precision", "boolean", "uuid"}
+    | {"text", "character varying", "character", "date", "time without time zone"}
+    | {"timestamp with time zone", "timestamp without time zone"}
+)
+CARRIED = COMPARABLE | {"json", "jsonb", "tsvector"}
+TYPES = (
+    CARRIED
+    | {"bytea", "inet", "cidr", "macaddr", "macaddr8", "interval", "time with time zone", "tsquery", "xml", "money"}
+    | {"bit", "bit varying", "point", "line", "lseg", "box", "path", "polygon", "circle", "oid", "name", "jsonpath"}
+    | {"int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange"}
+    | {"int4multirange", "int8multirange", "nummultirange", "tsmultirange", "tstzmultirange", "datemultirange"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +114,28 @@ def _terminated(text: str) -> str:
     return f"{text.rstrip()}\n" if last.endswith(";") else f"{text.rstrip()}\n;\n"
 
 
-def build(ddl: Ddl, *, auth: bool, notes: Notes) -> Schema:
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The replayed DDL. When it is not `complete`, a name that is missing may be in a statement that was not understood."""
+
+    schema: Schema
+    complete: bool = True
+    reserved: frozenset[str] = frozenset()
+
+
+def build(ddl: Ddl, *, auth: bool, notes: Notes) -> Data:
     """Replay the DDL onto the generated tables that it may refer to, reporting every statement that does not belong."""
     from backendgen.sql.postgres import parse
 
     schema = replay(parse(AUTH_DDL)) if auth else Schema()
     reserved = dict.fromkeys(SERVICE_TABLES, "the generated service")
     reserved |= dict.fromkeys(AUTH_TABLES, "the generated auth feature") if auth else {}
+    complete = bool(ddl.text)
     for operation in parse(ddl.text):
-        check = _Statement(operation, ddl, schema, reserved, notes)
-        if check.belongs():
+        complete = complete and not isinstance(operation, NotUnderstood)
+        if _Statement(operation, ddl, schema, reserved, notes, complete).belongs():
             schema.apply(operation)
-    return schema
+    return Data(schema, complete, frozenset(reserved))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +147,10 @@ class _Statement:
     schema: Schema
     reserved: dict[str, str]
     notes: Notes
+    complete: bool
 
     def belongs(self) -> bool:
-        """Report what is wrong with the operation; True when it can be applied."""
+        """Report what is wrong with the operation; True when it can be applied all the same, so that little follows."""
         match self.operation:
             case CreateTable():
                 return self._table(self.operation)
@@ -141,18 +166,19 @@ class _Statement:
             case AddConstraint(table=table, constraint=constraint):
                 known = self._own(table)
                 return known is not None and self._constraint(constraint, known)
-            case AddColumn(table=table):
-                return self._own(table) is not None and self._markers((self.operation.definition,))
+            case AddColumn(table=table, definition=column):
+                self._column(column)
+                return self._own(table) is not None
             case SetComment(table=table):
                 return self._own(table) is not None
             case NotUnderstood():
                 return self._not_understood(self.operation)
             case _:
-                return self._error(f"{shown(self._verb())} is not built yet in a spec's schema", _PLAIN)
+                return self._error(f"{self._verb()} cannot be part of a spec's schema", _PLAIN)
 
     def _verb(self) -> str:
         operation = self.operation
-        return operation.what if isinstance(operation, Harmless) else " ".join(operation.sql.split()[:2])
+        return operation.what if isinstance(operation, Harmless) else " ".join(operation.sql.upper().split()[:2])
 
     def _error(self, message: str, hint: str = "", line: int = 0, column: int = 1) -> bool:
         place = self.ddl.place(line, column) if line else self.ddl.place(self.operation.line, self.operation.column)
@@ -167,7 +193,8 @@ class _Statement:
         """Return a table of the user's DDL, or report why there is none."""
         table = self.schema.tables.get(name)
         if table is None:
-            self._error(f"unknown table '{name}'{did_you_mean(name, self.schema.tables)}", line=line)
+            if self.complete:
+                self._error(f"unknown table '{name}'{did_you_mean(name, self.schema.tables)}", line=line)
         elif name in self.reserved:
             self._error(f"table '{name}' belongs to {self.reserved[name]}; it cannot be changed here", line=line)
             return None
@@ -204,15 +231,19 @@ class _Statement:
         duplicates = [c for i, c in enumerate(table.columns) if table.column(c.name) is not table.columns[i]]
         for column in duplicates:
             self._error(f"table '{name}' has column '{column.name}' twice", line=column.line)
-        good = [self._constraint(constraint, table) for constraint in table.constraints]
-        return self._markers(table.columns) and all(good) and not duplicates
+        for column in table.columns:
+            self._column(column)
+        for constraint in table.constraints:
+            self._constraint(constraint, table)
+        return not duplicates
 
-    def _markers(self, columns: tuple[Column, ...]) -> bool:
-        good = True
-        for column in columns:
-            for marker in sorted(column.markers & _LATER_MARKERS):
-                good = self._error(f"the marker @{marker} is not built yet; remove it", line=column.line)
-        return good
+    def _column(self, column: Column) -> None:
+        for marker in sorted(column.markers & _LATER_MARKERS):
+            self._error(f"the marker @{marker} is not built yet; remove it", line=column.line)
+        name = column.type.name
+        if name not in TYPES and name not in self.schema.enums and self.complete:
+            guess = did_you_mean(name, [*TYPES, *self.schema.enums])
+            self._error(f"column '{column.name}' has the unknown type '{name}'{guess}", line=column.line)
 
     def _constraint(self, constraint: Constraint, table: Table) -> bool:
         """Check that the columns and the parent that a constraint names exist."""
@@ -232,6 +263,8 @@ class _Statement:
     def _foreign_key(self, constraint: Constraint, table: Table) -> bool:
         line = constraint.line
         parent = table if constraint.references == table.name else self.schema.tables.get(constraint.references)
+        if parent is None and not self.complete:
+            return False
         if parent is None:
             guess = did_you_mean(constraint.references, self.schema.tables)
             known = ", ".join(self.schema.tables) or "none"

@@ -12,7 +12,7 @@ from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Table
 
 PARAMETERS = ("user_id", "role")
-_PREFIX = "SELECT ("
+_PREFIX = "SELECT "
 _CLAUSES = frozenset({"target_list", "limit_option", "op"})
 
 
@@ -56,6 +56,10 @@ class ExpressionProblem(Exception):
         self.offset = offset
 
 
+class UnknownTable(ExpressionProblem):
+    """A subquery reads a table that the schema does not have."""
+
+
 def read_expression(sql: str, schema: Schema) -> Expression:
     """Parse one SQL expression and resolve its names against the schema. Raises ExpressionProblem.
 
@@ -81,7 +85,8 @@ def read_expression(sql: str, schema: Schema) -> Expression:
             known = " and ".join(f":{known}" for known in PARAMETERS)
             raise ExpressionProblem(f"unknown parameter ':{name}'; {known} are bound", max(sql.find(f":{name}"), 0))
     try:
-        statements = parse_tree(f"{_PREFIX}{plain}\n)")
+        statements = parse_tree(f"{_PREFIX}{plain}")
+        parse_tree(f"{_PREFIX}({plain})")  # it will stand in parentheses
     except SyntaxProblem as problem:
         offset = (problem.offset or 0) - len(_PREFIX)
         raise ExpressionProblem(problem.message, min(max(offset, 0), len(sql))) from None
@@ -90,12 +95,15 @@ def read_expression(sql: str, schema: Schema) -> Expression:
 
 
 def _only_expression(statements: list[Any]) -> Any:
-    """Return the one expression, so that nothing like `1) FROM x; DROP TABLE y` gets through."""
+    """Return the one expression, so that nothing like `1 FROM x` or `a) OR (b` gets through."""
     select = statements[0].select_stmt if statements and statements[0].HasField("select_stmt") else None
     fields = {field.name for field, _ in select.ListFields()} if select is not None else set()
     if len(statements) != 1 or not fields <= _CLAUSES or select is None or len(select.target_list) != 1:
         raise ExpressionProblem("expected one SQL expression")
-    return select.target_list[0].res_target.val
+    target = select.target_list[0].res_target
+    if target.name or target.val.HasField("row_expr"):
+        raise ExpressionProblem("expected one SQL expression")
+    return target.val
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +160,7 @@ class _Resolver:
         name = relation(item)
         table = self.schema.tables.get(name)
         if table is None:
-            raise ExpressionProblem(f"unknown table '{name}'{did_you_mean(name, self.schema.tables)}")
+            raise UnknownTable(f"unknown table '{name}'{did_you_mean(name, self.schema.tables)}")
         return frozenset(column.name for column in table.columns)
 
     def _column(self, node: Any, queries: tuple[_Query, ...]) -> Iterator[Name]:

@@ -7,10 +7,10 @@ from typing import cast
 
 from backendgen.errors import UserError, did_you_mean
 from backendgen.files import read_bytes
-from backendgen.spec import ddl as ddl_module
 from backendgen.spec.access import Access, read_auth
 from backendgen.spec.check import Check
 from backendgen.spec.conform import conform
+from backendgen.spec.ddl import Data, Ddl, build, gather
 from backendgen.spec.document import MAX_BYTES, Mapping, Node, Scalar, compose, shown
 from backendgen.spec.language import SPEC
 from backendgen.spec.model import Database, Idempotency, Page, RateLimits, Resource, Service, Spec
@@ -47,15 +47,15 @@ class _Loader:
     def spec(self, source: bytes) -> Spec:
         auth_node = self.root.get("auth")
         auth_on = not isinstance(auth_node, Scalar)
-        ddl = ddl_module.gather(self.root.get("schema"), self.path, self.notes)
-        schema = ddl_module.build(ddl, auth=auth_on, notes=self.notes)
-        access = read_auth(auth_node, schema, self.notes)
-        resources = self._resources(access, schema, ddl)
+        ddl = gather(self.root.get("schema"), self.path, self.notes)
+        data = build(ddl, auth=auth_on, notes=self.notes)
+        access = read_auth(auth_node, data, self.notes)
+        resources = self._resources(access, data, ddl)
         self._ask_absent()
         return Spec(
             service=self._service(),
             ddl=ddl.text,
-            schema=schema,
+            schema=data.schema,
             resources=resources,
             database=self._database(),
             auth=access.auth,
@@ -92,16 +92,16 @@ class _Loader:
             self.notes.error(node, f"api.page: default is {page.default}, more than max, which is {page.max}")
         return page
 
-    def _resources(self, access: Access, schema: ddl_module.Schema, ddl: ddl_module.Ddl) -> tuple[Resource, ...]:
+    def _resources(self, access: Access, data: Data, ddl: Ddl) -> tuple[Resource, ...]:
         api = self.root.get("api")
         section = api.get("resources") if isinstance(api, Mapping) else None
         idempotency = cast(Idempotency, text(api, "idempotency", "optional"))
-        reserved = frozenset(ddl_module.AUTH_TABLES if access.auth else ())
-        resources = Reader(schema, access, self.notes, idempotency, reserved).resources(section)
-        check = Check(schema, access, section, self.notes)
+        resources = Reader(data, access, self.notes, idempotency).resources(section)
+        check = Check(data, access, section, self.notes)
         for resource in resources:
             check.resource(resource)
         check.foreign_keys(ddl)
+        check.unused_policies(self.root.get("auth"), resources)
         return resources
 
     def _rate_limits(self, resources: tuple[Resource, ...], *, auth_on: bool) -> RateLimits | None:

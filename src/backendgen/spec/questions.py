@@ -1,4 +1,4 @@
-"""The questions that a spec may leave open, in one table: a stable code, what is at stake, the choices, and what is taken."""
+"""The questions that a spec may leave open, in one table: a stable code, what is at stake, the choices, the default."""
 
 from __future__ import annotations
 
@@ -48,9 +48,15 @@ QUESTIONS = {
             "no role",
         ),
         Question(
+            "S105",
+            "auth.policies.{policy}: no action allows it",
+            ("allow: {policy}", "remove it"),
+            "it does nothing",
+        ),
+        Question(
             "S201",
             "{path}: the caller may set {column}, which is money",
-            ("{paste}", "as written"),
+            ("{paste}", "allow: [a role]", "as written"),
             "as written",
         ),
         Question(
@@ -103,9 +109,12 @@ class Placed(Protocol):
     """Anything with a position."""
 
     @property
-    def line(self) -> int: ...
+    def line(self) -> int:
+        """The 1-based line."""
+
     @property
-    def column(self) -> int: ...
+    def column(self) -> int:
+        """The 1-based column."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast, get_args
 
 from backendgen.errors import did_you_mean
-from backendgen.spec.access import PUBLIC, USER, Access, expression_at, read_allow
+from backendgen.spec.access import PUBLIC, USER, Access, allow_words, expression_at, read_allow
 from backendgen.spec.conform import suggestion
+from backendgen.spec.ddl import CARRIED, COMPARABLE, Data
 from backendgen.spec.document import Entry, Mapping, Node, Scalar, shown
 from backendgen.spec.expression import Expression
 from backendgen.spec.model import Action, ActionName, Allow, Idempotency, Resource, SortKey
@@ -18,12 +19,6 @@ from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Column, Table
 
 ACTIONS: tuple[ActionName, ...] = get_args(ActionName)
-COMPARABLE = frozenset(
-    {"smallint", "integer", "bigint", "numeric", "real", "double precision", "boolean", "uuid"}
-    | {"text", "character varying", "character", "citext", "date", "time without time zone"}
-    | {"timestamp with time zone", "timestamp without time zone"}
-)
-_CARRIED = COMPARABLE | {"json", "jsonb", "tsvector"}
 _INTEGERS = ("smallint", "integer", "bigint")
 _RESERVED_PATHS = ("auth", "docs", "health", "live", "metrics", "openapi", "ready")
 _RESERVED_QUERY = ("cursor", "limit", "sort")
@@ -59,11 +54,15 @@ def _server_owned(column: Column, table: Table) -> bool:
 class Reader:
     """What reading a resource needs to know."""
 
-    schema: Schema
+    data: Data
     access: Access
     notes: Notes
     idempotency: Idempotency
-    reserved: frozenset[str] = field(default=frozenset())
+
+    @property
+    def schema(self) -> Schema:
+        """The replayed DDL."""
+        return self.data.schema
 
     def resources(self, node: Node | None) -> tuple[Resource, ...]:
         """Return the resources of `api.resources`; what is wrong with one is reported and does not hide the next."""
@@ -86,6 +85,7 @@ class Reader:
         self._ask_allow(entry, path, offered, implied)
         actions = [self._action(one, f"{path}.{one.key}", table, implied) for one in offered]
         resource = _with_bodies(entry.key, table, tuple(actions))
+        self._check_given(resource, entry, path)
         return self._without_empty_update(resource, entry, path, implied)
 
     def _table(self, entry: Entry, path: str) -> Table | None:
@@ -93,11 +93,13 @@ class Reader:
         name = text(entry.node, "table", entry.key)
         at = given.node if given else entry
         table = self.schema.tables.get(name)
-        if name in self.reserved:
-            self.notes.error(at, f"{path}: table '{name}' belongs to the generated auth feature; it is no resource")
+        if name in self.data.reserved:
+            self.notes.error(at, f"{path}: table '{name}' belongs to the generated service; it is no resource")
+            return None
+        if table is None and not self.data.complete:
             return None
         if table is None:
-            known = [table for table in self.schema.tables if table not in self.reserved]
+            known = [table for table in self.schema.tables if table not in self.data.reserved]
             self.notes.error(at, f"{path}: unknown table {shown(name)}{suggestion(name, known)}")
             return None
         if len(table.primary_key) != 1:
@@ -106,9 +108,9 @@ class Reader:
             self.notes.error(at, f"{path}: table '{name}' has {what}")
             return None
         for column in table.columns:
-            if column.type.name not in _CARRIED and column.type.name not in self.schema.enums:
+            if column.type.name not in CARRIED and column.type.name not in self.schema.enums:
                 message = f"{path}: column '{name}.{column.name}' is {column.type}, which a resource cannot carry"
-                self.notes.error(at, message, f"use an enum or one of: {', '.join(sorted(_CARRIED))}")
+                self.notes.error(at, message, f"use an enum or one of: {', '.join(sorted(CARRIED))}")
         return table
 
     def _ask_allow(self, entry: Entry, path: str, offered: Iterable[Entry], implied: bool) -> None:
@@ -131,17 +133,33 @@ class Reader:
             allow=allow,
             filters=self._filters(node, f"{path}.filter", table),
             sorts=self._sorts(node, f"{path}.sort", table),
-            sets=self._sets(node, f"{path}.set", table, entry.key),
+            sets=self._sets(node, f"{path}.set", table, entry.key, allow),
             idempotency=idempotency,
             line=entry.line,
         )
 
     def _check_policies(self, node: Node, path: str, allow: Allow, table: Table) -> None:
-        for name in allow.policies:
-            expression = self.access.expressions[name]
-            for missing in expression.missing(table):
-                message = f"{path}: policy '{name}' names column '{missing}', which table '{table.name}' does not have"
-                self.notes.error(node, message, f"columns of {table.name}: {_columns(table)}")
+        for word in allow_words(node):
+            expression = self.access.expressions.get(word.text) if word.text in allow.policies else None
+            for missing in expression.missing(table) if expression else ():
+                message = (
+                    f"{path}: policy '{word.text}' names column '{missing}', which table '{table.name}' does not have"
+                )
+                self.notes.error(word, message, f"columns of {table.name}: {_columns(table)}")
+
+    def _check_given(self, resource: Resource, entry: Entry, path: str) -> None:
+        """Report columns that every new row needs and nothing gives."""
+        create = resource.action("create")
+        if create is None:
+            return
+        given = {*resource.body, *(column for column, _ in create.sets)}
+        for column in resource.table.columns:
+            own = column.default is not None or column.generated is not None or column.identity
+            if column.not_null and not own and column.name not in given:
+                message = (
+                    f"{path}.create: '{resource.table.name}.{column.name}' is NOT NULL and nothing gives it a value"
+                )
+                self.notes.error(entry, message, f"give it a default: {column.name} {column.type} NOT NULL DEFAULT 1")
 
     def _column(self, name: str, at: Node, path: str, table: Table) -> Column | None:
         """Return a column that values can be compared by, or report why there is none."""
@@ -189,14 +207,17 @@ class Reader:
         index = f"{table.name}_by_{key.column}"
         self.notes.ask("S301", item, path=path, column=key.column, index=index, table=table.name, keys=keys)
 
-    def _sets(self, node: Node, path: str, table: Table, action: str) -> tuple[tuple[str, str], ...]:
+    def _sets(self, node: Node, path: str, table: Table, action: str, allow: Allow) -> tuple[tuple[str, str], ...]:
         section = node.get("set") if isinstance(node, Mapping) else None
         given = [entry.key for entry in entries(section)]
         body = tuple(name for name in writable(table) if name not in given)
         pairs = []
         for entry in entries(section):
             place = f"{path}.{entry.key}"
-            expression = expression_at(entry, place, self.schema, self.notes)
+            expression = expression_at(entry, place, self.data, self.notes)
+            if expression is not None and expression.parameters and allow.public:
+                why = f"is not bound, because 'public' may {action} without signing in"
+                self.notes.error(entry.node, f"{place}: :{expression.parameters[0]} {why}")
             if self._settable(entry, place, table) and expression is not None:
                 self._check_row(entry, place, expression, table, body if action == "create" else None)
                 pairs.append((entry.key, expression.sql))
@@ -248,7 +269,7 @@ def _with_bodies(name: str, table: Table, actions: tuple[Action, ...]) -> Resour
     """What `set` gives at creation is the server's for good; an update may not carry the key either."""
     sets = {action.name: {column for column, _ in action.sets} for action in actions}
     body = tuple(column for column in writable(table) if column not in sets.get("create", ()))
-    fixed = {*table.primary_key, *sets.get("update", ())}
+    fixed = {*table.primary_key, *sets["update"]} if "update" in sets else set(body)
     return Resource(name, table, actions, body, tuple(column for column in body if column not in fixed))
 
 
