@@ -12,9 +12,12 @@ def main() -> None:
 
         sys.stdout.write(f"backendgen {__version__}\n")
         raise SystemExit(0)
-    from backendgen.cli import run
+    try:
+        from backendgen.cli import run
 
-    run()
+        run()
+    except KeyboardInterrupt:  # while modules are still being imported; later, typer sees it
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

@@ -1,0 +1,163 @@
+"""The command line as its user meets it: help, exit codes, and what it says about bad input."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Run
+
+MINIMAL = ROOT / "examples" / "minimal" / "spec.yaml"
+
+
+def test_version_needs_no_imports(backendgen: Run) -> None:
+    from backendgen import __version__
+
+    assert backendgen("--version").stdout == f"backendgen {__version__}\n"
+    probe = "import sys; sys.argv = ['x', '--version']; import atexit, backendgen.__main__ as entry\n"
+    probe += "atexit.register(lambda: print('typer' in sys.modules)); entry.main()"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+@pytest.mark.parametrize("command", ["new", "audit", "migrate-check", "explain", "rules", "schema"])
+def test_every_command_has_help_with_examples(backendgen: Run, command: str) -> None:
+    done = backendgen(command, "--help")
+    assert done.returncode == 0
+    assert f"Examples:\n    backendgen {command}" in done.stdout
+
+
+def test_no_arguments_show_the_help(backendgen: Run) -> None:
+    assert "migrate-check" in backendgen().stdout + backendgen().stderr
+
+
+def test_completion_can_be_installed(backendgen: Run) -> None:
+    done = backendgen("--show-completion", "bash")
+    assert "backendgen" in done.stdout
+
+
+def test_an_unknown_command_or_option_is_usage(backendgen: Run) -> None:
+    for arguments in (["adit"], ["audit", "--bogus"], ["new"]):
+        done = backendgen(*arguments)
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+
+
+def test_rules_and_explain(backendgen: Run) -> None:
+    listed = backendgen("rules", "BG9").stdout.splitlines()
+    assert listed[0] == "BG901  medium    A file could not be analysed"
+    card = backendgen("explain", "bg901")
+    assert card.returncode == 0 and card.stdout.startswith("BG901 A file could not be analysed\nseverity medium")
+    wrong = backendgen("explain", "BG90")
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith(
+        "error: there is no rule BG90; these start so:\n  BG901  A file could not be analysed\n"
+    )
+    assert (
+        backendgen("rules", "XX").stderr
+        == "error: no rule's id starts with 'XX'; `backendgen rules` lists all of them\n"
+    )
+
+
+def test_a_project_brings_its_own_cards(backendgen: Run, tmp_path: Path) -> None:
+    folder = tmp_path / ".backendgen" / "rules" / "audit"
+    folder.mkdir(parents=True)
+    head = "---\ntitle: No tea\nseverity: low\nconfidence: high\ndetect: semgrep\nsince: 0.1.0\n---\n"
+    (folder / "BG190-no-tea.md").write_text(head + "Why.\n\n## Fix\nCoffee.\n")
+    assert "BG190  low       No tea" in backendgen("rules", "BG19").stdout
+
+
+def test_schema_prints_json_schema(backendgen: Run) -> None:
+    content = json.loads(backendgen("schema").stdout)
+    assert content["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+@pytest.mark.parametrize("command", ["audit", "migrate-check"])
+def test_bad_options_are_explained(backendgen: Run, tmp_path: Path, command: str) -> None:
+    (tmp_path / "main.py").write_text("x = 1\n")
+    (tmp_path / "0001.sql").write_text("SELECT 1;\n")
+    done = backendgen(command, ".", "--format", "sarrif")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: --format is one of text, json, sarif, not 'sarrif' (did you mean 'sarif'?)\n",
+    )
+    done = backendgen(command, ".", "--fail-on", "hihg")
+    assert done.returncode == 2 and "did you mean 'high'" in done.stderr
+    done = backendgen(command, ".", "--select", "BGX")
+    assert (done.returncode, done.stderr) == (2, "error: no rule's id starts with 'BGX'\n")
+    done = backendgen(command, "nowhere")
+    assert done.returncode == 2 and done.stderr.startswith("error: nowhere ") and not done.stdout
+
+
+@pytest.mark.parametrize("command", ["audit", "migrate-check"])
+def test_nothing_to_check_is_not_clean(backendgen: Run, tmp_path: Path, command: str) -> None:
+    (tmp_path / "notes.txt").write_text("hello\n")
+    done = backendgen(command, ".")
+    assert done.returncode == 2
+    assert "error: " in done.stderr and "no findings" not in done.stdout
+
+
+def test_output_goes_to_a_file(backendgen: Run, tmp_path: Path) -> None:
+    (tmp_path / "0001.sql").write_text("CREATE TABLE t (id bigint PRIMARY KEY);\n")
+    done = backendgen("migrate-check", ".", "--format", "json", "--output", "out/report.json")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["findings"] == []
+
+
+def test_an_output_that_cannot_be_written_is_2(backendgen: Run, tmp_path: Path) -> None:
+    (tmp_path / "0001.sql").write_text("CREATE TABLE t (id bigint PRIMARY KEY);\n")
+    done = backendgen("migrate-check", ".", "--output", "/dev/null/report.txt")
+    assert done.returncode == 2 and "cannot be written" in done.stderr
+    full = subprocess.run(
+        f"{sys.executable} -m backendgen rules > /dev/full",
+        shell=True,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert full.returncode == 2 and "No space left" in full.stderr and "Traceback" not in full.stderr
+
+
+def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m backendgen rules | true"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+
+
+def test_new_writes_and_says_what_is_next(backendgen: Run, tmp_path: Path) -> None:
+    done = backendgen("new", MINIMAL, "-o", "notes")
+    assert done.returncode == 0, done.stderr
+    assert "scripts/run" in done.stdout
+    assert (tmp_path / "notes" / "app" / "main.py").is_file()
+    assert (tmp_path / "notes" / ".backendgen").is_dir()
+    again = backendgen("new", MINIMAL, "-o", "notes")
+    assert again.returncode == 2 and again.stderr.startswith("error: notes is not empty\n")
+    (tmp_path / "notes" / "mine.txt").write_text("keep")
+    assert backendgen("new", MINIMAL, "-o", "notes", "--force").returncode == 0
+    assert (tmp_path / "notes" / "mine.txt").read_text() == "keep"
+
+
+def test_dry_run_lists_the_files_and_writes_none(backendgen: Run, tmp_path: Path) -> None:
+    done = backendgen("new", MINIMAL, "-o", "notes", "--dry-run")
+    assert "notes/app/main.py" in done.stdout.splitlines()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.1, 0.2, 0.3, 0.4, 0.6])
+def test_ctrl_c_is_quiet_and_leaves_all_or_nothing(tmp_path: Path, delay: float) -> None:
+    command = [sys.executable, "-m", "backendgen", "new", str(MINIMAL), "-o", "notes"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert "backendgen" not in stderr or "Traceback" not in stderr
+    assert {path.name for path in tmp_path.iterdir()} <= {"notes"}, "a half-written tree was left"
+    if (tmp_path / "notes").exists():
+        assert (tmp_path / "notes" / ".backendgen").is_dir()
+        assert (tmp_path / "notes" / "scripts" / "run").is_file()
