@@ -1,0 +1,102 @@
+"""`audit`: Project -> service model and data flow -> engines side by side -> merge -> Report. Nothing is imported or run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backendgen.audit.engines import bandit, own, semgrep
+from backendgen.audit.engines.result import EngineResult
+from backendgen.code.project import Project, load
+from backendgen.config import CONFIDENCES, Config
+from backendgen.errors import Problem
+from backendgen.findings import ignore
+from backendgen.findings.finding import Finding, Hit, Location, Report, finding
+from backendgen.findings.merge import merge
+from backendgen.rules import Confidence, Rule, Rulebook
+
+if TYPE_CHECKING:
+    from backendgen.audit.registry import Check
+    from backendgen.rules import Checks
+
+    CHECKS: Checks[Check]
+
+HOLE = "BG901"
+MAX_RECURSION = 30_000  # Python's parser stops near 3,000 levels; a visitor takes a few frames for each
+
+Progress = Callable[[str], None]
+
+
+def audit(path: Path, config: Config, rulebook: Rulebook, progress: Progress | None = None) -> Report:
+    """Audit a directory or one file with the rules that the configuration selects.
+
+    An engine that could not run is in the report's `failures`; a file that could not be analysed is a finding. Raises
+    UserError when the path does not exist, holds no Python file, or the configuration names unknown rules.
+    """
+    rules = rulebook.select("audit", config.select, config.ignore)
+    project = load(path, config.exclude, progress)
+    with ThreadPoolExecutor(1) as pool, _deep_recursion():
+        patterns = pool.submit(semgrep.run, project, rules)
+        results = [own.run(project, rules, config, progress), bandit.run(project, rules), patterns.result()]
+    return _report(project, rules, config, rulebook, results)
+
+
+def _report(
+    project: Project, rules: tuple[Rule, ...], config: Config, rulebook: Rulebook, results: list[EngineResult]
+) -> Report:
+    chosen = {rule.id for rule in rules}
+    cleared = frozenset[tuple[str, str, int]]().union(*(result.cleared for result in results))
+    found = [one for result in results for one in result.findings if _stands(one, result, cleared)]
+    found += [hole for hole in _holes(project, results, rulebook) if hole.rule_id in chosen]
+    lines = {file.path: file.lines for file in project.files}
+    merged = merge(found, rulebook, lines)
+    comments = [each for file in project.files for each in ignore.scan(file.path, file.text)]
+    standing, hidden = ignore.apply(merged, comments, rulebook, chosen.__contains__)
+    least = Confidence(CONFIDENCES.index(config.confidence))
+    shown = sorted((one for one in standing if one.confidence >= least), key=_order)
+    failures = tuple(problem for result in results for problem in result.failures)
+    skipped = project.skipped
+    return Report(tuple(shown), hidden, skipped, failures, len(project.files))
+
+
+def _stands(one: Finding, result: EngineResult, cleared: frozenset[tuple[str, str, int]]) -> bool:
+    """Our own engine is the judge: what it proves harmless on a line, another engine's pattern does not bring back."""
+    return result.engine == "own" or (one.rule_id, one.location.path, one.location.line) not in cleared
+
+
+def _holes(project: Project, results: list[EngineResult], rulebook: Rulebook) -> Iterator[Finding]:
+    holes = [*project.holes, *(hole for result in results for hole in result.holes)]
+    for hole in dict.fromkeys(holes):
+        hit = Hit(Location(hole.path, hole.line, hole.column), f"{hole.path} was not analysed: {hole.message}")
+        yield finding(rulebook[HOLE], hit, "own")
+
+
+def _order(one: Finding) -> tuple[Any, ...]:
+    return (one.location.path, one.location.line, one.location.column, one.rule_id)
+
+
+@contextmanager
+def _deep_recursion() -> Iterator[None]:
+    """Let visitors follow deeply nested code as far as Python's own parser does."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, MAX_RECURSION))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def __getattr__(name: str) -> Any:
+    """`CHECKS`: the registry with every check in it, loaded when it is asked for."""
+    if name == "CHECKS":
+        from backendgen.audit.checks import check
+
+        return check
+    raise AttributeError(name)
+
+
+__all__ = ["CHECKS", "Problem", "audit"]

@@ -1,0 +1,90 @@
+"""Who may call: endpoints without authentication, logins without a limit."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterator
+
+from backendgen.audit.registry import Context, check
+from backendgen.audit.service import WRITES, Endpoint
+from backendgen.findings.finding import Hit
+from backendgen.rules import Confidence
+
+OPEN_WORDS = re.compile(
+    r"(?:^|[/_-])(?:log-?in|log-?out|sign-?in|sign-?up|sign-?out|register|registration|token|tokens|refresh|auth|oauth2?|password"
+    r"|reset|forgot|recover|verify|verification|confirm|activate|webhooks?|callback|health|healthz|ping|metrics|status|csp-report"
+    r"|contact|subscribe|unsubscribe|otp|session|sessions|magic-link)",
+    re.IGNORECASE,
+)
+LOGIN = re.compile(
+    r"(?:^|[/_-])(?:log-?in|sign-?in|authenticate|access-token|token|otp|two-factor|2fa|mfa)(?:$|[/_-])", re.IGNORECASE
+)
+CREDENTIALS = re.compile(r"password|passwd|otp|pin_?code|OAuth2PasswordRequestForm", re.IGNORECASE)
+
+
+@check("BG301")
+def write_without_authentication(context: Context) -> Iterator[Hit]:
+    """Endpoints that change state and that nothing guards."""
+    service = context.service
+    for endpoint in service.endpoints:
+        if endpoint.method not in WRITES or endpoint.guards or is_open(endpoint, context.config.public):
+            continue
+        asks = (
+            "other endpoints of this service ask who calls"
+            if service.has_authentication
+            else "nothing in this service asks who calls"
+        )
+        yield Hit(
+            endpoint.location,
+            f"`{endpoint.name}` ({endpoint.handler.name}) changes state and anyone may call it: no dependency, middleware or code "
+            f"of it answers 401 or 403, while {asks}"
+            if service.has_authentication
+            else f"`{endpoint.name}` ({endpoint.handler.name}) changes state and anyone may call it: {asks}",
+            fix=_guard_fix(context, endpoint),
+            symbol=endpoint.name,
+            confidence=Confidence.HIGH if endpoint.mounted and service.has_authentication else Confidence.MEDIUM,
+        )
+
+
+def is_open(endpoint: Endpoint, public: tuple[str, ...]) -> bool:
+    """Is it open on purpose: declared in the configuration, or a sign-in, sign-up, webhook or health endpoint by its path?"""
+    declared = (endpoint.name, endpoint.path)
+    if any(fnmatch.fnmatchcase(name, pattern.strip()) for pattern in public for name in declared):
+        return True
+    return bool(OPEN_WORDS.search(endpoint.path))
+
+
+def _guard_fix(context: Context, endpoint: Endpoint) -> str:
+    """The change to paste, with the guard that other endpoints of this service use."""
+    names = [guard.name for one in context.service.endpoints for guard in one.guards if guard.scope != "body"]
+    guard = max(set(names), key=lambda name: (names.count(name), name)) if names else "current_user"
+    method = endpoint.method.lower()
+    return (
+        f'@router.{method}("{endpoint.path}", dependencies=[Depends({guard})])\n'
+        f'or, when it is open on purpose, in the configuration: public = ["{endpoint.name}"]'
+    )
+
+
+@check("BG302")
+def login_without_limit(context: Context) -> Iterator[Hit]:
+    """Endpoints that test a password or code, and that nothing slows down."""
+    for endpoint in context.service.endpoints:
+        if endpoint.method != "POST" or endpoint.limits or not _tests_credentials(endpoint):
+            continue
+        yield Hit(
+            endpoint.location,
+            f"`{endpoint.name}` ({endpoint.handler.name}) tests credentials and nothing answers 429: passwords can be guessed without end",
+            symbol=endpoint.name,
+            fix="add a dependency or middleware that counts attempts per address and account and answers 429, for example\n"
+            f'@limiter.limit("10/minute") above {endpoint.handler.name} (slowapi), or Depends(RateLimiter(times=10, minutes=1))',
+        )
+
+
+def _tests_credentials(endpoint: Endpoint) -> bool:
+    """A path that says login, with a password in the handler's parameters or their models."""
+    if not LOGIN.search(endpoint.path) and not LOGIN.search(endpoint.handler.node.name.replace("_", "-")):
+        return False
+    import ast
+
+    return bool(CREDENTIALS.search(ast.unparse(endpoint.handler.node)))

@@ -1,0 +1,1 @@
+"""The engines: each takes a project and rules and returns an EngineResult. They never import each other."""

@@ -1,0 +1,73 @@
+"""Bandit in this process, on the trees that are already parsed, with only the plugins that our cards name.
+
+Bandit is imported only when a selected rule needs it. Its visitor writes attributes on the nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from io import BytesIO
+from typing import Any
+
+from backendgen.audit.engines.result import EngineResult
+from backendgen.code.project import Hole, Project, SourceFile
+from backendgen.errors import Problem
+from backendgen.findings.finding import Finding, Hit, Location, finding
+from backendgen.rules import Rule
+
+NAME = "bandit"
+
+
+def run(project: Project, rules: tuple[Rule, ...]) -> EngineResult:
+    """Run the bandit tests of the rules over every file."""
+    wanted = {test: rule for rule in rules if rule.detect.kind == "bandit" for test in rule.detect.tests}
+    if not wanted:
+        return EngineResult(NAME)
+    try:
+        manager, visitor = _manager(sorted(wanted))
+    except ImportError as error:
+        return EngineResult(NAME, failures=(Problem(f"bandit could not be loaded: {error}; reinstall backendgen"),))
+    findings: list[Finding] = []
+    holes: list[Hole] = []
+    for file in project.files:
+        try:
+            issues = _issues(file, manager, visitor)
+        except RecursionError:
+            holes.append(Hole(file.path, "nested too deeply for bandit"))
+            continue
+        for issue in issues:
+            findings.append(_finding(issue, wanted[issue.test_id], file))
+    return EngineResult(NAME, tuple(findings), tuple(holes))
+
+
+def _manager(tests: Iterable[str]) -> tuple[Any, Any]:
+    import logging
+
+    logging.getLogger("bandit").setLevel(logging.ERROR)
+    from bandit.core.config import BanditConfig
+    from bandit.core.manager import BanditManager
+    from bandit.core.node_visitor import BanditNodeVisitor
+
+    profile = {"include": list(tests), "exclude": []}
+    return BanditManager(BanditConfig(), "file", profile=profile), BanditNodeVisitor
+
+
+def _issues(file: SourceFile, manager: Any, visitor_type: Any) -> list[Any]:
+    manager.metrics.begin(file.path)
+    source = BytesIO(file.text.encode())
+    visitor = visitor_type(file.path, source, manager.b_ma, manager.b_ts, False, {}, manager.metrics)
+    visitor.generic_visit(file.tree)
+    issues: list[Any] = visitor.tester.results
+    return issues
+
+
+def _finding(issue: Any, rule: Rule, file: SourceFile) -> Finding:
+    lines = issue.linerange or [issue.lineno]
+    place = Location(file.path, issue.lineno, issue.col_offset + 1, max(lines))
+    statement = " ".join(file.lines[issue.lineno - 1].split())[:120] if issue.lineno <= len(file.lines) else ""
+    message = f"{rule.title}: `{statement}`"
+    return finding(rule, Hit(place, message, fix=_first_line(rule.fix)), NAME)
+
+
+def _first_line(text: str) -> str:
+    return text.split("\n\n")[0].strip()

@@ -1,0 +1,43 @@
+"""Our own engine, the judge of the others: checks over the service model, and data flow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from backendgen.audit.engines.result import EngineResult
+from backendgen.audit.frameworks.fastapi import FastAPI
+from backendgen.audit.registry import Context
+from backendgen.audit.service import Service
+from backendgen.code.project import Project
+from backendgen.code.symbols import Symbols
+from backendgen.config import Config
+from backendgen.findings.finding import Finding, finding
+from backendgen.rules import Rule
+
+NAME = "own"
+
+
+def run(
+    project: Project, rules: tuple[Rule, ...], config: Config, progress: Callable[[str], None] | None = None
+) -> EngineResult:
+    """Run our checks and flow rules."""
+    from backendgen.audit.checks import check
+    from backendgen.audit.flow.rules import analyse
+
+    context = describe(project, config)
+    findings: list[Finding] = []
+    for rule in rules:
+        if rule.detect.kind == "python":
+            findings.extend(finding(rule, hit, NAME) for hit in check.functions[rule.id](context))
+    if progress:
+        progress("following data from requests")
+    flow = analyse(context, tuple(rule for rule in rules if rule.detect.kind == "flow"))
+    findings.extend(finding(rule, hit, NAME) for rule, hit in flow.hits)
+    return EngineResult(NAME, tuple(findings), cleared=flow.cleared)
+
+
+def describe(project: Project, config: Config) -> Context:
+    """Build what checks look at: the names and the service model of a project."""
+    symbols = Symbols(project)
+    service = Service(FastAPI(symbols).endpoints())
+    return Context(project, symbols, service, config)

@@ -1,0 +1,20 @@
+"""What an engine returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backendgen.code.project import Hole
+from backendgen.errors import Problem
+from backendgen.findings.finding import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class EngineResult:
+    """Findings; files it could not analyse; why it could not run; and (rule, path, line)s that it proves harmless."""
+
+    engine: str
+    findings: tuple[Finding, ...] = ()
+    holes: tuple[Hole, ...] = ()
+    failures: tuple[Problem, ...] = ()
+    cleared: frozenset[tuple[str, str, int]] = frozenset()

@@ -1,0 +1,243 @@
+"""What FastAPI dependencies do: `Depends` and `Security` resolved to the code behind them, and to what it refuses."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from backendgen.audit.frameworks.outcomes import NONE, Outcomes, Statuses
+from backendgen.audit.service import Scope
+from backendgen.code.symbols import Class, External, Function, Module, Symbol, Symbols, Variable
+
+DEPENDS = frozenset({"fastapi.Depends", "fastapi.Security", "fastapi.params.Depends", "fastapi.params.Security",
+                     "fastapi.param_functions.Depends", "fastapi.param_functions.Security"})  # fmt: skip
+SCHEMES = ("OAuth2PasswordBearer", "OAuth2AuthorizationCodeBearer", "OAuth2", "HTTPBearer", "HTTPBasic", "HTTPDigest",
+           "APIKeyHeader", "APIKeyCookie", "APIKeyQuery", "OpenIdConnect")  # fmt: skip
+HARMLESS = (
+    "fastapi.",
+    "starlette.",
+    "sqlalchemy.",
+    "sqlmodel.",
+    "dependency_injector.",
+    "pydantic.",
+    "builtins.",
+    "httpx.",
+)
+LIMITS = frozenset({"fastapi_limiter.depends.RateLimiter", "fastapi_limiter.depends.WebSocketRateLimiter"})
+MAX_DEPTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """Something that runs before a handler. `unknown`: it is not in this project, it may refuse."""
+
+    scope: Scope
+    name: str
+    statuses: Statuses
+    unknown: bool = False
+    target: Symbol | None = None
+
+
+class Dependencies:
+    """Memoised: a dependency is usually used by many endpoints."""
+
+    def __init__(self, symbols: Symbols, outcomes: Outcomes) -> None:
+        self.symbols = symbols
+        self.outcomes = outcomes
+        self._known: dict[int, tuple[Statuses, bool]] = {}
+
+    def attached(
+        self,
+        node: ast.expr,
+        scope_name: Scope,
+        module: Module,
+        scope: Function | None,
+        annotation: ast.expr | None = None,
+    ) -> Attached | None:
+        """Return what `Depends(...)`, or a name for it, attaches; None when the expression is no dependency."""
+        if isinstance(node, ast.Name | ast.Attribute):
+            named = self.symbols.value(node, module, scope)
+            if isinstance(named, Variable) and isinstance(named.value, ast.Call):
+                return self.attached(named.value, scope_name, named.module, named.scope)
+            return None
+        if not isinstance(node, ast.Call):
+            return None
+        maker = self.symbols.value(node.func, module, scope)
+        if not isinstance(maker, External) or maker.name not in DEPENDS:
+            return None
+        given = (
+            node.args[0]
+            if node.args
+            else next((one.value for one in node.keywords if one.arg == "dependency"), annotation)
+        )
+        if given is None:
+            return None
+        statuses, unknown, target = self._callable(given, module, scope)
+        return Attached(scope_name, ast.unparse(given)[:60], statuses, unknown, target)
+
+    def decorators(self, handler: Function, route: ast.Call) -> list[Attached]:
+        """Return what a handler's other decorators do: limits, and wrappers that refuse."""
+        found = []
+        for decorator in handler.node.decorator_list:
+            if decorator is route:
+                continue
+            called = decorator.func if isinstance(decorator, ast.Call) else decorator
+            target = self.symbols.value(called, handler.module, handler.outer)
+            statuses: Statuses = NONE
+            if isinstance(target, Function):
+                statuses = self.outcomes.of(target)
+            elif isinstance(target, External) and target.name == "starlette.authentication.requires":
+                statuses = frozenset({403})
+            elif isinstance(called, ast.Attribute) and called.attr in ("limit", "shared_limit"):
+                base = self.symbols.value(called.value, handler.module, handler.outer)
+                if isinstance(base, Variable) and isinstance(base.value, ast.Call):
+                    made = self.symbols.value(base.value.func, base.module, base.scope)
+                    if isinstance(made, External) and made.name.startswith("slowapi"):
+                        statuses = frozenset({429})
+            found.append(Attached("route", ast.unparse(called)[:60], statuses))
+        return found
+
+    def _callable(
+        self, node: ast.expr, module: Module, scope: Function | None, depth: int = 0
+    ) -> tuple[Statuses, bool, Symbol | None]:
+        """What calling this expression refuses; whether it lies outside the project; and what it is."""
+        if depth > MAX_DEPTH:
+            return NONE, False, None
+        if isinstance(node, ast.Call):
+            return self._made(node, module, scope, depth)
+        if isinstance(node, ast.Lambda):
+            return NONE, False, None
+        target = self.symbols.value(node, module, scope)
+        if target is None and isinstance(node, ast.Attribute):
+            target = self._method(node, module, scope)
+        if isinstance(target, Function):
+            return (*self.function(target, depth), target)
+        if isinstance(target, Class):
+            maker = self.symbols.member(target, "__init__")
+            statuses = self.function(maker, depth)[0] if isinstance(maker, Function) else NONE
+            return statuses, False, target
+        if isinstance(target, Variable):
+            return self._callable(target.value, target.module, target.scope, depth + 1)
+        if isinstance(target, External):
+            return self._external(target.name), not self._is_harmless(target.name), target
+        return NONE, True, None
+
+    def _method(self, node: ast.Attribute, module: Module, scope: Function | None) -> Symbol | None:
+        """`auth.verify`, where `auth = Auth()`."""
+        base = self.symbols.value(node.value, module, scope)
+        if isinstance(base, Variable) and isinstance(base.value, ast.Call):
+            made = self.symbols.value(base.value.func, base.module, base.scope)
+            if isinstance(made, Class):
+                return self.symbols.member(made, node.attr)
+            if isinstance(made, External):
+                return External(f"{made.name}.{node.attr}")
+        return None
+
+    def _made(
+        self, call: ast.Call, module: Module, scope: Function | None, depth: int
+    ) -> tuple[Statuses, bool, Symbol | None]:
+        """An instance whose `__call__` is the dependency, or what a factory returns."""
+        target = self.symbols.value(call.func, module, scope)
+        if target is None and isinstance(call.func, ast.Attribute):
+            target = self._method(call.func, module, scope)
+        if isinstance(target, Function):
+            return (*self.function(target, depth), None)
+        if isinstance(target, Class):
+            called = self.symbols.member(target, "__call__")
+            statuses = self.function(called, depth)[0] if isinstance(called, Function) else NONE
+            if not isinstance(called, Function) and _scheme(self.symbols.bases(target)) and not _is_lenient(call):
+                statuses |= {401}
+            return statuses, False, called
+        if isinstance(target, External):
+            if _scheme({target.name}):
+                return (NONE if _is_lenient(call) else frozenset({401})), False, target
+            if target.name.startswith("fastapi_users.") and target.name.endswith("current_user"):
+                optional = any(one.arg == "optional" and _is(one.value, True) for one in call.keywords)
+                return (NONE if optional else frozenset({401})), False, target
+            return self._external(target.name), not self._is_harmless(target.name), target
+        return NONE, True, None
+
+    def function(self, function: Function, depth: int = 0) -> tuple[Statuses, bool]:
+        """What a function refuses, with the dependencies of its parameters and of the functions defined in it."""
+        key = id(function.node)
+        if key not in self._known:
+            self._known[key] = (NONE, False)
+            statuses, unknown = self.outcomes.of(function), False
+            nested = [one for one in function.module.functions if one.outer == function]
+            for one in [function, *nested]:
+                for _, found in self.of_parameters(one, depth + 1):
+                    statuses |= found.statuses
+                    unknown |= found.unknown
+            self._known[key] = (statuses, unknown)
+        return self._known[key]
+
+    def of_parameters(self, function: Function, depth: int = 0) -> list[tuple[str, Attached]]:
+        """Return (parameter, dependency) for each parameter that FastAPI fills by calling something."""
+        found = []
+        defaults = parameter_defaults(function)
+        for parameter in function.parameters:
+            default = defaults.get(parameter.arg)
+            plain, extras, where, scope = self.unwrapped(parameter.annotation, function.module, function.outer)
+            one = None
+            if default is not None:
+                one = self.attached(default, "parameter", function.module, function.outer, plain)
+            for extra in extras:
+                one = one or self.attached(extra, "parameter", where, scope, plain)
+            if one is not None and depth <= MAX_DEPTH:
+                found.append((parameter.arg, one))
+        return found
+
+    def unwrapped(
+        self, annotation: ast.expr | None, module: Module, scope: Function | None
+    ) -> tuple[ast.expr | None, list[ast.expr], Module, Function | None]:
+        """Follow an alias and `Annotated[T, ...]`: T, the rest, and the module and function that they are written in."""
+        for _ in range(MAX_DEPTH):
+            if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+                try:
+                    annotation = ast.parse(annotation.value, mode="eval").body
+                except (SyntaxError, ValueError):
+                    return None, [], module, scope
+            if isinstance(annotation, ast.Subscript):
+                kind = self.symbols.value(annotation.value, module, scope)
+                if isinstance(kind, External) and kind.name in ("typing.Annotated", "typing_extensions.Annotated"):
+                    parts = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
+                    inner, more, where, inside = self.unwrapped(parts[0], module, scope)
+                    if more:
+                        return inner, more, where, inside
+                    return parts[0], parts[1:], module, scope
+                return annotation, [], module, scope
+            if not isinstance(annotation, ast.Name | ast.Attribute):
+                return annotation, [], module, scope
+            target = self.symbols.resolve(annotation, module, scope)
+            if not isinstance(target, Variable):
+                return annotation, [], module, scope
+            annotation, module, scope = target.value, target.module, target.scope
+        return annotation, [], module, scope
+
+    def _external(self, name: str) -> Statuses:
+        return frozenset({429}) if name in LIMITS else NONE
+
+    def _is_harmless(self, name: str) -> bool:
+        return name in LIMITS or name.startswith(HARMLESS) or "." not in name
+
+
+def parameter_defaults(function: Function) -> dict[str, ast.expr]:
+    """Return each parameter's default, by its name."""
+    arguments = function.node.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    with_default = positional[len(positional) - len(arguments.defaults) :]
+    pairs: list[tuple[ast.arg, ast.expr | None]] = list(zip(with_default, arguments.defaults, strict=True))
+    pairs += zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return {parameter.arg: default for parameter, default in pairs if default is not None}
+
+
+def _scheme(names: frozenset[str] | set[str]) -> bool:
+    return any(name.startswith("fastapi.security.") and name.endswith(SCHEMES) for name in names)
+
+
+def _is_lenient(call: ast.Call) -> bool:
+    return any(one.arg == "auto_error" and _is(one.value, False) for one in call.keywords)
+
+
+def _is(node: ast.expr, value: bool) -> bool:
+    return isinstance(node, ast.Constant) and node.value is value

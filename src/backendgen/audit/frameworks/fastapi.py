@@ -1,0 +1,448 @@
+"""FastAPI: applications, routers and what they include, dependencies at every level, handlers and their parameters."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from backendgen.audit.frameworks.dependencies import Attached, Dependencies
+from backendgen.audit.frameworks.outcomes import NONE, Outcomes, Statuses
+from backendgen.audit.frameworks.parameters import Parameters
+from backendgen.audit.service import Endpoint, Guard, Limit, Scope
+from backendgen.code.symbols import Class, External, Function, Module, Symbols, Variable
+from backendgen.findings.finding import Location
+
+METHODS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "trace"})
+MENTIONS = re.compile(
+    r"fastapi|APIRouter|include_router|add_middleware|add_api_route"
+    r"|@[\w.]+\.(?:get|post|put|patch|delete|head|options|api_route|websocket)\(",
+    re.IGNORECASE,
+)
+APPLICATION = frozenset({"fastapi.FastAPI", "fastapi.applications.FastAPI"})
+ROUTER = frozenset({"fastapi.APIRouter", "fastapi.routing.APIRouter"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An expression and where it stands."""
+
+    node: ast.expr
+    module: Module
+    scope: Function | None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A decorated handler, or one that was added by a call."""
+
+    methods: tuple[str, ...]
+    path: str
+    handler: Function
+    call: ast.Call
+    module: Module
+    scope: Function | None
+
+
+@dataclass(eq=False, slots=True)
+class Router:
+    """An application or router as it is built: routes, included routers, what is attached to all of them."""
+
+    name: str
+    is_application: bool = False
+    prefix: str = ""
+    call: Place | None = None
+    attached: list[Attached] = field(default_factory=list)
+    routes: list[Route] = field(default_factory=list)
+    includes: list[tuple[Router, str, list[Attached]]] = field(default_factory=list)
+    same_as: Router | None = None
+
+    def whole(self) -> Router:
+        """The router that this name stands for: a parameter is the application it is called with."""
+        seen, router = {id(self)}, self
+        while router.same_as is not None and id(router.same_as) not in seen:
+            router = router.same_as
+            seen.add(id(router))
+        return router
+
+
+class FastAPI:
+    """Reads one project. Use `endpoints`."""
+
+    def __init__(self, symbols: Symbols) -> None:
+        self.symbols = symbols
+        self.outcomes = Outcomes(symbols)
+        self.dependencies = Dependencies(symbols, self.outcomes)
+        self.parameters = Parameters(symbols, self.dependencies)
+        self._routers: dict[object, Router] = {}
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Return every endpoint with all that guards it, in order of file and line."""
+        modules = [module for module in self.symbols.modules.values() if MENTIONS.search(module.file.text)]
+        calls = [(call, module, scope) for module in modules for call, scope in _calls(module)]
+        for call, module, scope in calls:
+            self._exception_handler(call, module, scope)
+        for module in modules:
+            for function in module.functions:
+                self._decorated(function, module)
+        for call, module, scope in calls:
+            self._build(call, module, scope)
+        return tuple(
+            sorted(self._expanded(), key=lambda one: (one.location.path, one.location.line, one.path, one.method))
+        )
+
+    # -- what is written --------------------------------------------------------------------------------------------
+
+    def _exception_handler(self, call: ast.Call, module: Module, scope: Function | None) -> None:
+        """`app.add_exception_handler(AuthError, handler)`: raising AuthError is answering what the handler answers."""
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "add_exception_handler" and len(call.args) == 2:
+            self._handled(call.args[0], call.args[1], module, scope)
+
+    def _handled(self, raised: ast.expr, handler: ast.expr, module: Module, scope: Function | None) -> None:
+        target, function = self.symbols.value(raised, module, scope), self.symbols.value(handler, module, scope)
+        if isinstance(target, Class) and isinstance(function, Function):
+            key = id(target.node)
+            self.outcomes.handled[key] = self.outcomes.handled.get(key, NONE) | self.outcomes.of(function)
+
+    def _decorated(self, function: Function, module: Module) -> None:
+        for decorator in function.node.decorator_list:
+            if not isinstance(decorator, ast.Call) or not isinstance(decorator.func, ast.Attribute):
+                continue
+            name = decorator.func.attr
+            if name == "exception_handler" and decorator.args:
+                self._handled(decorator.args[0], ast.Name(function.node.name), module, function.outer)
+                continue
+            if name not in METHODS and name not in ("api_route", "websocket", "middleware", "route"):
+                continue
+            router = self._router(decorator.func.value, module, function.outer)
+            if router is None:
+                continue
+            if name == "middleware":
+                router.attached.append(Attached("middleware", function.name, self.outcomes.of(function)))
+                continue
+            route = Route(
+                _methods(decorator, name), self._path(decorator, module), function, decorator, module, function.outer
+            )
+            router.routes.append(route)
+
+    def _build(self, call: ast.Call, module: Module, scope: Function | None) -> None:
+        """Follow what a call does to an application or router."""
+        if not isinstance(call.func, ast.Attribute | ast.Name):
+            return
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        if name in ("include_router", "mount", "add_api_route", "add_middleware"):
+            router = self._router(call.func.value, module, scope) if isinstance(call.func, ast.Attribute) else None
+            if router is not None:
+                self._change(router, name, call, module, scope)
+            return
+        if not call.args and not call.keywords:
+            return
+        self._handed_over(call, module, scope)
+
+    def _change(self, router: Router, name: str, call: ast.Call, module: Module, scope: Function | None) -> None:
+        if name == "add_middleware" and call.args:
+            router.attached.append(self._middleware(call.args[0], module, scope))
+        elif name == "add_api_route" and len(call.args) >= 2:
+            handler = self.symbols.value(call.args[1], module, scope)
+            if isinstance(handler, Function):
+                route = Route(_methods(call, "api_route"), self._path(call, module), handler, call, module, scope)
+                router.routes.append(route)
+        elif name in ("include_router", "mount"):
+            position = 0 if name == "include_router" else 1
+            given = call.args[position] if len(call.args) > position else _keyword(call, "router", "app")
+            prefix = self._text(
+                _keyword(call, "prefix", "path") or (call.args[0] if position and call.args else None), module
+            )
+            attached = self._attached(call, "include", module, scope)
+            for child in self._included(given, module, scope):
+                router.includes.append((child, prefix, attached))
+
+    def _included(self, node: ast.expr | None, module: Module, scope: Function | None) -> Iterator[Router]:
+        """The routers that an argument stands for; a loop's variable stands for all that the loop goes over."""
+        if node is None:
+            return
+        found = self._router(node, module, scope)
+        if found is not None:
+            yield found
+        elif isinstance(node, ast.Name):
+            for loop in _loops(scope.node if scope else module.file.tree, node.id):
+                values: ast.expr = loop
+                target = self.symbols.resolve(loop, module, scope)
+                where = (module, scope)
+                if isinstance(target, Variable):
+                    values, where = target.value, (target.module, target.scope)
+                for element in values.elts if isinstance(values, ast.List | ast.Tuple) else ():
+                    yield from self._included(element, *where)
+
+    def _handed_over(self, call: ast.Call, module: Module, scope: Function | None) -> None:
+        """`rate_limit.install(app)`: the function's parameter is that application."""
+        target: object = None
+        positional = [(index, argument) for index, argument in enumerate(call.args)]
+        for index, argument in positional:
+            if not isinstance(argument, ast.Name | ast.Attribute):
+                continue
+            given = self._router(argument, module, scope)
+            if given is None:
+                continue
+            target = target or self.symbols.value(call.func, module, scope)
+            if isinstance(target, Function) and index < len(target.parameters):
+                parameter = self._parameter(target, target.parameters[index].arg)
+                if parameter.whole() is not given.whole():
+                    parameter.whole().same_as = given.whole()
+
+    # -- what it stands for -----------------------------------------------------------------------------------------
+
+    def _router(self, node: ast.expr, module: Module, scope: Function | None, hops: int = 0) -> Router | None:
+        if hops > 5:
+            return None
+        if isinstance(node, ast.Call):
+            return self._made(node, module, scope, "", hops)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
+            return self._of_self(node.attr, module, scope)
+        found = self.symbols.value(node, module, scope)
+        if isinstance(found, Variable):
+            if isinstance(found.value, ast.Call):
+                return self._made(found.value, found.module, found.scope, found.name, hops)
+            return None
+        if found is None and isinstance(node, ast.Name):
+            where = scope
+            while where is not None:
+                for parameter in where.parameters:
+                    if parameter.arg == node.id and self._is_typed(parameter, where):
+                        return self._parameter(where, node.id)
+                where = where.outer
+        return None
+
+    def _is_typed(self, parameter: ast.arg, function: Function) -> bool:
+        if parameter.annotation is None:
+            return parameter.arg in ("app", "router", "application", "api")
+        kind = self.symbols.value(parameter.annotation, function.module, function.outer)
+        return self._kind(kind) is not None
+
+    def _parameter(self, function: Function, name: str) -> Router:
+        return self._routers.setdefault((id(function.node), name), Router(name, is_application=True))
+
+    def _of_self(self, name: str, module: Module, scope: Function | None) -> Router | None:
+        owner = scope.owner if scope else None
+        if owner is None:
+            return None
+        for one in self.symbols.lineage(owner):
+            for method in (each for each in one.module.functions if each.owner == one):
+                for node in ast.walk(method.node):
+                    if (
+                        isinstance(node, ast.Assign)
+                        and isinstance(node.value, ast.Call)
+                        and any(isinstance(target, ast.Attribute) and target.attr == name for target in node.targets)
+                    ):
+                        return self._made(node.value, one.module, method, name, 0)
+        return None
+
+    def _kind(self, target: object) -> bool | None:
+        """True for an application's class, False for a router's, None for anything else."""
+        names = frozenset[str]()
+        if isinstance(target, External):
+            names = frozenset({target.name})
+        elif isinstance(target, Class):
+            names = self.symbols.bases(target)
+        if names & APPLICATION:
+            return True
+        return False if names & ROUTER else None
+
+    def _made(self, call: ast.Call, module: Module, scope: Function | None, name: str, hops: int) -> Router | None:
+        if id(call) in self._routers:
+            return self._routers[id(call)]
+        target = self.symbols.value(call.func, module, scope)
+        if isinstance(target, Function):
+            return self._returned(target, hops)
+        kind = self._kind(target)
+        if kind is None:
+            return None
+        prefix = self._text(_keyword(call, "prefix"), module)
+        router = Router(name or module.file.path, kind, prefix, Place(call, module, scope))
+        self._routers[id(call)] = router
+        router.attached = self._attached(call, "application" if kind else "router", module, scope)
+        middleware = _keyword(call, "middleware")
+        for one in middleware.elts if isinstance(middleware, ast.List | ast.Tuple) else ():
+            if isinstance(one, ast.Call) and one.args:
+                router.attached.append(self._middleware(one.args[0], module, scope))
+        return router
+
+    def _returned(self, maker: Function, hops: int) -> Router | None:
+        """The application that a factory returns."""
+        for node in ast.walk(maker.node):
+            if isinstance(node, ast.Return) and node.value is not None:
+                found = self._router(node.value, maker.module, maker, hops + 1)
+                if found is not None:
+                    return found
+        return None
+
+    def _attached(self, call: ast.Call, scope_name: Scope, module: Module, scope: Function | None) -> list[Attached]:
+        listed = _keyword(call, "dependencies")
+        if isinstance(listed, ast.Name | ast.Attribute):
+            target = self.symbols.value(listed, module, scope)
+            if isinstance(target, Variable):
+                listed, module, scope = target.value, target.module, target.scope
+        if not isinstance(listed, ast.List | ast.Tuple):
+            return []
+        found = [self.dependencies.attached(one, scope_name, module, scope) for one in listed.elts]
+        return [one for one in found if one is not None]
+
+    def _middleware(self, node: ast.expr, module: Module, scope: Function | None) -> Attached:
+        target = self.symbols.value(node, module, scope)
+        statuses: Statuses = NONE
+        if isinstance(target, Class):
+            statuses = self.outcomes.of_class(target)
+        elif isinstance(target, Function):
+            statuses = self.outcomes.of(target)
+        elif isinstance(target, External):
+            if target.name in ("slowapi.middleware.SlowAPIMiddleware", "slowapi.middleware.SlowAPIASGIMiddleware"):
+                statuses = frozenset({429})
+            elif target.name == "starlette.middleware.authentication.AuthenticationMiddleware":
+                statuses = frozenset()
+        return Attached("middleware", _named(node), statuses)
+
+    def _path(self, call: ast.Call, module: Module) -> str:
+        return self._text(_keyword(call, "path") or (call.args[0] if call.args else None), module)
+
+    def _text(self, node: ast.expr | None, module: Module) -> str:
+        """A constant string, also through a name, a setting or an f-string; `{...}` for what is only known at run time."""
+        if node is None:
+            return ""
+        if isinstance(node, ast.Constant):
+            return node.value if isinstance(node.value, str) else ""
+        if isinstance(node, ast.JoinedStr):
+            return "".join(self._text(part, module) for part in node.values)
+        if isinstance(node, ast.FormattedValue):
+            return self._text(node.value, module)
+        if isinstance(node, ast.BinOp):
+            return self._text(node.left, module) + self._text(node.right, module)
+        target = self.symbols.value(node, module)
+        if target is None and isinstance(node, ast.Attribute):
+            base = self.symbols.value(node.value, module)
+            if isinstance(base, Variable) and isinstance(base.value, ast.Call):
+                made = self.symbols.value(base.value.func, base.module)
+                target = self.symbols.member(made, node.attr) if isinstance(made, Class) else None
+        if isinstance(target, Variable) and isinstance(target.value, ast.Constant | ast.JoinedStr | ast.BinOp):
+            return self._text(target.value, target.module)
+        return ""
+
+    # -- endpoints --------------------------------------------------------------------------------------------------
+
+    def _expanded(self) -> Iterator[Endpoint]:
+        routers = list({id(router.whole()): router.whole() for router in self._routers.values()}.values())
+        for alias in self._routers.values():
+            whole = alias.whole()
+            if whole is not alias:
+                whole.attached.extend(one for one in alias.attached if one not in whole.attached)
+                whole.routes.extend(alias.routes)
+                whole.includes.extend(alias.includes)
+                alias.routes, alias.includes = [], []
+        reached: set[int] = set()
+        for router in routers:
+            if router.is_application:
+                yield from self._under(router, "", [], reached, (), True)
+        included = {id(child.whole()) for router in routers for child, _, _ in router.includes}
+        for tops_only in (True, False):
+            for router in routers:
+                if id(router) not in reached and not (tops_only and id(router) in included):
+                    yield from self._under(router, "", [], reached, (), False)
+
+    def _under(
+        self,
+        router: Router,
+        prefix: str,
+        above: list[Attached],
+        reached: set[int],
+        trail: tuple[int, ...],
+        mounted: bool,
+    ) -> Iterator[Endpoint]:
+        if id(router) in trail or len(trail) > 20:
+            return
+        reached.add(id(router))
+        attached = above + router.attached
+        prefix += router.prefix
+        for route in router.routes:
+            yield from self._route(route, prefix, attached, router, mounted)
+        for child, at, more in router.includes:
+            yield from self._under(child.whole(), prefix + at, attached + more, reached, (*trail, id(router)), mounted)
+
+    def _route(
+        self, route: Route, prefix: str, above: list[Attached], router: Router, mounted: bool
+    ) -> Iterator[Endpoint]:
+        handler, path = route.handler, (prefix + route.path) or "/"
+        attached = above + self._attached(route.call, "route", route.module, route.scope)
+        attached += self.dependencies.decorators(handler, route.call)
+        parameters, called, wanted = self.parameters.of(handler, path)
+        attached += wanted
+        own = self.outcomes.of(handler)
+        attached.append(Attached("body", handler.name, own))
+        location = Location(
+            route.module.file.path, route.call.lineno, route.call.col_offset + 1, _head_end(handler, route.call)
+        )
+        endpoint = Endpoint(
+            "", path, handler, location, router.name, parameters, called,
+            tuple(dict.fromkeys(_guards(attached))), tuple(dict.fromkeys(_limits(attached))),
+            _keyword(route.call, "response_model") or handler.node.returns, mounted,
+        )  # fmt: skip
+        for method in route.methods:
+            yield replace(endpoint, method=method)
+
+
+def _guards(attached: list[Attached]) -> Iterator[Guard]:
+    for one in attached:
+        refusals = one.statuses - {429}
+        if refusals or one.unknown:
+            yield Guard(one.name, one.scope, refusals)
+
+
+def _limits(attached: list[Attached]) -> Iterator[Limit]:
+    for one in attached:
+        if 429 in one.statuses:
+            yield Limit(one.name, one.scope)
+
+
+def _head_end(handler: Function, call: ast.Call) -> int:
+    """The last line of the route's head, so that an ignore may stand at any of its lines."""
+    node = handler.node
+    if any(call is decorator for decorator in node.decorator_list):
+        return max(node.lineno, call.end_lineno or call.lineno)
+    return call.end_lineno or call.lineno
+
+
+def _methods(call: ast.Call, name: str) -> tuple[str, ...]:
+    if name in METHODS:
+        return (name.upper(),)
+    if name == "websocket":
+        return ("WEBSOCKET",)
+    listed = _keyword(call, "methods")
+    if isinstance(listed, ast.List | ast.Tuple | ast.Set):
+        return tuple(str(one.value).upper() for one in listed.elts if isinstance(one, ast.Constant)) or ("GET",)
+    return ("GET",)
+
+
+def _keyword(call: ast.Call, *names: str) -> ast.expr | None:
+    return next((keyword.value for keyword in call.keywords if keyword.arg in names), None)
+
+
+def _named(node: ast.expr) -> str:
+    return ast.unparse(node)[:60]
+
+
+def _loops(tree: ast.AST, name: str) -> Iterator[ast.expr]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.For) and isinstance(node.target, ast.Name) and node.target.id == name:
+            yield node.iter
+
+
+def _calls(module: Module) -> Iterator[tuple[ast.Call, Function | None]]:
+    """Every call of a file in the order of the text, with the function it stands in."""
+    pending: list[tuple[ast.AST, Function | None]] = [(module.file.tree, None)]
+    found: list[tuple[ast.Call, Function | None]] = []
+    while pending:
+        node, scope = pending.pop()
+        if isinstance(node, ast.Call):
+            found.append((node, scope))
+        inner = module.function_of.get(id(node), scope)
+        pending.extend((child, inner) for child in ast.iter_child_nodes(node))
+    return iter(sorted(found, key=lambda one: (one[0].lineno, one[0].col_offset)))

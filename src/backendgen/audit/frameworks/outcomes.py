@@ -1,0 +1,212 @@
+"""What a function answers: the refusing statuses (401, 403, 429) that it raises or returns, itself or through what it calls.
+
+This is how guards and limits are recognised: by what they do, not by their names.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from backendgen.code.symbols import Class, External, Function, Symbols, Variable
+
+REFUSALS = frozenset({401, 403, 429})
+NAMED = {
+    "HTTP_401_UNAUTHORIZED": 401, "HTTP_403_FORBIDDEN": 403, "HTTP_429_TOO_MANY_REQUESTS": 429,
+    "UNAUTHORIZED": 401, "FORBIDDEN": 403, "TOO_MANY_REQUESTS": 429,
+}  # fmt: skip
+EXTERNAL = {
+    "django.core.exceptions.PermissionDenied": 403,
+    "rest_framework.exceptions.PermissionDenied": 403,
+    "rest_framework.exceptions.NotAuthenticated": 401,
+    "rest_framework.exceptions.AuthenticationFailed": 401,
+    "werkzeug.exceptions.Unauthorized": 401,
+    "werkzeug.exceptions.Forbidden": 403,
+    "werkzeug.exceptions.TooManyRequests": 429,
+    "aiohttp.web.HTTPUnauthorized": 401,
+    "aiohttp.web.HTTPForbidden": 403,
+}
+STATUS_WORD = re.compile(r"status|code", re.IGNORECASE)
+MAX_DEPTH = 6
+
+Statuses = frozenset[int]
+NONE: Statuses = frozenset()
+
+
+class Outcomes:
+    """Memoised answers; recursion is cut at a cycle and after a few calls."""
+
+    def __init__(self, symbols: Symbols, handled: dict[int, Statuses] | None = None) -> None:
+        self.symbols = symbols
+        self.handled = (
+            handled if handled is not None else {}
+        )  # id of an exception's class node -> its handler's statuses
+        self._functions: dict[int, Statuses] = {}
+        self._classes: dict[int, Statuses] = {}
+
+    def of(self, function: Function, depth: int = 0) -> Statuses:
+        """Return the refusing statuses of a function, what it calls and what is defined in it."""
+        key = id(function.node)
+        if key not in self._functions:
+            if depth > MAX_DEPTH:
+                return NONE
+            self._functions[key] = NONE
+            found = set[int]()
+            for node in _walk(function.node):
+                if isinstance(node, ast.Raise) and node.exc is not None:
+                    found |= self._raised(node.exc, function, depth)
+                elif isinstance(node, ast.Return) and node.value is not None:
+                    found |= _written(node.value)
+                elif isinstance(node, ast.Call):
+                    found |= self._called(node, function, depth)
+            self._functions[key] = frozenset(found)
+        return self._functions[key]
+
+    def of_class(self, owner: Class, methods: tuple[str, ...] = ()) -> Statuses:
+        """Return the refusing statuses of a class's methods (`methods`, or all of them)."""
+        found: Statuses = NONE
+        for one in self.symbols.lineage(owner):
+            for name, member in one.module.members.get(id(one.node), {}).items():
+                if isinstance(member, Function) and (not methods or name in methods):
+                    found |= self.of(member)
+        return found
+
+    def _raised(self, raised: ast.expr, function: Function, depth: int) -> Statuses:
+        if isinstance(raised, ast.Call):
+            target = self.symbols.value(raised.func, function.module, function)
+            written = _written(raised)
+        else:
+            target, written = self.symbols.value(raised, function.module, function), NONE
+        if isinstance(target, Variable):
+            return self._raised(target.value, function, depth + 1) if depth < MAX_DEPTH else NONE
+        if isinstance(target, Class):
+            return written | self.exception(target)
+        if isinstance(target, Function):
+            return written | self._returned(target, depth)
+        if isinstance(target, External) and target.name in EXTERNAL:
+            return written | {EXTERNAL[target.name]}
+        return written
+
+    def _returned(self, maker: Function, depth: int) -> Statuses:
+        """The statuses of an exception that a function makes: `raise unauthorized("...")`."""
+        if depth > MAX_DEPTH:
+            return NONE
+        found: Statuses = NONE
+        for node in _walk(maker.node):
+            if isinstance(node, ast.Return) and node.value is not None:
+                found |= self._raised(node.value, maker, depth + 1)
+        return found
+
+    def exception(self, owner: Class) -> Statuses:
+        """The statuses that an exception class stands for: written in it, given to its base, or in its handler."""
+        key = id(owner.node)
+        if key not in self._classes:
+            self._classes[key] = NONE
+            found: set[int] = set()
+            for one in self.symbols.lineage(owner):
+                found |= self.handled.get(id(one.node), NONE)
+                for node in ast.walk(one.node):
+                    if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                        if any(STATUS_WORD.search(_last(target)) for target in targets):
+                            found |= _status(node.value)
+                    elif isinstance(node, ast.Call):
+                        found |= _written(node)
+                    elif isinstance(node, ast.FunctionDef) and node.name == "__init__":
+                        found |= _defaults(node)
+                if found:
+                    break
+            found |= {status for name, status in EXTERNAL.items() if name in self.symbols.bases(owner)}
+            self._classes[key] = frozenset(found)
+        return self._classes[key]
+
+    def _called(self, call: ast.Call, function: Function, depth: int) -> Statuses:
+        name = _last(call.func)
+        if name in ("abort", "HTTPException", "Response", "JSONResponse", "PlainTextResponse"):
+            return _written(call)
+        target = self.symbols.value(call.func, function.module, function)
+        if (
+            isinstance(call.func, ast.Attribute)
+            and isinstance(call.func.value, ast.Name)
+            and call.func.value.id == "self"
+        ):
+            owner = function.owner or (function.outer.owner if function.outer else None)
+            target = self.symbols.member(owner, call.func.attr) if owner else None
+        if isinstance(target, Function):
+            return self.of(target, depth + 1)
+        if isinstance(target, Class):
+            return _written(call)
+        return _sent(call)
+
+
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    """Like ast.walk over a function's body, without its decorators, annotations and defaults."""
+    pending: list[ast.AST] = list(getattr(node, "body", []))
+    while pending:
+        one = pending.pop()
+        yield one
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            pending.extend(one.body)
+        else:
+            pending.extend(ast.iter_child_nodes(one))
+
+
+def _sent(call: ast.Call) -> Statuses:
+    """A status handed to an unknown function: `send({"type": "http.response.start", "status": 429})`, `error(429, ...)`."""
+    found: Statuses = NONE
+    for argument in call.args:
+        if isinstance(argument, ast.Dict):
+            for key, value in zip(argument.keys, argument.values, strict=True):
+                if isinstance(key, ast.Constant) and key.value == "status":
+                    found |= _status(value)
+    return found
+
+
+def _written(node: ast.expr) -> Statuses:
+    """The statuses in a call's own arguments: `Problem(401, ...)`, `status_code=HTTPStatus.FORBIDDEN`."""
+    found: Statuses = NONE
+    pending: list[ast.expr] = [node]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, ast.Await):
+            pending.append(one.value)
+        elif isinstance(one, ast.Call):
+            for argument in one.args:
+                found |= _status(argument)
+                if isinstance(argument, ast.Call):
+                    pending.append(argument)
+            for keyword in one.keywords:
+                found |= _status(keyword.value)
+            if isinstance(one.func, ast.Call):
+                pending.append(one.func)
+        elif isinstance(one, ast.Tuple):
+            for element in one.elts:
+                found |= _status(element)
+        elif isinstance(one, ast.IfExp):
+            pending += [one.body, one.orelse]
+    return found
+
+
+def _status(node: ast.expr) -> Statuses:
+    if isinstance(node, ast.Constant) and node.value in REFUSALS and isinstance(node.value, int):
+        return frozenset({node.value})
+    if isinstance(node, ast.Attribute | ast.Name):
+        status = NAMED.get(_last(node))
+        return frozenset({status}) if status else NONE
+    if isinstance(node, ast.IfExp):
+        return _status(node.body) | _status(node.orelse)
+    return NONE
+
+
+def _defaults(node: ast.FunctionDef) -> Statuses:
+    found: Statuses = NONE
+    for default in [*node.args.defaults, *(one for one in node.args.kw_defaults if one)]:
+        found |= _status(default)
+    return found
+
+
+def _last(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""

@@ -1,0 +1,27 @@
+"""Where checks register: `@check("BG301")` over what is known of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from backendgen.audit.service import Service
+from backendgen.code.project import Project
+from backendgen.code.symbols import Symbols
+from backendgen.config import Config
+from backendgen.findings.finding import Hit
+from backendgen.rules import Checks
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a check may look at."""
+
+    project: Project
+    symbols: Symbols
+    service: Service
+    config: Config
+
+
+Check = Callable[[Context], Iterable[Hit]]
+check: Checks[Check] = Checks()

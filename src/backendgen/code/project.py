@@ -1,0 +1,192 @@
+"""A project on disk: its Python files found, read, hashed and parsed once. Nothing is imported, nothing is run.
+
+Left out on purpose, and only this: what .gitignore or `exclude` names, virtual environments, installed packages, caches and
+version control. What is left out for its size or because it cannot be read is reported, never dropped.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backendgen.code.parse import Unparsable, parse
+from backendgen.errors import Problem, UserError
+from backendgen.files import read_bytes
+
+if TYPE_CHECKING:
+    import pathspec
+
+LEFT_OUT = frozenset(
+    {"node_modules", "site-packages", "__pycache__", "__pypackages__", "vendor", "_vendor", "third_party"}
+)
+BUILT = frozenset({"build", "dist"})  # only directly under the root: deeper down they may be packages
+CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+GENERATED = re.compile(r"(?:_pb2|_pb2_grpc)\.pyi?$")
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A Python file: `path` is relative to the project's root, with forward slashes; `tree` its syntax tree."""
+
+    path: str
+    location: Path
+    text: str
+    digest: str
+    tree: ast.Module
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The source lines, without their ends."""
+        return self.text.splitlines()
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A file that could not be analysed, and why."""
+
+    path: str
+    message: str
+    line: int = 1
+    column: int = 1
+
+
+@dataclass(frozen=True)
+class Project:
+    """All that was read. `holes` are the files that could not be, `skipped` what was left out for a reason worth saying."""
+
+    root: Path
+    files: tuple[SourceFile, ...]
+    holes: tuple[Hole, ...] = ()
+    skipped: tuple[Problem, ...] = ()
+
+    @cached_property
+    def by_path(self) -> dict[str, SourceFile]:
+        """The files by their path."""
+        return {file.path: file for file in self.files}
+
+
+def load(path: Path, exclude: Iterable[str] = (), progress: Callable[[str], None] | None = None) -> Project:
+    """Read a directory's Python files, or one file.
+
+    Raises UserError when the path does not exist or holds no Python file at all.
+    """
+    if not path.exists():
+        raise UserError(Problem("no such file or directory", str(path)))
+    skipped: list[Problem] = []
+    if path.is_dir():
+        root, found = path, list(_walk(path, _patterns(exclude), skipped))
+    else:
+        root, found = path.parent, [path]
+    if not found:
+        raise UserError(Problem("holds no Python file that could be audited", str(path)))
+    files: list[SourceFile] = []
+    holes: list[Hole] = []
+    for number, location in enumerate(found):
+        if progress and number % 200 == 199:
+            progress(f"reading files: {number + 1} of {len(found)}")
+        name = location.relative_to(root).as_posix()
+        read = _read(location, name)
+        (files if isinstance(read, SourceFile) else holes).append(read)  # type: ignore[arg-type]  # one list for each type
+    return Project(root, tuple(files), tuple(holes), tuple(skipped))
+
+
+def _patterns(lines: Iterable[str]) -> pathspec.GitIgnoreSpec | None:
+    lines = [line for line in lines if line.strip()]
+    if not lines:
+        return None
+    import pathspec
+
+    try:
+        return pathspec.GitIgnoreSpec.from_lines(lines)
+    except ValueError as error:
+        raise UserError(f"an exclude pattern is not in gitignore's form: {error}") from error
+
+
+def _walk(root: Path, exclude: pathspec.GitIgnoreSpec | None, skipped: list[Problem]) -> Iterator[Path]:
+    """Yield the Python files in order. Links are not followed: what they lead to inside the root is found there."""
+    rules: dict[str, pathspec.GitIgnoreSpec | None] = {}
+
+    def refused(error: OSError) -> None:
+        skipped.append(Problem(f"cannot be listed: {error.strerror or error}", str(error.filename)))
+
+    for folder, directories, names in os.walk(root, onerror=refused):
+        rules[folder] = _gitignore(Path(folder)) if ".gitignore" in names else None
+        above = [
+            (where, spec) for where, spec in rules.items() if spec and (folder + os.sep).startswith(where + os.sep)
+        ]
+        if exclude is not None:
+            above.append((str(root), exclude))
+        for name in directories:
+            if Path(folder, name).is_symlink() and not _leads_inside(Path(folder, name), root):
+                skipped.append(
+                    Problem("is a link that leads out of the project and was not followed", str(Path(folder, name)))
+                )
+        left_out = LEFT_OUT | BUILT if folder == str(root) else LEFT_OUT
+        kept = [name for name in directories if not _is_left_out(folder, name, left_out)]
+        directories[:] = sorted(name for name in kept if not _matches(above, folder, name + "/"))
+        for name in sorted(names):
+            if name.endswith((".py", ".pyw")) and not GENERATED.search(name) and not _matches(above, folder, name):
+                location = Path(folder, name)
+                if not _leads_inside(location, root):
+                    yield location
+
+
+def _gitignore(folder: Path) -> pathspec.GitIgnoreSpec | None:
+    try:
+        return _patterns((folder / ".gitignore").read_text(encoding="utf-8", errors="replace").splitlines())
+    except (OSError, UserError):
+        return None
+
+
+def _leads_inside(path: Path, root: Path) -> bool:
+    """Is this a link to a place in the project, which is found there?"""
+    return path.is_symlink() and os.path.realpath(path).startswith(os.path.realpath(root) + os.sep) and path.exists()
+
+
+def _is_left_out(folder: str, name: str, left_out: frozenset[str]) -> bool:
+    return name in left_out or name.startswith(".") or Path(folder, name, "pyvenv.cfg").exists()
+
+
+def _matches(rules: list[tuple[str, pathspec.GitIgnoreSpec]], folder: str, name: str) -> bool:
+    return any(spec.match_file(os.path.relpath(folder, where) + "/" + name) for where, spec in rules)
+
+
+def _read(location: Path, name: str) -> SourceFile | Hole:
+    try:
+        content = read_bytes(location)
+    except UserError as error:
+        return Hole(name, error.problems[0].message)
+    try:
+        text = _decoded(content)
+        tree = parse(text)
+    except Unparsable as error:
+        return Hole(name, error.message, error.line, error.column)
+    return SourceFile(name, location.absolute(), text, hashlib.sha256(content).hexdigest(), tree)
+
+
+def _decoded(content: bytes) -> str:
+    """Decode as PEP 263 says: a byte order mark or a coding comment in the first two lines, else UTF-8."""
+    declared = "utf-8"
+    for line in content.split(b"\n", 2)[:2]:
+        comment = CODING.match(line)
+        if comment:
+            declared = comment[1].decode("ascii", "replace")
+            break
+        if line.strip() and not line.lstrip().startswith(b"#"):
+            break
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    try:
+        text = content.decode(declared)
+    except LookupError as error:
+        raise Unparsable(f"declares an unknown encoding '{declared}'") from error
+    except UnicodeError as error:
+        place = getattr(error, "start", 0)
+        raise Unparsable(f"is not {declared}: a byte cannot be decoded", content.count(b"\n", 0, place) + 1) from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")

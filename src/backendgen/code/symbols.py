@@ -1,0 +1,360 @@
+"""What names mean: imports followed across files (absolute, relative, re-exported), without importing anything.
+
+A name means either a definition of the project or something outside of it, known by its dotted name (`External`).
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, TypeAlias
+
+from backendgen.code.project import Project, SourceFile
+
+FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+BUILTINS = frozenset(dir(builtins))
+MAX_HOPS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function or method of the project. `outer` is the function it is defined in; `owner` the class."""
+
+    module: Module = field(repr=False, compare=False)
+    name: str
+    node: FunctionNode = field(repr=False, compare=False)
+    path: str
+    line: int
+    owner: Class | None = field(default=None, repr=False, compare=False)
+    outer: Function | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def parameters(self) -> list[ast.arg]:
+        """All parameters that have a name of their own, in order: positional, then keyword-only."""
+        return [*self.node.args.posonlyargs, *self.node.args.args, *self.node.args.kwonlyargs]
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """A class of the project."""
+
+    module: Module = field(repr=False, compare=False)
+    name: str
+    node: ast.ClassDef = field(repr=False, compare=False)
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A name that is assigned `value` in a module, class or function."""
+
+    module: Module = field(repr=False, compare=False)
+    name: str
+    value: ast.expr = field(repr=False, compare=False)
+    path: str
+    line: int
+    annotation: ast.expr | None = field(default=None, repr=False, compare=False)
+    scope: Function | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """Something outside the project, by its dotted name: `fastapi.Depends`."""
+
+    name: str
+
+
+@dataclass(eq=False, slots=True)
+class Module:
+    """A file with its top-level names: definitions, and imports as (dotted module, name or empty)."""
+
+    file: SourceFile
+    names: tuple[str, ...]
+    definitions: dict[str, Function | Class | Variable] = field(default_factory=dict)
+    imports: dict[str, tuple[str, str]] = field(default_factory=dict)
+    stars: list[str] = field(default_factory=list)
+    functions: list[Function] = field(default_factory=list)
+    classes: list[Class] = field(default_factory=list)
+    members: dict[int, dict[str, Function | Class | Variable]] = field(default_factory=dict)
+    locals: dict[int, dict[str, Function | Class | Variable]] = field(default_factory=dict)
+    function_of: dict[int, Function] = field(default_factory=dict)
+    class_of: dict[int, Class] = field(default_factory=dict)
+
+
+Symbol: TypeAlias = Function | Class | Variable | External | Module
+
+
+class Symbols:
+    """The index of a project's names. Deterministic: a name that two files claim goes to the one nearest the importer."""
+
+    def __init__(self, project: Project) -> None:
+        self.modules: dict[str, Module] = {}
+        self._by_suffix: dict[str, list[Module]] = {}
+        packages = {str(PurePosixPath(path).parent) for path in project.by_path if path.endswith("__init__.py")}
+        above = _packages_above(project)
+        for file in project.files:
+            module = _Reader(file, above, packages).module
+            self.modules[file.path] = module
+            for name in module.names:
+                self._by_suffix.setdefault(name, []).append(module)
+
+    def functions(self) -> Iterator[Function]:
+        """Every function and method, nested ones too."""
+        for module in self.modules.values():
+            yield from module.functions
+
+    def module(self, dotted: str, importer: Module) -> Module | None:
+        """Return the project's module of this dotted name, the nearest to the importer when there are several."""
+        found = self._by_suffix.get(dotted)
+        if not found:
+            return None
+        return found[0] if len(found) == 1 else max(found, key=lambda module: _shared(module, importer))
+
+    def lookup(self, name: str, module: Module, scope: Function | None = None, hops: int = 0) -> Symbol | None:
+        """Return what a bare name means in a function of a module, or None when nothing is known (a parameter, say)."""
+        while scope is not None:
+            local = module.locals.get(id(scope.node), {}).get(name)
+            if local is not None:
+                return local
+            if any(argument.arg == name for argument in scope.parameters):
+                return None
+            scope = scope.outer
+        if name in module.definitions:
+            return module.definitions[name]
+        if name in module.imports:
+            return self._imported(*module.imports[name], module, hops)
+        for dotted in module.stars:
+            source = self.module(dotted, module)
+            if source is None:
+                continue
+            found = self.lookup(name, source, None, hops + 1) if hops < MAX_HOPS else None
+            if found is not None and not (isinstance(found, External) and found.name == name):
+                return found
+        return External(name) if name in BUILTINS else None
+
+    def resolve(self, node: ast.expr, module: Module, scope: Function | None = None, hops: int = 0) -> Symbol | None:
+        """Return what a name or dotted expression means. Variables are not followed; see `value`."""
+        if isinstance(node, ast.Name):
+            return self.lookup(node.id, module, scope, hops)
+        if isinstance(node, ast.Attribute):
+            base = self.resolve(node.value, module, scope, hops)
+            return self.attribute(base, node.attr, hops) if base is not None else None
+        if isinstance(node, ast.Subscript):
+            return self.resolve(node.value, module, scope, hops)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
+            return self.lookup(node.value, module, scope, hops)
+        return None
+
+    def attribute(self, base: Symbol, name: str, hops: int = 0) -> Symbol | None:
+        """Return what an attribute of a symbol means."""
+        if isinstance(base, External):
+            return External(f"{base.name}.{name}")
+        if isinstance(base, Module):
+            found = self.lookup(name, base, None, hops + 1) if hops < MAX_HOPS else None
+            if found is not None and not (isinstance(found, External) and found.name in BUILTINS):
+                return found
+            return self._submodule(base, name)
+        if isinstance(base, Class):
+            return self.member(base, name)
+        return None
+
+    def value(self, node: ast.expr, module: Module, scope: Function | None = None) -> Symbol | None:
+        """Like `resolve`, following variables that only rename something (`handler = other.handler`)."""
+        found = self.resolve(node, module, scope)
+        for _ in range(MAX_HOPS):
+            if not isinstance(found, Variable) or not isinstance(found.value, ast.Name | ast.Attribute):
+                return found
+            renamed = self.resolve(found.value, found.module, found.scope)
+            if renamed is None or renamed == found:
+                return found
+            found = renamed
+        return found
+
+    def member(self, owner: Class, name: str) -> Function | Class | Variable | None:
+        """Return a class's attribute, looked for in its bases too."""
+        for one in self.lineage(owner):
+            found = one.module.members.get(id(one.node), {}).get(name)
+            if found is not None:
+                return found
+        return None
+
+    def lineage(self, owner: Class) -> list[Class]:
+        """The class and its bases within the project, each once."""
+        order, pending, seen = [], [owner], set()
+        while pending:
+            one = pending.pop(0)
+            if id(one.node) in seen:
+                continue
+            seen.add(id(one.node))
+            order.append(one)
+            for base in one.node.bases:
+                found = self.value(base, one.module)
+                if isinstance(found, Class):
+                    pending.append(found)
+        return order
+
+    def bases(self, owner: Class) -> frozenset[str]:
+        """The dotted names of all bases outside the project."""
+        names = set()
+        for one in self.lineage(owner):
+            for base in one.node.bases:
+                found = self.value(base, one.module)
+                if isinstance(found, External):
+                    names.add(found.name)
+        return frozenset(names)
+
+    def _imported(self, dotted: str, name: str, importer: Module, hops: int) -> Symbol | None:
+        module = self.module(dotted, importer)
+        if module is importer and name:
+            module = None
+        if module is None:
+            inner = self.module(f"{dotted}.{name}", importer) if name else None
+            return inner or External(f"{dotted}.{name}" if name else dotted)
+        if not name:
+            return module
+        if hops >= MAX_HOPS:
+            return None
+        found = self.lookup(name, module, None, hops + 1)
+        if found is None or (isinstance(found, External) and found.name in BUILTINS):
+            return self._submodule(module, name) or found
+        return found
+
+    def _submodule(self, package: Module, name: str) -> Module | None:
+        if not package.file.path.endswith("__init__.py"):
+            return None
+        for dotted in package.names:
+            found = self.module(f"{dotted}.{name}", package)
+            if found is not None:
+                return found
+        return None
+
+
+def _packages_above(project: Project) -> tuple[str, ...]:
+    """When the root is itself inside a package: the packages' names, outermost first."""
+    folder = project.root.resolve()
+    names: list[str] = []
+    while (folder / "__init__.py").is_file() and folder.name:
+        names.insert(0, folder.name)
+        folder = folder.parent
+    return tuple(names)
+
+
+def _names(parts: list[str], folders: list[str], packages: set[str]) -> Iterator[str]:
+    """Yield the dotted names that a file may be imported by: from the root, and from each folder that is no package.
+
+    A folder's `logging.py` is not what `import logging` means, so names of the standard library only count from the root.
+    """
+    yield ".".join(parts)
+    for start in range(1, len(folders) + 1):
+        is_root = start < len(parts) and "/".join(folders[:start]) not in packages
+        if is_root and parts[start] not in sys.stdlib_module_names:
+            yield ".".join(parts[start:])
+
+
+def _shared(one: Module, other: Module) -> tuple[int, int]:
+    """How many leading folders two modules share; with a tie, the shorter path wins."""
+    left, right = PurePosixPath(one.file.path).parts, PurePosixPath(other.file.path).parts
+    count = 0
+    for mine, theirs in zip(left[:-1], right[:-1], strict=False):
+        if mine != theirs:
+            break
+        count += 1
+    return count, -len(left)
+
+
+class _Reader:
+    """One walk over a file's definitions; expressions are not entered."""
+
+    def __init__(self, file: SourceFile, above: tuple[str, ...], packages: set[str]) -> None:
+        parts = list(PurePosixPath(file.path).with_suffix("").parts)
+        is_package = parts[-1] == "__init__"
+        if is_package:
+            parts.pop()
+        folders = list(PurePosixPath(file.path).parts[:-1])
+        whole = [*above, *parts]
+        names = [".".join(whole)] if above else []
+        self.module = Module(file, (*names, *_names(parts, folders, packages)))
+        self.package = whole if is_package else whole[:-1]
+        self._block(file.tree.body, self.module.definitions, None, None, "")
+
+    def _block(
+        self,
+        body: list[ast.stmt],
+        into: dict[str, Function | Class | Variable],
+        owner: Class | None,
+        outer: Function | None,
+        prefix: str,
+    ) -> None:
+        module, path = self.module, self.module.file.path
+        for node in body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                function = Function(module, prefix + node.name, node, path, node.lineno, owner, outer)
+                into.setdefault(node.name, function)
+                module.functions.append(function)
+                module.function_of[id(node)] = function
+                names = module.locals.setdefault(id(node), {})
+                self._block(node.body, names, None, function, f"{function.name}.")
+            elif isinstance(node, ast.ClassDef):
+                one = Class(module, prefix + node.name, node, path, node.lineno)
+                into[node.name] = one
+                module.classes.append(one)
+                module.class_of[id(node)] = one
+                members = module.members.setdefault(id(node), {})
+                self._block(node.body, members, one, outer, f"{one.name}.")
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                self._import(node)
+            elif isinstance(node, ast.Assign):
+                for target in node.targets:
+                    if isinstance(target, ast.Name):
+                        into.setdefault(
+                            target.id, Variable(module, target.id, node.value, path, node.lineno, None, outer)
+                        )
+            elif isinstance(node, ast.AnnAssign):
+                if isinstance(node.target, ast.Name):
+                    value = node.value or ast.Constant(value=None)
+                    variable = Variable(module, node.target.id, value, path, node.lineno, node.annotation, outer)
+                    into.setdefault(node.target.id, variable)
+            elif type(node).__name__ == "TypeAlias":  # PEP 695, on interpreters that know it
+                alias: Any = node
+                into.setdefault(
+                    alias.name.id, Variable(module, alias.name.id, alias.value, path, node.lineno, None, outer)
+                )
+            else:
+                for inner in _blocks(node):
+                    self._block(inner, into, owner, outer, prefix)
+
+    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
+        imports = self.module.imports
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.asname:
+                    imports.setdefault(alias.asname, (alias.name, ""))
+                else:
+                    imports.setdefault(alias.name.split(".")[0], (alias.name.split(".")[0], ""))
+            return
+        base = node.module or ""
+        if node.level:
+            kept = self.package[: len(self.package) - node.level + 1]
+            base = ".".join([*kept, *([node.module] if node.module else [])])
+        for alias in node.names:
+            if alias.name == "*":
+                self.module.stars.append(base)
+            else:
+                imports.setdefault(alias.asname or alias.name, (base, alias.name))
+
+
+def _blocks(node: ast.stmt) -> Iterator[list[ast.stmt]]:
+    """The statement lists inside a compound statement."""
+    for name in ("body", "orelse", "finalbody"):
+        block = getattr(node, name, None)
+        if isinstance(block, list):
+            yield block
+    for handler in getattr(node, "handlers", ()):
+        yield handler.body
+    for case in getattr(node, "cases", ()):
+        yield case.body
