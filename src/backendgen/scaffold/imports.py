@@ -1,0 +1,127 @@
+"""The imports of a resource's modules: what their text uses, no more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backendgen.scaffold import layout
+
+if TYPE_CHECKING:
+    from backendgen.scaffold.views import ResourceView
+
+_TYPES = {
+    "UUID": "uuid",
+    "Decimal": "decimal",
+    "Literal": "typing",
+    "Annotated": "typing",
+    "Field": "pydantic",
+    "NOT_SENT": "app.fields",
+    "Date": "app.fields",
+    "Json": "app.fields",
+    "LocalTimestamp": "app.fields",
+    "Text": "app.fields",
+    "Time": "app.fields",
+    "Timestamp": "app.fields",
+}
+
+
+class _Wanted(dict[str, set[str]]):
+    """Module -> the names to import from it."""
+
+    def add(self, module: str, *words: str, when: object = True) -> None:
+        if when:
+            self.setdefault(module, set()).update(words)
+
+    def add_types(self, text: str) -> None:
+        for word in layout.words(text):
+            if word in _TYPES:
+                self.add(_TYPES[word], word)
+
+
+def of_models(resource: ResourceView) -> str:
+    """Return the imports of `models.py`."""
+    wanted = _Wanted()
+    fields = [*resource.filters] if resource.list else []
+    fields += [*resource.body] if resource.create else []
+    fields += [*resource.changes] if resource.update else []
+    wanted.add_types("\n".join((resource.sort_source, *(field.source for field in fields))))
+    wanted.add("pydantic", "BaseModel", "ConfigDict", when=resource.list or resource.create or resource.update)
+    wanted.add("typing", "Annotated", when=resource.list)
+    wanted.add("pydantic", "Field", when=resource.list)
+    wanted.add("typing", "Any", when=resource.list and resource.filters)
+    wanted.add("typing", "Self", when=resource.update)
+    wanted.add("pydantic", "model_validator", when=resource.update)
+    return layout.imports(wanted)
+
+
+def of_routes(resource: ResourceView) -> str:
+    """Return the imports of `routes.py`."""
+    wanted = _Wanted()
+    here = f"app.resources.{resource.module}"
+    wanted.add("fastapi", "APIRouter", "Response")
+    wanted.add("app.database", "Db")
+    wanted.add("app.resources." + resource.module, "statements")
+    row = resource.get or resource.update or resource.delete
+    if row:
+        wanted.add_types(" ".join(key.annotation for key in resource.keys))
+        wanted.add("fastapi", "Path", when=any("Path(" in key.annotation for key in resource.keys))
+        wanted.add("app.problems", "not_found")
+    _of_access(resource, wanted)
+    _of_list(resource, wanted, here)
+    _of_create(resource, wanted, here)
+    _of_update(resource, wanted, here)
+    wanted.add("app", "conditional", when=resource.versioned and (resource.get or resource.update))
+    wanted.add("app.conditional", "IfNoneMatch", when=resource.versioned and resource.get)
+    wanted.add("app.responses", "json", when=resource.create or resource.update or (resource.get and not resource.versioned))
+    wanted.add("app.responses", "etag", when=resource.versioned and (resource.create or resource.update))
+    wanted.add("app.responses", "no_content", when=resource.delete)
+    return layout.imports(wanted)
+
+
+def _of_access(resource: ResourceView, wanted: _Wanted) -> None:
+    callers = [action.caller for action in resource.actions if action.caller]
+    wanted.add("app.auth.principal", "Caller", when="Caller" in callers)
+    roles = any("require(" in caller for caller in callers)
+    wanted.add("app.auth.principal", "Principal", "require", when=roles)
+    wanted.add("fastapi", "Depends", when=roles)
+    wanted.add("typing", "Annotated", when=roles)
+    limited = any(action.limit for action in resource.actions)
+    wanted.add("app.rate_limit.limiter", "Limiter", when=limited)
+    wanted.add("fastapi", "Request", when=limited)
+
+
+def _of_list(resource: ResourceView, wanted: _Wanted, here: str) -> None:
+    if resource.list:
+        wanted.add("typing", "Annotated")
+        wanted.add("fastapi", "Query", "Request")
+        wanted.add("app.pagination", "Pages", "after", "bind", "list_scope", "order_by", "page")
+        wanted.add(f"{here}.models", f"{resource.type}Query")
+        wanted.add("psycopg.sql", "SQL", when=resource.filters)
+
+
+def _of_create(resource: ResourceView, wanted: _Wanted, here: str) -> None:
+    create = resource.create
+    if not create:
+        return
+    wanted.add("collections.abc", "Mapping")
+    wanted.add("app.database", "Connection")
+    wanted.add("psycopg.sql", "SQL")
+    wanted.add("psycopg.sql", "Composed", when=resource.optional)
+    wanted.add(f"{here}.models", f"{resource.type}Create")
+    wanted.add("app.problems", "forbidden", when=create.permitted)
+    wanted.add("urllib.parse", "quote", when="{quote(" in resource.location)
+    if create.idempotency != "off":
+        wanted.add("app.idempotency", "once")
+        wanted.add("app.idempotency", "IdempotencyKey", when=create.idempotency == "optional")
+        wanted.add("app.idempotency", "REQUIRED", "RequiredIdempotencyKey", when=create.idempotency == "required")
+        wanted.add("fastapi", "Request", when=not create.caller)
+        wanted.add("app.client_address", "client_address", when=not create.caller)
+
+
+def _of_update(resource: ResourceView, wanted: _Wanted, here: str) -> None:
+    if resource.update:
+        wanted.add("psycopg.sql", "SQL")
+        wanted.add(f"{here}.models", f"{resource.type}Update")
+        wanted.add("app.problems", "forbidden", when=resource.update.permitted)
+        wanted.add("app.problems", "precondition_failed", when=resource.versioned)
+        wanted.add("app.conditional", "IfMatch", when=resource.versioned)

@@ -1,0 +1,129 @@
+"""Spec -> tuple[File, ...]: pure and deterministic. Never reads the target, never prints."""
+
+from __future__ import annotations
+
+import bz2
+import io
+import tarfile
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+from backendgen import __version__
+from backendgen.files import File
+from backendgen.resources import directory
+from backendgen.scaffold import features, migrations, openapi, views
+from backendgen.scaffold.render import render
+from backendgen.scaffold.views import ResourceView
+from backendgen.spec.model import Spec
+
+FRAGMENT = "openapi.yaml"
+DEPENDENCIES = "dependencies.txt"
+PRISTINE = ".backendgen/pristine.tar.bz2"
+_EXECUTABLE = "scripts/"
+_MARK = "_resource_"
+_SUFFIX = ".jinja"
+
+
+def plan(spec: Spec) -> tuple[File, ...]:
+    """Return every file of the service, sorted by path. Raises UserError for a spec that cannot become a service."""
+    resources = tuple(views.view(resource, spec) for resource in spec.resources)
+    folders = ("base", *(f"features/{feature.name}" for feature in features.active(spec)), "resource")
+    context = _context(spec, resources, folders)
+    written: dict[str, bytes] = {}
+    fragments: list[str] = []
+    for folder in folders:
+        for source, template in _templates(folder):
+            if source == FRAGMENT:
+                fragments.append(_text(template, context))
+            elif source != DEPENDENCIES:
+                written.update(_written(source, template, context, resources))
+    written.update(migrations.revisions(spec, written))
+    written["app/openapi.json"] = openapi.document(spec, resources, fragments)
+    files = [File(path, written[path], path.startswith(_EXECUTABLE)) for path in sorted(written)]
+    return (*_record(spec, files), *files)
+
+
+def _context(spec: Spec, resources: tuple[ResourceView, ...], folders: tuple[str, ...]) -> dict[str, object]:
+    auth = spec.auth
+    roles = [
+        {"name": role.name, "includes": role.includes, "grants": ", ".join(f'"{n}"' for n in (role.name, *role.includes))}
+        for role in (auth.roles if auth else ())
+    ]
+    return {
+        "service": spec.service,
+        "database": spec.database,
+        "page": spec.page,
+        "auth": auth,
+        "roles": roles,
+        "default_role": auth.default_role if auth else "",
+        "rate_limits": spec.rate_limits,
+        "features": frozenset(feature.name for feature in features.active(spec)),
+        "resources": resources,
+        "constraints": views.constraints(spec),
+        "assumptions": spec.assumptions,
+        "dependencies": _dependencies(folders),
+        "version": __version__,
+    }
+
+
+def _written(
+    source: str, template: Path, context: Mapping[str, object], resources: tuple[ResourceView, ...]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the files that one template makes: one, or one for each resource."""
+    if _MARK not in source:
+        yield source, _content(template, context)
+        return
+    for resource in resources:
+        yield source.replace(_MARK, resource.module), _content(template, {**context, "resource": resource})
+
+
+def _content(template: Path, context: Mapping[str, object]) -> bytes:
+    return _text(template, context).encode() if template.suffix == _SUFFIX else template.read_bytes()
+
+
+def _text(template: Path, context: Mapping[str, object]) -> str:
+    return render(template, context) if template.suffix == _SUFFIX else template.read_text("utf-8")
+
+
+@cache
+def _templates(folder: str) -> tuple[tuple[str, Path], ...]:
+    """Return (path in the service, template) of a folder's files, sorted."""
+    root = directory("templates") / folder
+    paths = sorted(path for path in root.rglob("*") if path.is_file() and not _is_litter(path.relative_to(root)))
+    return tuple((path.relative_to(root).as_posix().removesuffix(_SUFFIX), path) for path in paths)
+
+
+def _is_litter(path: Path) -> bool:
+    """True for what tools leave behind in a checkout."""
+    return path.suffix == ".pyc" or any(part == "__pycache__" or part.endswith("_cache") for part in path.parts)
+
+
+def _dependencies(folders: tuple[str, ...]) -> tuple[str, ...]:
+    found: set[str] = set()
+    for folder in folders:
+        for source, template in _templates(folder):
+            if source == DEPENDENCIES:
+                found.update(line.strip() for line in template.read_text("utf-8").splitlines() if line.strip())
+    return tuple(sorted(found))
+
+
+def _record(spec: Spec, files: list[File]) -> tuple[File, ...]:
+    """Return what the generator needs to know about its own work later: the base of a three-way merge."""
+    return (
+        File(PRISTINE, _archive(files)),
+        File(".backendgen/spec.yaml", spec.source),
+        File(".backendgen/version", f"{__version__}\n".encode()),
+    )
+
+
+def _archive(files: list[File]) -> bytes:
+    """Return the files as one archive, the same bytes on every machine: bzip2's output never depends on a version."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for file in files:
+            entry = tarfile.TarInfo(file.path)
+            entry.size = len(file.content)
+            entry.mode = 0o755 if file.executable else 0o644
+            archive.addfile(entry, io.BytesIO(file.content))
+    return bz2.compress(buffer.getvalue(), 9)

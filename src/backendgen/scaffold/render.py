@@ -1,0 +1,32 @@
+"""Renders templates. The only importer of jinja2."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+
+def literal(text: str) -> str:
+    """Return a Python (and JSON, and YAML) string literal in double quotes."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - code and YAML are written, never HTML with a user's text
+        auto_reload=False,
+    )
+    environment.filters["literal"] = literal
+    return environment
+
+
+def render(template: Path, names: Mapping[str, object]) -> str:
+    """Render one template. Raises jinja2.UndefinedError for a name that the view does not give: an error of ours."""
+    return _environment().from_string(template.read_text("utf-8")).render(names)

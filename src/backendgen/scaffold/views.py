@@ -1,0 +1,437 @@
+"""Spec -> the names and types that templates need. Templates loop and choose; everything else is decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal
+
+from backendgen.errors import Problem, UserError
+from backendgen.scaffold import domains, imports, layout, names, statements
+from backendgen.scaffold.domains import Domain
+from backendgen.scaffold.statements import Fragment, Sort, Statements
+from backendgen.spec.model import Action, Allow, Resource, Spec
+from backendgen.sql.schema import Constraint, Table
+
+# Names that app/main.py, the paths of the service or the query of a list have given away already.
+_MODULES = frozenset(
+    "app asynccontextmanager auth body_limit constraints contract cors create_app database health lifespan observability "
+    "problems rate_limit security_headers settings tracing".split()
+)
+_PATHS = frozenset({"auth", "docs", "health", "live", "metrics", "openapi.json", "ready"})
+_PARAMETERS = frozenset("body caller cursors db idempotency_key if_match if_none_match query request".split())
+_QUERY = frozenset({"cursor", "limit", "sort"})
+
+
+@dataclass(frozen=True, slots=True)
+class FieldView:
+    """A column in a request: `field` is its Python name, `column` its name in JSON and in the database."""
+
+    column: str
+    field: str
+    values: Domain
+    nullable: bool
+    required: bool
+    source: str
+    """The line (or lines) of the model that declare it."""
+
+    @property
+    def placeholder(self) -> str:
+        """The name that stands for it in a composed statement."""
+        return names.identifier(self.column)
+
+    @property
+    def sql(self) -> str:
+        """Its placeholder in SQL."""
+        return f"%({self.column})s::{self.values.sql}" if self.values.kind == "array" else f"%({self.column})s"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    """A part of the primary key, as a path parameter."""
+
+    column: str
+    field: str
+    annotation: str
+    values: Domain
+
+
+@dataclass(frozen=True, slots=True)
+class ActionView:
+    """One operation. `caller` is the annotation of the caller parameter, empty when nobody needs to sign in."""
+
+    name: str
+    decorator: str
+    caller: str
+    guards: tuple[tuple[str, ...], ...]
+    parameters: tuple[tuple[str, str], ...]
+    permitted: bool
+    idempotency: Literal["off", "optional", "required"]
+    limit: str
+    """The name of the operation's own rate limit, empty without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A statement or a dictionary of `statements.py`, laid out."""
+
+    name: str
+    source: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceView:
+    """A resource as its templates see it."""
+
+    resource: Resource
+    name: str
+    module: str
+    path: str
+    type: str
+    thing: str
+    things: str
+    keys: tuple[KeyView, ...]
+    body: tuple[FieldView, ...]
+    changes: tuple[FieldView, ...]
+    filters: tuple[FieldView, ...]
+    actions: tuple[ActionView, ...]
+    sql: Statements
+    versioned: bool
+    optional: tuple[FieldView, ...]
+    sort_source: str
+    constants: tuple[Constant, ...]
+
+    @property
+    def key_path(self) -> str:
+        """The path of one row below the resource's."""
+        return "".join(f"/{{{key.field}}}" for key in self.keys)
+
+    @property
+    def list(self) -> ActionView | None:
+        """The list operation, when there is one; the next four likewise."""
+        return self._action("list")
+
+    @property
+    def get(self) -> ActionView | None:
+        """See `list`."""
+        return self._action("get")
+
+    @property
+    def create(self) -> ActionView | None:
+        """See `list`."""
+        return self._action("create")
+
+    @property
+    def update(self) -> ActionView | None:
+        """See `list`."""
+        return self._action("update")
+
+    @property
+    def delete(self) -> ActionView | None:
+        """See `list`."""
+        return self._action("delete")
+
+    def _action(self, name: str) -> ActionView | None:
+        return next((action for action in self.actions if action.name == name), None)
+
+    @property
+    def operation(self) -> str:
+        """What operations on one row are named after: `create_<operation>`."""
+        return names.singular(names.identifier(self.name)).rstrip("_").lower()
+
+    @property
+    def operation_plural(self) -> str:
+        """What operations on many rows are named after."""
+        return names.identifier(self.name).rstrip("_").lower()
+
+    @property
+    def a_thing(self) -> str:
+        """The thing with its article."""
+        return f"{'an' if self.thing[:1] in 'aeio' else 'a'} {self.thing}"
+
+    @property
+    def not_filters(self) -> str:
+        """The members of a query that are no filters."""
+        return '{"cursor", "limit", "sort"}' if self.sort_source else '{"cursor", "limit"}'
+
+    @property
+    def sort_keys(self) -> str:
+        """The expression for the keys of the order."""
+        return "keys" if self.sort_source else "statements.ORDER"
+
+    @property
+    def scope_arguments(self) -> str:
+        """What, beside the resource, a cursor is bound to."""
+        return f"{'query.sort' if self.sort_source else chr(34) * 2}, {'filters' if self.filters else '{}'}"
+
+    @property
+    def create_statement(self) -> str:
+        """The expression for the statement of a create."""
+        return "statement" if self.optional else "statements.CREATE"
+
+    @property
+    def location(self) -> str:
+        """The inside of the f-string that makes a new row's path."""
+        parts = (f"{{quote(row['{k.column}'], '')}}" if k.values.kind == "text" else f"{{row['{k.column}']}}" for k in self.keys)
+        return f"{self.path}/{'/'.join(parts)}"
+
+    @property
+    def model_imports(self) -> str:
+        """The imports of `models.py`."""
+        return imports.of_models(self)
+
+    @property
+    def route_imports(self) -> str:
+        """The imports of `routes.py`."""
+        return imports.of_routes(self)
+
+
+def view(resource: Resource, spec: Spec) -> ResourceView:
+    """Return the resource's view. Raises UserError for what the generated service could not carry."""
+    _refuse(resource, spec)
+    table = resource.table
+    fields = names.fields(column.name for column in table.columns)
+    body = tuple(_field(table, name, fields, spec, creating=True) for name in resource.body)
+    changes = tuple(_field(table, name, fields, spec, creating=False) for name in resource.changes)
+    sql = statements.statements(resource, spec)
+    thing = names.phrase(resource.name)
+    return ResourceView(
+        resource=resource,
+        name=resource.name,
+        module=module_name(resource.name),
+        path=f"/{resource.name}",
+        type=names.class_name(resource.name),
+        thing=thing,
+        things=names.identifier(resource.name).rstrip("_").replace("_", " ").lower(),
+        keys=tuple(_key(table, name, fields, spec) for name in table.primary_key),
+        body=body,
+        changes=changes if resource.action("update") else (),
+        filters=_filters(resource, fields, sql, spec),
+        actions=tuple(_action(resource, action, spec) for action in resource.actions),
+        sql=sql,
+        versioned=statements.versioned(table),
+        optional=tuple(field for field in body if field.column in sql.optional),
+        sort_source=layout.field("sort", layout.literal([s.name for s in sql.sorts]), f'"{sql.sorts[0].name}"')
+        if sql.sorts and sql.sorts[0].name
+        else "",
+        constants=tuple(_constants(sql)),
+    )
+
+
+def _constants(sql: Statements) -> Iterator[Constant]:
+    for one in sql.statements:
+        yield Constant(one.name, f"SQL({layout.block(one.sql)})", one.comment)
+        if one.name == "LIST" and sql.filters:
+            yield Constant("FILTERS", _fragments(sql.filters), "What a list may be narrowed by: a condition for each name.")
+        if one.name == "LIST":
+            yield _orders(sql.sorts)
+        if one.name == "UPDATE":
+            yield Constant("CHANGES", _fragments(sql.changes), "What an update may set.")
+
+
+def _fragments(fragments: tuple[Fragment, ...]) -> str:
+    return "\n".join(("{", *(layout.entry(one.name, one.sql) for one in fragments), "}"))
+
+
+def _orders(sorts: tuple[Sort, ...]) -> Constant:
+    comment = "The order: it ends in the primary key, so that no two rows are equal."
+    if not sorts[0].name:
+        return Constant("ORDER", layout.call("", _sort_keys(sorts[0]), 8, comma=True), comment)
+    lines = [f"    {layout.string(s.name)}: {layout.call('', _sort_keys(s), 4, tail=',', lead=len(s.name) + 4, comma=True)}" for s in sorts]
+    return Constant("SORTS", "\n".join(("{", *lines, "}")), comment.replace("The order: it", "The orders to choose from: each"))
+
+
+def _sort_keys(sort: Sort) -> list[str]:
+    made = []
+    for column, descending, nullable in sort.keys:
+        flags = "".join((", descending=True" if descending else "", ", nullable=True" if nullable else ""))
+        made.append(f"SortKey({layout.string(column)}{flags})")
+    return made
+
+
+def module_name(resource: str) -> str:
+    """Return the resource's module: its own name, unless the service means something else by it."""
+    word = names.identifier(resource).lower()
+    return f"{word}_" if word in _MODULES else word
+
+
+def _refuse(resource: Resource, spec: Spec) -> None:
+    wrong: list[Problem] = []
+    if resource.name in _PATHS:
+        wrong.append(Problem(f"the resource '{resource.name}' would hide the service's own path /{resource.name}"))
+    if not resource.table.primary_key:
+        wrong.append(Problem(f"the table '{resource.table.name}' of resource '{resource.name}' has no primary key"))
+    for column in resource.table.columns:
+        if any(sign in column.name for sign in "()%[]{}\n\0"):
+            wrong.append(Problem(f"the column name {column.name!r} cannot be used in an API", line=column.line))
+    listing = resource.action("list")
+    for name in listing.filters if listing else ():
+        if name in _QUERY:
+            wrong.append(Problem(f"the filter '{name}' means something else in a list: rename the column"))
+        column = resource.table.column(name)
+        if column and not domains.domain(resource.table, column, spec.schema).sortable:
+            wrong.append(Problem(f"the column '{name}' is of type {column.type}, by which no list can be filtered"))
+    if wrong:
+        raise UserError(*wrong)
+    for column in statements.shown(resource.table):
+        domains.domain(resource.table, column, spec.schema)
+
+
+def _field(table: Table, name: str, fields: dict[str, str], spec: Spec, *, creating: bool) -> FieldView:
+    column = table.column(name)
+    assert column is not None
+    values = domains.domain(table, column, spec.schema)
+    nullable = not column.not_null and name not in table.primary_key
+    has_default = column.default is not None or bool(column.identity)
+    required = creating and not nullable and not has_default
+    default = None if required else "None" if creating and nullable and not has_default else "NOT_SENT"
+    source = layout.field(fields[name], _annotated(values, nullable), default, alias=name)
+    return FieldView(name, fields[name], values, nullable, required, source)
+
+
+def _annotated(values: Domain, nullable: bool) -> str:
+    return f"{domains.annotation(values)} | None" if nullable else domains.annotation(values)
+
+
+def key_name(column: str) -> str:
+    """Return the path parameter of a key column; a handler's own parameters keep their names."""
+    word = names.identifier(column)
+    return f"{word}_" if word in _PARAMETERS else word
+
+
+def _key(table: Table, name: str, fields: dict[str, str], spec: Spec) -> KeyView:
+    column = table.column(name)
+    assert column is not None
+    values = domains.domain(table, column, spec.schema)
+    field = key_name(name)
+    return KeyView(name, field, domains.annotation(values).replace("Field(", "Path("), values)
+
+
+def _filters(resource: Resource, fields: dict[str, str], sql: Statements, spec: Spec) -> tuple[FieldView, ...]:
+    made: list[FieldView] = []
+    for fragment in sql.filters:
+        name, _, operator = fragment.name.rstrip("]").partition("[")
+        column = resource.table.column(name)
+        assert column is not None
+        values = domains.unchecked(domains.domain(resource.table, column, spec.schema))
+        field = f"{fields[name]}_{operator}" if operator else fields[name]
+        source = layout.field(field, f"{domains.annotation(values)} | None", "None", alias=fragment.name)
+        made.append(FieldView(fragment.name, field, values, True, False, source))
+    return tuple(made)
+
+
+_METHODS = {"list": "get", "get": "get", "create": "post", "update": "patch", "delete": "delete"}
+_STATUSES = {"create": 201, "delete": 204}
+
+
+def _decorator(resource: Resource, action: Action, guards: tuple[tuple[str, ...], ...]) -> str:
+    collection = action.name in ("list", "create")
+    path = "" if collection else "".join(f"/{{{key_name(name)}}}" for name in resource.table.primary_key)
+    word = names.identifier(resource.name).rstrip("_").lower()
+    arguments = [f'"{path}"', f'operation_id="{action.name}_{word if action.name == "list" else names.singular(word)}"']
+    if action.name in _STATUSES:
+        arguments.append(f"status_code={_STATUSES[action.name]}")
+    if guards:
+        arguments.append(f"dependencies=[{', '.join(f'Depends({_required(roles)})' for roles in guards)}]")
+    if action.idempotency == "required":
+        arguments.append("openapi_extra=REQUIRED")
+    return layout.call(f"@router.{_METHODS[action.name]}", arguments, 0)
+
+
+def _action(resource: Resource, action: Action, spec: Spec) -> ActionView:
+    guards = role_clauses(action.allow) if spec.auth else ()
+    condition = statements.permission(action.allow, spec.auth)
+    signed_in = spec.auth is not None and not action.allow.public
+    limits = spec.rate_limits.operations if spec.rate_limits else ()
+    return ActionView(
+        name=action.name,
+        decorator=_decorator(resource, action, guards[:-1]),
+        caller=_caller(guards[-1] if guards else ()) if signed_in else "",
+        guards=guards[:-1],
+        parameters=_parameters(action, condition),
+        permitted=bool(condition),
+        idempotency=action.idempotency,
+        limit=operation if (operation := f"{resource.name}.{action.name}") in dict(limits) else "",
+    )
+
+
+def role_clauses(allow: Allow) -> tuple[tuple[str, ...], ...]:
+    """Return what a caller's roles must satisfy before any SQL runs: of each clause at least one role.
+
+    `allow` is an OR of ANDs; this is its AND of ORs, with every policy taken as true.
+    """
+    if allow.public:
+        return ()
+    wanted = [tuple(term.name for term in grant if term.kind == "role") for grant in allow.grants]
+    if not all(wanted):
+        return ()
+    return tuple(dict.fromkeys(tuple(dict.fromkeys(clause)) for clause in product(*wanted)))
+
+
+def _caller(roles: tuple[str, ...]) -> str:
+    if not roles:
+        return "Caller"
+    return f"Annotated[Principal, Depends({_required(roles)})]"
+
+
+def _required(roles: tuple[str, ...]) -> str:
+    return f"require({', '.join(map(layout.string, roles))})"
+
+
+def _parameters(action: Action, condition: str) -> tuple[tuple[str, str], ...]:
+    """Return what the action's SQL is told about the caller: (parameter, Python expression)."""
+    text = " ".join((condition, *(statements.for_caller(expression) for _, expression in action.sets)))
+    made = [(f"caller.{name}", f"caller.{name}") for name in ("user_id", "role") if f"%(caller.{name})s" in text]
+    roles = dict.fromkeys(term.name for grant in action.allow.grants for term in grant if term.kind == "role")
+    for role in roles:
+        if f"%(caller.is_{names.identifier(role)})s" in condition:
+            made.append((f"caller.is_{names.identifier(role)}", f'"{role}" in caller.roles'))
+    return tuple(made)
+
+
+@dataclass(frozen=True, slots=True)
+class ConstraintView:
+    """A database constraint in the words of the API."""
+
+    name: str
+    fields: tuple[str, ...]
+    message: str
+
+    @property
+    def source(self) -> str:
+        """Its entry in CONSTRAINTS."""
+        fields = ", ".join(map(layout.string, self.fields)) + ("," if len(self.fields) == 1 else "")
+        arguments = [f"({fields})", layout.string(self.message)]
+        head = f"    {layout.string(self.name)}: Constraint"
+        return layout.call(head, arguments, 4, tail=",", lead=-4)
+
+
+def constraints(spec: Spec) -> tuple[ConstraintView, ...]:
+    """Return every named constraint of the resources' tables that a request can violate, in the order of the schema."""
+    tables = {resource.table.name: resource.table for resource in spec.resources}
+    made: dict[str, ConstraintView] = {}
+    for table in tables.values():
+        for constraint in table.constraints:
+            if constraint.kind != "not_null":
+                made.setdefault(constraint.name, ConstraintView(constraint.name, constraint.columns, _message(constraint)))
+        backed = {constraint.name for constraint in table.constraints}
+        for index in table.indexes:
+            if index.unique and index.name not in backed:
+                fields = tuple(name for name in index.columns if name)
+                made.setdefault(index.name, ConstraintView(index.name, fields, _taken(fields)))
+    return tuple(made[name] for name in sorted(made))
+
+
+def _message(constraint: Constraint) -> str:
+    match constraint.kind:
+        case "foreign_key":
+            return f"There is no {names.phrase(constraint.references.rpartition('.')[2])} with this key."
+        case "check":
+            return f"Must satisfy: {' '.join(constraint.expression.split())}"
+    return _taken(constraint.columns)
+
+
+def _taken(columns: tuple[str, ...]) -> str:
+    return f"This {' and '.join(columns)} is already taken." if columns else "This already exists."
