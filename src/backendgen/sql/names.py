@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
 from collections.abc import Container, Iterable
 
 from backendgen.sql.schema import Constraint
@@ -64,5 +63,6 @@ def generated_name(table: str, constraint: Constraint, taken: Container[str]) ->
 def numbered(table: str, name: str, label: str, taken: Container[str]) -> str:
     """Return the first free one of the names that follow `name`, an object name of the table, when it is taken."""
     stem = name.removesuffix(f"_{label}")
-    first = os.path.commonprefix([stem, table.rpartition(".")[2]])
+    bare = table.rpartition(".")[2]
+    first = next(stem[:end] for end in range(len(stem), -1, -1) if bare.startswith(stem[:end]))
     return free_name(first, stem[len(first) + 1 :], label, taken)

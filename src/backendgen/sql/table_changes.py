@@ -62,7 +62,7 @@ def with_renamed_column(table: Table, name: str, new_name: str) -> Table:
     def rewritten(expression: str) -> str:
         return rename_identifier(expression, name, new_name) if expression else expression
 
-    if table.column(name) is None or table.column(new_name) is not None:
+    if table.column(new_name) is not None:
         return table
     own = table.name
     return replace(
