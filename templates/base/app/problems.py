@@ -28,6 +28,8 @@ from app.observability.correlation import correlation_id
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:problem-type:"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+# RFC 9110 renamed them; what http.HTTPStatus says depends on Python's version.
+PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
 RETRY_SOON = {"Retry-After": "1"}
 
 log = structlog.get_logger("app.problems")
@@ -74,7 +76,7 @@ class Problem(Exception):
     ) -> None:
         """Describe the problem; `type` is a short slug such as `invalid-cursor`."""
         super().__init__(detail)
-        phrase = HTTPStatus(status).phrase
+        phrase = PHRASES.get(status) or HTTPStatus(status).phrase
         self.status = status
         self.detail = detail
         self.type = TYPE_PREFIX + (type or phrase.lower().replace(" ", "-"))

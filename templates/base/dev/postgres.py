@@ -45,7 +45,8 @@ def running(directory: Path) -> Iterator[str]:
     does not start or another process uses the directory.
     """
     keeper = subprocess.Popen(
-        [sys.executable, "-m", "dev.postgres", str(directory.resolve())],
+        # The wheel warns about a missing XDG_RUNTIME_DIR, and then does the right thing.
+        [sys.executable, "-W", "ignore", "-m", "dev.postgres", str(directory.resolve())],
         cwd=Path(__file__).parent.parent,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
