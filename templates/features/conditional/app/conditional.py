@@ -12,6 +12,7 @@ from app.problems import precondition_required
 from app.responses import etag
 
 ENTITY_TAG = re.compile(r'(W/)?"([^"]*)"')
+VERSION = re.compile("[0-9]{1,10}")
 MAX_VERSION = 2**31 - 1
 
 IfMatch = Annotated[
@@ -32,8 +33,8 @@ def versions(if_match: str | None) -> list[int]:
     """
     if if_match is None or if_match.strip() == "*":
         raise precondition_required("Send If-Match with the ETag of what you change.")
-    found = [tag for weak, tag in ENTITY_TAG.findall(if_match) if not weak]
-    return [int(tag) for tag in found if re.fullmatch("[0-9]{1,10}", tag) and int(tag) <= MAX_VERSION]
+    tags = [tag for weak, tag in ENTITY_TAG.findall(if_match) if not weak]
+    return [int(tag) for tag in tags if VERSION.fullmatch(tag) and int(tag) <= MAX_VERSION]
 
 
 def json(row: Row, if_none_match: str | None) -> Response:
