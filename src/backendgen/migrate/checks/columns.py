@@ -1,0 +1,87 @@
+"""Columns: changes that make PostgreSQL write the whole table anew."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from backendgen.findings.finding import Hit
+from backendgen.migrate.checks.registry import check
+from backendgen.migrate.context import Context
+from backendgen.migrate.fixes import Stage, alter, name, render
+from backendgen.rules import Confidence
+from backendgen.sql import operation as op
+from backendgen.sql.replay import Schema
+from backendgen.sql.schema import Column
+
+_VOLATILE = frozenset({
+    "random", "random_normal", "gen_random_uuid", "uuid_generate_v1", "uuid_generate_v1mc", "uuid_generate_v4", "uuidv4", "uuidv7",
+    "gen_random_bytes", "gen_salt", "clock_timestamp", "timeofday", "nextval", "currval", "lastval", "setval",
+    "txid_current", "pg_current_xact_id", "pg_sleep", "set_config",
+})  # fmt: skip
+_STEADY = frozenset({
+    "now", "statement_timestamp", "transaction_timestamp", "timezone", "date_trunc", "date_part", "extract", "age", "to_timestamp",
+    "to_date", "to_char", "make_date", "make_interval", "make_timestamptz", "justify_days", "lower", "upper", "concat", "concat_ws", "left",
+    "right", "substring", "substr", "replace", "trim", "btrim", "length", "repeat", "md5", "sha256", "encode", "decode", "format", "coalesce", "nullif", "greatest",
+    "least", "abs", "floor", "ceil", "round", "power", "sqrt", "array", "array_fill", "cardinality", "row", "cast", "current_setting", "current_database",
+    "current_schema", "to_json", "to_jsonb", "jsonb_build_object", "jsonb_build_array", "json_build_object", "json_build_array", "to_tsvector",
+    "int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange", "numeric", "varchar", "char", "interval", "timestamp",
+    "timestamptz", "time", "bit", "decimal", "character", "varying", "in", "and", "or", "not", "any", "case", "when", "then", "else", "hstore",
+    "inet", "cidr", "point", "st_geomfromtext", "st_makepoint",
+})  # fmt: skip
+_CALL = re.compile(r"(?<![\w\"'.])(?:\w+\.)?(\w+)\s*\(")
+_STRING = re.compile(r"'(?:[^']|'')*'")
+_CONSTANT_DEFAULT_SINCE = 11  # a constant default is kept in the catalogue: release notes of PostgreSQL 11
+
+
+@check("BG709")
+def column_written_to_all_rows(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+    """A default that differs from row to row, a stored expression, a serial or identity: each row gets its value now."""
+    if not isinstance(operation, op.AddColumn) or context.is_new(operation.table):
+        return
+    table, column = operation.table, operation.definition
+    reason, confidence = _written_now(column, context.pg_version)
+    if not reason:
+        return
+    message = f"{table}.{column.name} {reason}: {table} is written anew while reads and writes are blocked"
+    yield Hit(context.action.location, message, _later_fix(table, column, context), table, confidence=confidence)
+
+
+def _written_now(column: Column, pg_version: int) -> tuple[str, Confidence | None]:
+    """Return why each row gets a value of its own, empty when PostgreSQL only notes the default."""
+    if column.generated is not None:
+        return ("is generated and stored", None) if column.stored else ("", None)
+    if column.identity:
+        return "is an identity column", None
+    if column.default is None or column.default.strip().lower() == "null":
+        return "", None
+    calls = {call.lower() for call in _CALL.findall(_STRING.sub("''", column.default))}
+    if volatile := sorted(calls & _VOLATILE):
+        return ("is a serial column", None) if volatile == ["nextval"] else (f"has a new {volatile[0]}() for each row", None)
+    if unknown := sorted(calls - _STEADY):
+        return f"has a default of {unknown[0]}(), which is volatile unless it is declared otherwise", Confidence.MEDIUM
+    if pg_version < _CONSTANT_DEFAULT_SINCE:
+        return f"has a default, which PostgreSQL {pg_version} writes to each row", None
+    return "", None
+
+
+def _later_fix(table: str, column: Column, context: Context) -> str:
+    label = name(column.name)
+    added = alter(table, f"ADD COLUMN {label} {column.type}")
+    if column.generated is not None:
+        note = f"keep it up to date with a trigger, then fill the old rows in batches with {column.generated}"
+        return render(context, Stage((added,), note=note))
+    fill = f"UPDATE {name(table)} SET {label} = DEFAULT WHERE ctid = ANY (ARRAY(SELECT ctid FROM {name(table)} WHERE {label} IS NULL LIMIT 1000))"
+    if column.identity:
+        sequence = name(f"{table.rpartition('.')[2]}_{column.name}_seq")
+        default, before = f"nextval('{sequence}')", (f"CREATE SEQUENCE {sequence}",)
+    elif (column.default or "").startswith("nextval("):
+        sequence = name(f"{table.rpartition('.')[2]}_{column.name}_seq")
+        default, before = str(column.default), (f"CREATE SEQUENCE {sequence}",)
+    else:
+        default, before = str(column.default), ()
+    stages = [
+        Stage((*before, added, alter(table, f"ALTER COLUMN {label} SET DEFAULT {default}")), note="new rows get it at once"),
+        Stage((fill,), note="repeat and commit until no row is left", transactional=False),
+    ]
+    return render(context, *stages)

@@ -1,0 +1,98 @@
+"""What running code loses: tables, columns and names that it still uses, and rows that cannot come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from backendgen.findings.finding import Hit
+from backendgen.migrate.checks.registry import check
+from backendgen.migrate.context import Context
+from backendgen.migrate.fixes import Stage, alter, name, render
+from backendgen.rules import Confidence
+from backendgen.sql import operation as op
+from backendgen.sql.replay import Schema
+
+
+@check("BG801")
+def table_dropped(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+    """DROP TABLE."""
+    if not isinstance(operation, op.DropTable) or context.is_new(operation.table):
+        return
+    table = operation.table
+    if operation.if_exists and table not in schema.tables and context.first:
+        return
+    children = sorted({child.name for child, _ in schema.references_to(table) if child.name != table})
+    also = f"; {', '.join(children)} refers to it" if children else ""
+    message = f"dropping {table} loses its rows, and code that still runs fails on it{also}"
+    confidence = Confidence.MEDIUM if operation.if_exists and table not in schema.tables else None
+    fix = render(context, Stage((f"DROP TABLE {name(table)}",), note=(
+        f"in a later release, when no running code uses {table} and its rows are saved")))  # fmt: skip
+    yield Hit(context.action.location, message, fix, table, confidence=confidence)
+
+
+@check("BG802")
+def column_dropped(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+    """DROP COLUMN."""
+    if not isinstance(operation, op.DropColumn) or context.is_new(operation.table):
+        return
+    table, column = operation.table, operation.name
+    if (table, column) in context.new_columns:
+        return
+    known = schema.tables.get(table)
+    indexes = [index.name for index in known.indexes if column in index.columns] if known else []
+    also = f"; {', '.join(indexes)} goes with it" if indexes else ""
+    message = f"dropping {table}.{column} loses its data, and code that still reads or writes it fails{also}"
+    fix = render(context, Stage((alter(table, f"DROP COLUMN {name(column)}"),), note=(
+        f"in the release after the one whose code no longer names {column}")))  # fmt: skip
+    yield Hit(context.action.location, message, fix, table)
+
+
+@check("BG803")
+def renamed(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+    """RENAME of a table or column: old code fails from the moment it commits, new code until then."""
+    if isinstance(operation, op.RenameTable) and not context.is_new(operation.table):
+        table = operation.table
+        if any(isinstance(later.operation, op.CreateView) and later.operation.name == table for later in context.later):
+            return
+        message = f"renaming {table} to {operation.new_name} breaks the code that runs now, until its new version is everywhere"
+        view = f"CREATE VIEW {name(table)} AS SELECT * FROM {name(_beside(table, operation.new_name))}"
+        stage = Stage((operation.sql, view), note="in one transaction; drop the view in a later release")
+        yield Hit(context.action.location, message, render(context, stage), table)
+    elif isinstance(operation, op.RenameColumn) and not context.is_new(operation.table):
+        if (operation.table, operation.name) in context.new_columns:
+            return
+        table, old, new = operation.table, operation.name, operation.new_name
+        message = f"renaming {table}.{old} to {new} breaks the code that runs now, until its new version is everywhere"
+        known = schema.tables.get(table)
+        column = known.column(old) if known else None
+        kind = str(column.type) if column else "<its type>"
+        stages = (
+            Stage((alter(table, f"ADD COLUMN {name(new)} {kind}"),), note=f"then write both, and copy {old} to {new} in batches"),
+            Stage((alter(table, f"DROP COLUMN {name(old)}"),), note=f"in a later release, when no running code names {old}"),
+        )
+        yield Hit(context.action.location, message, render(context, *stages), table)
+
+
+def _beside(table: str, new_name: str) -> str:
+    schema, _, _ = table.rpartition(".")
+    return f"{schema}.{new_name}" if schema and "." not in new_name else new_name
+
+
+@check("BG804")
+def required_column_added(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+    """ADD COLUMN NOT NULL without a default fails on a table with rows, and old code's INSERTs fail afterwards."""
+    if not isinstance(operation, op.AddColumn) or context.is_new(operation.table):
+        return
+    column = operation.definition
+    if not column.not_null or column.default is not None or column.generated is not None or column.identity:
+        return
+    table = operation.table
+    message = (
+        f"{table}.{column.name} is NOT NULL without a default: the migration fails if {table} has rows, "
+        "and INSERTs of the code that runs now fail"
+    )
+    stages = (
+        Stage((alter(table, f"ADD COLUMN {name(column.name)} {column.type}"),), note="then fill it, in batches, and write it in all code"),
+        Stage((alter(table, f"ALTER COLUMN {name(column.name)} SET NOT NULL"),), note="by way of a validated check (BG706)"),
+    )
+    yield Hit(context.action.location, message, render(context, *stages), table)

@@ -1,0 +1,171 @@
+"""Constraints: added without a scan under a lock, validated later."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from backendgen.findings.finding import Hit
+from backendgen.migrate.checks.registry import check
+from backendgen.migrate.context import Context
+from backendgen.migrate.fixes import Stage, alter, constraint_sql, name, names, render, stands_alone
+from backendgen.rules import Confidence, Severity
+from backendgen.sql import operation as op
+from backendgen.sql.names import object_name
+from backendgen.sql.replay import Schema
+from backendgen.sql.schema import Constraint, Table
+
+_WITHOUT_SCAN_SINCE = 12  # SET NOT NULL trusts a valid CHECK (c IS NOT NULL): release notes of PostgreSQL 12
+_NOT_NULL_NOT_VALID_SINCE = 18
+
+
+def _added(operation: op.Operation, kinds: tuple[str, ...]) -> Iterator[Constraint]:
+    """Yield the constraints of these kinds that an operation adds to a table, inline ones too."""
+    if isinstance(operation, op.AddConstraint):
+        if operation.constraint.kind in kinds:
+            yield operation.constraint
+    elif isinstance(operation, op.AddColumn):
+        yield from (constraint for constraint in operation.constraints if constraint.kind in kinds)
+
+
+def _not_valid_then_validate(operation: op.Operation, constraint: Constraint, context: Context) -> str:
+    (table,) = operation.tables
+    added = alter(table, f"ADD CONSTRAINT {name(constraint.name)} {constraint_sql(constraint)} NOT VALID")
+    if isinstance(operation, op.AddConstraint) and constraint.named and stands_alone(context) and not context.action.call:
+        added = f"{operation.sql} NOT VALID"
+    validated = alter(table, f"VALIDATE CONSTRAINT {name(constraint.name)}")
+    first: tuple[str, ...] = (added,)
+    if isinstance(operation, op.AddColumn):
+        column = operation.definition
+        default = f" DEFAULT {column.default}" if column.default is not None else ""
+        null = " NOT NULL" if column.not_null else ""
+        first = (alter(table, f"ADD COLUMN {name(column.name)} {column.type}{default}{null}"), added)
+    return render(context, Stage(first), Stage((validated,), note="takes no lock that blocks reads or writes"))
+
+
+@check("BG704")
+def foreign_key_validated_under_lock(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+    """ADD FOREIGN KEY takes SHARE ROW EXCLUSIVE on both tables and keeps it while it checks every row."""
+    for constraint in _added(operation, ("foreign_key",)):
+        (table,) = operation.tables
+        if not constraint.valid or (context.is_new(table)):
+            continue
+        key = f"foreign key {constraint.name}"
+        fix = _not_valid_then_validate(operation, constraint, context)
+        parent = "" if context.is_new(constraint.references) else f" and {constraint.references}"
+        if isinstance(operation, op.AddColumn) and operation.definition.default is None:
+            # No row can violate a key whose column is all NULL: PostgreSQL skips the check (transformFKConstraints).
+            if not parent:
+                continue
+            message = f"{key} locks {table}{parent} at once; waiting for one of them blocks the other"
+            yield Hit(context.action.location, message, fix, table, severity=Severity.LOW)
+            continue
+        message = f"{key} blocks writes to {table}{parent} while all rows of {table} are checked"
+        yield Hit(context.action.location, message, fix, table)
+
+
+@check("BG705")
+def check_validated_under_lock(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+    """ADD CHECK takes ACCESS EXCLUSIVE and keeps it while it checks every row."""
+    for constraint in _added(operation, ("check",)):
+        (table,) = operation.tables
+        if not constraint.valid or context.is_new(table) or _implied(constraint, schema.tables.get(table)):
+            continue
+        message = f"check {constraint.name} blocks reads and writes of {table} while all of its rows are checked"
+        yield Hit(context.action.location, message, _not_valid_then_validate(operation, constraint, context), table)
+
+
+def _implied(constraint: Constraint, table: Table | None) -> bool:
+    """A check that only demands NOT NULL of a column that is so already still scans; nothing is implied without a twin."""
+    return table is not None and any(
+        other.kind == "check" and other.valid and other.expression == constraint.expression and other.name == constraint.name
+        for other in table.constraints
+    )
+
+
+@check("BG706")
+def set_not_null_scans(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+    """SET NOT NULL scans under ACCESS EXCLUSIVE, unless a valid CHECK (c IS NOT NULL) proves it (PostgreSQL 12)."""
+    if not isinstance(operation, op.SetNotNull) or context.is_new(operation.table):
+        return
+    table, column = operation.table, operation.name
+    known = schema.tables.get(table)
+    definition = known.column(column) if known else None
+    if definition is not None and definition.not_null:
+        return
+    proof = next((c for c in known.constraints if _demands_not_null(c, column)), None) if known else None
+    confidence = None
+    if context.pg_version >= _WITHOUT_SCAN_SINCE:
+        if proof is not None and proof.valid:
+            return
+        confidence = Confidence.LOW if table in context.validated_unseen else None
+    message = f"SET NOT NULL blocks reads and writes of {table} while every row is checked for a NULL in {column}"
+    if proof is not None and not proof.valid:
+        message += f"; {proof.name} is not validated yet"
+    yield Hit(context.action.location, message, _not_null_fix(table, column, context), table, confidence=confidence)
+
+
+def _demands_not_null(constraint: Constraint, column: str) -> bool:
+    if constraint.kind == "not_null":
+        return constraint.columns == (column,)
+    expression = constraint.expression
+    if constraint.kind != "check" or re.search(r"(?i)\bor\b", expression):
+        return False
+    return bool(re.search(rf'(?i)(?<![\w"."])"?{re.escape(column)}"?\)?\s+IS\s+NOT\s+NULL', expression))
+
+
+def _not_null_fix(table: str, column: str, context: Context) -> str:
+    constraint = name(object_name(table.rpartition(".")[2], column, "not_null"))
+    if context.pg_version >= _NOT_NULL_NOT_VALID_SINCE:
+        added = alter(table, f"ADD CONSTRAINT {constraint} NOT NULL {name(column)} NOT VALID")
+        return render(context, Stage((added,)), Stage((alter(table, f"VALIDATE CONSTRAINT {constraint}"),)))
+    stages = [
+        Stage((alter(table, f"ADD CONSTRAINT {constraint} CHECK ({name(column)} IS NOT NULL) NOT VALID"),)),
+        Stage((alter(table, f"VALIDATE CONSTRAINT {constraint}"),), note="takes no lock that blocks reads or writes"),
+    ]
+    if context.pg_version >= _WITHOUT_SCAN_SINCE:
+        done = (alter(table, f"ALTER COLUMN {name(column)} SET NOT NULL"), alter(table, f"DROP CONSTRAINT {constraint}"))
+        stages.append(Stage(done, note="the valid check spares the scan"))
+    return render(context, *stages)
+
+
+@check("BG707")
+def unique_built_under_lock(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+    """ADD UNIQUE and ADD PRIMARY KEY build their index under ACCESS EXCLUSIVE unless one is given by USING INDEX."""
+    for constraint in _added(operation, ("unique", "primary_key")):
+        (table,) = operation.tables
+        if constraint.using_index or context.is_new(table):
+            continue
+        what = "primary key" if constraint.kind == "primary_key" else "unique constraint"
+        message = f"{what} {constraint.name} blocks reads and writes of {table} while its index is built"
+        yield Hit(context.action.location, message, _using_index_fix(operation, constraint, context), table)
+
+
+def _using_index_fix(operation: op.Operation, constraint: Constraint, context: Context) -> str:
+    (table,) = operation.tables
+    label = name(constraint.name)
+    stages = []
+    if isinstance(operation, op.AddColumn):
+        stages.append(Stage((alter(table, f"ADD COLUMN {name(operation.definition.name)} {operation.definition.type}"),)))
+    index = f"CREATE UNIQUE INDEX CONCURRENTLY {label} ON {name(table)} ({names(constraint.columns)})"
+    stages.append(Stage((index,), transactional=False))
+    kind = "PRIMARY KEY" if constraint.kind == "primary_key" else "UNIQUE"
+    stages.append(Stage((alter(table, f"ADD CONSTRAINT {label} {kind} USING INDEX {label}"),)))
+    return render(context, *stages)
+
+
+@check("BG711")
+def validated_in_same_transaction(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+    """VALIDATE is harmless only when the lock of ADD CONSTRAINT ... NOT VALID was released by a COMMIT before."""
+    if not isinstance(operation, op.ValidateConstraint) or context.in_transaction is False:
+        return
+    added = context.not_valid.get((operation.table, operation.name))
+    if added is None or context.is_new(operation.table):
+        return
+    confidence = Confidence.LOW if context.in_transaction is None else None
+    message = (
+        f"{operation.name} is validated in the transaction that added it (line {added.operation.line}): "
+        f"{operation.table} stays locked while all of its rows are checked, as if NOT VALID were not there"
+    )
+    fix = render(context, Stage((operation.sql,), note="in a migration of its own"))
+    yield Hit(context.action.location, message, fix, operation.table, confidence=confidence)

@@ -1,0 +1,88 @@
+"""Indexes: built and dropped without blocking the table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from backendgen.findings.finding import Hit
+from backendgen.migrate.checks.registry import check
+from backendgen.migrate.context import Context
+from backendgen.migrate.fixes import Stage, concurrently, name, render
+from backendgen.sql import operation as op
+from backendgen.sql.replay import Schema
+
+
+@check("BG701")
+def index_blocks_writes(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+    """CREATE INDEX takes SHARE: no INSERT, UPDATE or DELETE until the index is built."""
+    if not isinstance(operation, op.CreateIndex) or operation.concurrently or context.is_new(operation.table):
+        return
+    if operation.only or (operation.table in schema.views and operation.table in context.new):
+        return
+    index = operation.index
+    message = f"building index {index.name} blocks every write to {operation.table} until it is done"
+    table = schema.tables.get(operation.table)
+    if table is not None and table.partitioned:
+        statement = f"CREATE INDEX {name(index.name)} ON ONLY {name(operation.table)} {_after_table(operation.sql)}"
+        note = "then CREATE INDEX CONCURRENTLY on each partition, and ALTER INDEX ... ATTACH PARTITION for each"
+        yield Hit(context.action.location, f"{message}, in all of its partitions", render(context, Stage((statement,), note=note)),
+                  operation.table)  # fmt: skip
+        return
+    yield Hit(context.action.location, message, render(context, _built_online(operation, context)), operation.table)
+
+
+def _after_table(sql: str) -> str:
+    return sql[found.start() :] if (found := re.search(r"(?i)\busing\b|\(", sql)) else "(...)"
+
+
+def _built_online(operation: op.CreateIndex, context: Context) -> Stage:
+    sql = concurrently(operation.sql)
+    call = context.action.call
+    if not operation.named:
+        sql = re.sub(r"(?i)concurrently\s+on\b", lambda _: f"CONCURRENTLY {name(operation.index.name)} ON", sql, count=1)
+    if call.endswith(")") and "create_index" in call:
+        call = call[:-1].rstrip().rstrip(",") + ", postgresql_concurrently=True)"
+    return Stage((sql,), transactional=False, call=call if "postgresql_concurrently" in call else "")
+
+
+@check("BG702")
+def concurrently_in_transaction(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+    """CREATE INDEX CONCURRENTLY and its like refuse to run in a transaction block (manual, CREATE INDEX)."""
+    if not getattr(operation, "concurrently", False) or isinstance(operation, op.RefreshView):
+        return
+    if context.in_transaction is not True:
+        return
+    what = " ".join(operation.sql.split()[:3]).upper()
+    what = what if what.endswith("CONCURRENTLY") else f"{what.split()[0]} ... CONCURRENTLY"
+    where = {
+        "goose": "goose runs this file in a transaction", "dbmate": "dbmate runs this file in a transaction",
+        "diesel": "diesel runs this migration in a transaction", "alembic": "Alembic runs this revision in a transaction",
+        "flyway": "Flyway runs this file in a transaction because of its other statements",
+    }.get(context.migration.tool, "a file of several statements is sent as one transaction")  # fmt: skip
+    if context.explicit_transaction:
+        where = "it stands between BEGIN and COMMIT"
+    stage = Stage((operation.sql,), transactional=False, call=context.action.call)
+    message = f"{what} cannot run inside a transaction, and {where}: the migration fails"
+    yield Hit(context.action.location, message, render(context, stage), "".join(operation.tables[:1]))
+
+
+@check("BG703")
+def dropped_index_blocks(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+    """DROP INDEX takes ACCESS EXCLUSIVE on the table and waits behind every running query."""
+    if not isinstance(operation, op.DropIndex) or operation.concurrently:
+        return
+    owner = schema.index_owner(operation.index)
+    if owner is not None and context.is_new(owner.name):
+        return
+    if owner is None and operation.if_exists and not schema.tables and context.first:
+        return
+    table = owner.name if owner else "its table"
+    message = f"dropping index {operation.index} locks {table} against reads and writes, and queues behind its longest query"
+    call = context.action.call
+    if call.endswith(")") and "drop_index" in call:
+        call = call[:-1].rstrip().rstrip(",") + ", postgresql_concurrently=True)"
+    soft = "IF EXISTS " if operation.if_exists else ""
+    sql = f"DROP INDEX CONCURRENTLY {soft}{name(operation.index)}"
+    stage = Stage((sql,), transactional=False, call=call if "postgresql_concurrently" in call else "")
+    yield Hit(context.action.location, message, render(context, stage), owner.name if owner else "")

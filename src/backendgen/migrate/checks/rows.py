@@ -1,0 +1,75 @@
+"""Changes of rows in a migration: how many at once, and what is locked meanwhile."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from backendgen.findings.finding import Hit
+from backendgen.migrate.checks.registry import check
+from backendgen.migrate.context import Context
+from backendgen.migrate.fixes import Stage, name, render
+from backendgen.rules import Confidence
+from backendgen.sql import operation as op
+from backendgen.sql.replay import Schema
+
+_BOOKKEEPING = re.compile(r"(?:^|\.)(?:alembic_version|schema_migrations|goose_db_version|flyway_schema_history)$")
+# One row, or a few: a column compared with a literal. Anything else may touch the whole table.
+_FEW_ROWS = re.compile(r"""(?i)(?:^|\band\b|\()\s*(?:\w+\.)?"?\w*(?:id|uuid|key|name|slug|code|email)"?\s*(?:=|in\s*\()\s*(?:'|\d|\(*')""")
+_TAUTOLOGY = re.compile(r"(?i)\(*\s*(?:true|1\s*=\s*1|'?1'?)\s*\)*")
+_MISSING = re.compile(r"""(?i)\(*\s*(?:[\w.]+|"[^"]+")\s+is\s+(?:not\s+)?null\s*\)*""")
+
+
+def _many_rows(operation: op.Operation, context: Context) -> bool:
+    return (
+        isinstance(operation, op.ChangeRows)
+        and operation.verb in ("update", "delete", "merge")
+        and not context.is_new(operation.table)
+        and not _BOOKKEEPING.search(operation.table)
+        and not _FEW_ROWS.search(operation.where)
+    )
+
+
+@check("BG805")
+def backfill_beside_ddl(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+    """What an earlier DDL statement of the transaction locked stays locked until the rows are changed and committed."""
+    if not isinstance(operation, op.ChangeRows) or not _many_rows(operation, context):
+        return
+    held = next((pair for pair in context.held.values() if pair[1].mode == "ACCESS EXCLUSIVE"), None)
+    held = context.held.get(operation.table) or held
+    if held is None or context.in_transaction is False:
+        return
+    action, lock = held
+    message = (
+        f"this {operation.verb.upper()} of {operation.table} runs while {lock.table} is locked against {lock.blocks} "
+        f"by line {action.operation.line}, for as long as it takes"
+    )
+    confidence = Confidence.LOW if context.in_transaction is None else None
+    yield Hit(context.action.location, message, _batches(operation, context), operation.table, confidence=confidence)
+
+
+@check("BG806")
+def whole_table_at_once(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+    """One statement over all rows holds their locks to its end and leaves as many dead rows behind."""
+    if not isinstance(operation, op.ChangeRows) or not _many_rows(operation, context) or operation.verb == "merge":
+        return
+    where = operation.where
+    if where and not _TAUTOLOGY.fullmatch(where) and not _MISSING.fullmatch(where):
+        return
+    whole = "every row" if not where or _TAUTOLOGY.fullmatch(where) else f"every row with {where}"
+    message = f"{operation.verb.upper()} changes {whole} of {operation.table} at once: they stay locked until it commits"
+    yield Hit(context.action.location, message, _batches(operation, context), operation.table)
+
+
+def _batches(operation: op.ChangeRows, context: Context) -> str:
+    table, body = name(operation.table), operation.sql
+    condition = operation.where or "true"
+    limit = f"(SELECT ctid FROM {table} WHERE {condition} LIMIT 1000)"
+    if operation.verb == "update" and (written := re.search(r"(?is)\bset\b(.*?)(?:\bwhere\b|\bfrom\b|\breturning\b|$)", body)):
+        batch = f"UPDATE {table} SET {' '.join(written[1].split())} WHERE ctid = ANY (ARRAY{limit})"
+    elif operation.verb == "delete":
+        batch = f"DELETE FROM {table} WHERE ctid = ANY (ARRAY{limit})"
+    else:
+        batch = body
+    note = "in a migration of its own, or a job; repeat and commit until no row is left"
+    return render(context, Stage((batch,), note=note, transactional=False))

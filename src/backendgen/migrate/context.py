@@ -1,0 +1,115 @@
+"""What a check may know besides the Operation and the Schema before it: the migration, its transaction, what it did so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from backendgen.migrate.history import Action, History, Migration
+from backendgen.migrate.locks import BLOCKS_WRITES, Lock, locks
+from backendgen.sql import operation as op
+from backendgen.sql.replay import Schema
+
+
+@dataclass(slots=True)
+class Context:
+    """The state of one migration while it is replayed. Like Schema it is advanced in place; checks only read it.
+
+    `new` holds the tables and views that this migration created: nobody uses them yet, so no lock on them hurts. `first`:
+    nothing was applied before it.
+    """
+
+    pg_version: int
+    history: History
+    migration: Migration
+    action: Action
+    first: bool = False
+    position: int = 0
+    new: set[str] = field(default_factory=set)
+    new_columns: set[tuple[str, str]] = field(default_factory=set)
+    lock_timeout: bool = False
+    timeout_missed: bool = False
+    validated_unseen: set[str] = field(default_factory=set)
+    not_valid: dict[tuple[str, str], Action] = field(default_factory=dict)
+    held: dict[str, tuple[Action, Lock]] = field(default_factory=dict)
+    _explicit: bool | None = None
+    _local_timeout: bool = False
+
+    @property
+    def in_transaction(self) -> bool | None:
+        """Whether the present operation runs inside a transaction block; None when that depends on an unknown runner."""
+        return self.action.transactional if self._explicit is None else self._explicit
+
+    @property
+    def explicit_transaction(self) -> bool:
+        """Whether the migration's own BEGIN opened the transaction."""
+        return self._explicit is True
+
+    @property
+    def later(self) -> tuple[Action, ...]:
+        """What the migration does after the present operation."""
+        return self.migration.up[self.position + 1 :]
+
+    def is_new(self, table: str) -> bool:
+        """Whether this migration itself created the table."""
+        return table in self.new
+
+    def locks(self, schema: Schema) -> tuple[Lock, ...]:
+        """Return the locks that the present operation takes on tables which were there before this migration."""
+        return tuple(lock for lock in locks(self.action.operation, schema) if lock.table not in self.new)
+
+    def advance(self, schema: Schema) -> None:
+        """Take note of the present operation; `schema` is still the one before it."""
+        operation = self.action.operation
+        match operation:
+            case op.Transaction(verb=verb):
+                self._begin(verb)
+            case op.SetSetting(name="lock_timeout"):
+                self._set_timeout(operation)
+            case op.CreateTable(table=table, if_not_exists=soft) if not (soft and table in schema.tables):
+                self.new.add(table)
+            case op.RenameTable(table=table, new_name=renamed) if table in self.new:
+                self.new.add(renamed)
+            case op.CreateView(name=name):
+                self.new.add(name)
+            case op.AddColumn(table=table, definition=column):
+                self.new_columns.add((table, column.name))
+            case op.AddConstraint(table=table, constraint=constraint) if not constraint.valid:
+                self.not_valid[table, constraint.name] = self.action
+            case op.ValidateConstraint(table=table, name=name):
+                known = schema.tables.get(table)
+                if known is None or known.constraint(name) is None:
+                    self.validated_unseen.add(table)
+            case _:
+                pass
+        strong = [lock for lock in self.locks(schema) if lock.mode in BLOCKS_WRITES]
+        self.timeout_missed = self.timeout_missed or (bool(strong) and not self.lock_timeout)
+        if self.in_transaction is not False:
+            for lock in strong:
+                if lock.table not in self.held:
+                    self.held[lock.table] = (self.action, lock)
+
+    def _begin(self, verb: str) -> None:
+        """Follow an explicit BEGIN, COMMIT or ROLLBACK; what a transaction held is released at its end."""
+        if verb in ("begin", "commit", "rollback"):
+            self._explicit = verb == "begin"
+            self._release()
+
+    def enter(self, action: Action, position: int) -> None:
+        """Move to the next operation. A change of the tool's own transaction mode ends the transaction too."""
+        if action.transactional != self.action.transactional:
+            self._explicit = None
+            self._release()
+        self.action, self.position = action, position
+
+    def _release(self) -> None:
+        self.held.clear()
+        self.not_valid.clear()
+        if self._local_timeout:
+            self.lock_timeout = self._local_timeout = False
+
+    def _set_timeout(self, setting: op.SetSetting) -> None:
+        """SET LOCAL outside a transaction has no effect; 0 switches the timeout off (manual, SET and lock_timeout)."""
+        bounded = setting.value is not None and setting.value.strip("'\"").lower() not in ("0", "default", "0s", "0ms")
+        if setting.local and self.in_transaction is False:
+            return
+        self.lock_timeout, self._local_timeout = bounded, setting.local and bounded

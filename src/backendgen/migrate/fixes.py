@@ -1,0 +1,126 @@
+"""The safe change, written out in the user's own names and in the format of the migration that it replaces."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from backendgen.migrate.context import Context
+from backendgen.sql.lexer import quote
+from backendgen.sql.operation import Operation
+from backendgen.sql.schema import Constraint
+
+# Words that PostgreSQL 18 does not take as a column or table name without quotes (manual, appendix C).
+_RESERVED = frozenset(
+    "all analyse analyze and any array as asc asymmetric authorization between binary both case cast check collate collation column "
+    "concurrently constraint create cross current_catalog current_date current_role current_schema current_time current_timestamp "
+    "current_user default deferrable desc distinct do else end except false fetch for foreign freeze from full grant group having ilike in "
+    "initially inner intersect into is isnull join lateral leading left like limit localtime localtimestamp natural not notnull null offset "
+    "on only or order outer overlaps placing primary references returning right select session_user similar some symmetric system_user "
+    "table tablesample then to trailing true union unique user using variadic verbose when where window with".split()
+)
+_OUTSIDE = {
+    "goose": "-- +goose NO TRANSACTION",
+    "dbmate": "-- migrate:up transaction:false",
+    "diesel": "-- alone in its migration, with run_in_transaction = false in metadata.toml",
+    "flyway": "-- alone in its migration (Flyway then runs it without a transaction)",
+}
+_ALONE = "-- alone in a migration that runs outside a transaction"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Statements of one migration; `transactional` False when they must run outside a transaction.
+
+    `note` says when, or what belongs between; `call` is the Alembic call to use instead of op.execute.
+    """
+
+    statements: tuple[str, ...]
+    transactional: bool = True
+    note: str = ""
+    call: str = ""
+
+
+def render(context: Context, *stages: Stage) -> str:
+    """Return the stages as SQL or as the body of Alembic's upgrade(), each marked where a new migration begins."""
+    parts = []
+    for number, stage in enumerate(stages, 1):
+        lines = []
+        if len(stages) > 1:
+            lines.append(f"migration {number}{': ' if stage.note else ''}{stage.note}")
+        elif stage.note:
+            lines.append(stage.note)
+        alembic = context.migration.tool == "alembic"
+        comment = "# " if alembic and context.action.path.endswith(".py") else "-- "
+        body = _python(stage) if comment == "# " else _sql(stage, context)
+        parts.append("\n".join([*(comment + line for line in lines), body]))
+    return "\n".join(parts)
+
+
+def _sql(stage: Stage, context: Context) -> str:
+    text = "\n".join(f"{statement};" for statement in stage.statements)
+    return text if stage.transactional else f"{_outside(context)}\n{text}"
+
+
+def _outside(context: Context) -> str:
+    if context.migration.tool == "alembic":
+        return "-- in a file of its own, run inside `with op.get_context().autocommit_block():`"
+    return _OUTSIDE.get(context.migration.tool, _ALONE)
+
+
+def _python(stage: Stage) -> str:
+    lines = stage.call.splitlines() or [_execute(statement) for statement in stage.statements]
+    if stage.transactional:
+        return "\n".join(lines)
+    return "\n".join(["with op.get_context().autocommit_block():", *(f"    {line}" for line in lines)])
+
+
+def _execute(statement: str) -> str:
+    if "\n" in statement or ('"' in statement and "'" in statement):
+        return f'op.execute("""{statement}""")'
+    return f"op.execute('{statement}')" if '"' in statement else f'op.execute("{statement}")'
+
+
+def name(identifier: str) -> str:
+    """Return a (possibly schema-qualified) name as SQL, quoted where PostgreSQL wants it."""
+    return ".".join(f'"{part}"' if part in _RESERVED else quote(part) for part in identifier.split("."))
+
+
+def names(identifiers: tuple[str, ...]) -> str:
+    """Return names as a list in SQL."""
+    return ", ".join(name(one) for one in identifiers)
+
+
+def alter(table: str, action: str) -> str:
+    """Return `ALTER TABLE table action`."""
+    return f"ALTER TABLE {name(table)} {action}"
+
+
+def concurrently(sql: str) -> str:
+    """Return CREATE or DROP INDEX with CONCURRENTLY; IF NOT EXISTS goes, since it would keep an invalid index for ever."""
+    text = re.sub(r"(?i)^(\s*(?:create\s+(?:unique\s+)?|drop\s+)index)\b", r"\1 CONCURRENTLY", sql, count=1)
+    return re.sub(r"(?i)(concurrently)\s+if\s+not\s+exists\b", r"\1", text, count=1)
+
+
+def constraint_sql(constraint: Constraint) -> str:
+    """Return what follows ADD CONSTRAINT name for a foreign key or check."""
+    if constraint.kind == "check":
+        return f"CHECK ({constraint.expression})"
+    target = f"{name(constraint.references)}"
+    if constraint.referenced_columns:
+        target += f" ({names(constraint.referenced_columns)})"
+    action = f" ON DELETE {constraint.on_delete.upper()}" if constraint.on_delete else ""
+    return f"FOREIGN KEY ({names(constraint.columns)}) REFERENCES {target}{action}"
+
+
+def stands_alone(context: Context) -> bool:
+    """Whether the present operation is all that its statement does, so that its own text can be reused."""
+    up, at = context.migration.up, context.position
+    return not any(
+        0 <= other < len(up) and _same_statement(up[other].operation, up[at].operation) and up[other].path == up[at].path
+        for other in (at - 1, at + 1)
+    )
+
+
+def _same_statement(first: Operation, second: Operation) -> bool:
+    return first.statement == second.statement and first.line == second.line

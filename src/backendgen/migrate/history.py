@@ -1,0 +1,75 @@
+"""A migration history as readers give it: ordered, up and down apart, nothing judged yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from backendgen.errors import Problem
+from backendgen.findings.finding import Location
+from backendgen.sql.operation import Operation
+
+Tool = Literal["sql", "goose", "dbmate", "flyway", "golang-migrate", "diesel", "prisma", "alembic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """An Operation where a migration performs it.
+
+    `path` is the file that holds its text. `transactional` says whether the tool runs it inside a transaction; None when
+    the tool is not known. `call` is the source of the Alembic call that makes it, empty for SQL.
+    """
+
+    operation: Operation
+    path: str
+    transactional: bool | None = None
+    call: str = ""
+
+    @property
+    def location(self) -> Location:
+        """Where it is reported."""
+        done = self.operation
+        return Location(self.path, done.line or 1, done.column or 1, done.end_line)
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One migration: what it does and how its tool takes it back. `revision` is the name that the tool knows it by."""
+
+    revision: str
+    path: str
+    tool: Tool
+    up: tuple[Action, ...] = ()
+    down: tuple[Action, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A rule that a reader itself answers: a file that cannot be read (BG901), an order that cannot be known (BG905)."""
+
+    rule_id: str
+    location: Location
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One database's migrations, in the order in which their tool applies them.
+
+    `sets_lock_timeout`: the tool's own configuration (Alembic's env.py) sets it for every migration.
+    """
+
+    name: str
+    migrations: tuple[Migration, ...]
+    sets_lock_timeout: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Histories:
+    """All that was found beneath a path. `sources` are the texts of the files that were read, by path."""
+
+    histories: tuple[History, ...]
+    sources: Mapping[str, str] = field(default_factory=dict)
+    refusals: tuple[Refusal, ...] = ()
+    skipped: tuple[Problem, ...] = ()

@@ -1,0 +1,106 @@
+"""Histories to a Report: replay each, judge each operation with the Schema before it, settle ignores, merge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from backendgen.config import Config
+from backendgen.findings import ignore
+from backendgen.findings.finding import Finding, Hit, Ignored, Report, finding
+from backendgen.findings.merge import merge
+from backendgen.migrate.checks.registry import CHECKS, Check
+from backendgen.migrate.context import Context
+from backendgen.migrate.history import Action, Histories, History, Migration
+from backendgen.migrate.readers import read
+from backendgen.rules import Confidence, Rule, Rulebook
+from backendgen.sql import operation as op
+from backendgen.sql.replay import Schema
+
+ENGINE = "own"
+NOT_UNDERSTOOD = "BG904"
+
+
+def check(path: Path, config: Config, rulebook: Rulebook) -> Report:
+    """Judge every migration at or beneath a path.
+
+    Raises UserError when the path holds no migration, or none that can be read.
+    """
+    rules = {rule.id: rule for rule in rulebook.select("migrate", config.select, config.ignore)}
+    histories = read(path, config)
+    found = [one for history in histories.histories for one in _judge(history, rules, config)]
+    found += [
+        finding(rules[refusal.rule_id], Hit(refusal.location, refusal.message), ENGINE)
+        for refusal in histories.refusals
+        if refusal.rule_id in rules
+    ]
+    findings, ignored = _settle(found, histories.sources, rules, rulebook)
+    floor = Confidence[config.confidence.upper()]
+    shown = tuple(one for one in findings if one.confidence >= floor)
+    return Report(shown, ignored, histories.skipped, files=_files(histories))
+
+
+def _judge(history: History, rules: Mapping[str, Rule], config: Config) -> Iterator[Finding]:
+    checks = [(rules[rule_id], function) for rule_id, function in CHECKS.functions.items() if rule_id in rules]
+    schema = Schema()
+    for position, migration in enumerate(history.migrations):
+        yield from _up(history, migration, position == 0, schema, checks, config)
+        if NOT_UNDERSTOOD in rules:
+            actions = (*migration.up, *migration.down)
+            yield from (one for action in actions for one in _not_understood(action, rules[NOT_UNDERSTOOD]))
+
+
+def _up(
+    history: History,
+    migration: Migration,
+    first: bool,
+    schema: Schema,
+    checks: Iterable[tuple[Rule, Check]],
+    config: Config,
+) -> Iterator[Finding]:
+    """Judge the operations of one migration in order, each before the Schema moves over it."""
+    if not migration.up:
+        return
+    context = Context(config.pg_version, history, migration, migration.up[0], first=first)
+    for position, action in enumerate(migration.up):
+        context.enter(action, position)
+        for rule, function in checks:
+            for hit in function(action.operation, schema, context):
+                yield finding(rule, hit, ENGINE)
+        context.advance(schema)
+        schema.apply(action.operation)
+
+
+def _not_understood(action: Action, rule: Rule) -> Iterator[Finding]:
+    if isinstance(action.operation, op.NotUnderstood):
+        where = f" (line {action.operation.error_line})" if action.operation.error_line > action.operation.line else ""
+        yield finding(rule, Hit(action.location, f"not understood, so not judged: {action.operation.reason}{where}"), ENGINE)
+
+
+def _settle(
+    found: Iterable[Finding], sources: Mapping[str, str], rules: Mapping[str, Rule], rulebook: Rulebook
+) -> tuple[tuple[Finding, ...], tuple[Ignored, ...]]:
+    """Merge and number the findings, then take away what the files' own comments ignore."""
+    merged = merge(found, rulebook, _Lines(sources))
+    ignores = [one for path, text in sources.items() for one in ignore.scan(path, text)]
+    standing, ignored = ignore.apply(merged, ignores, rulebook, lambda rule_id: rule_id in rules)
+    return tuple(sorted(standing, key=lambda one: (one.location, one.rule_id))), ignored
+
+
+class _Lines(dict[str, list[str]]):
+    """The files' lines, split when a finding first asks for them."""
+
+    def __init__(self, sources: Mapping[str, str]) -> None:
+        super().__init__()
+        self._sources = sources
+
+    def get(self, path: str, default: list[str] | None = None) -> list[str]:  # type: ignore[override]  # one type only
+        if path not in self:
+            self[path] = self._sources.get(path, "").splitlines()
+        return self[path]
+
+
+def _files(histories: Histories) -> int:
+    return len(histories.sources)
+
+

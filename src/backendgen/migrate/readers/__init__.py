@@ -1,0 +1,37 @@
+"""Readers: a history on disk to ordered Migrations, up and down apart. They never judge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from backendgen.config import Config
+from backendgen.errors import Problem, UserError
+from backendgen.migrate.history import Histories, History
+from backendgen.migrate.readers import alembic, sql
+from backendgen.migrate.readers.reading import Reading
+
+
+def read(path: Path, config: Config) -> Histories:
+    """Read every history at or beneath a path: Alembic's first, then SQL folders that no Alembic revision runs.
+
+    Raises UserError when there is no migration at all, or when not one of them could be read.
+    """
+    if not path.exists():
+        raise UserError(Problem("no such file or directory", str(path)))
+    reading = Reading.of(path, config.exclude)
+    histories: list[History] = alembic.histories(reading)
+    histories += sql.histories(reading)
+    if not any(history.migrations for history in histories):
+        raise _nothing(path, reading)
+    return Histories(tuple(histories), reading.sources, tuple(reading.refusals), tuple(reading.skipped))
+
+
+def _nothing(path: Path, reading: Reading) -> UserError:
+    unread = [Problem(one.message, one.location.path, one.location.line) for one in reading.refusals]
+    if unread:
+        return UserError(*unread)
+    looked_for = (
+        "looked for Alembic revisions (*.py with revision and down_revision) and for SQL migrations: NNNN_name.sql, "
+        "NNNN_name.up.sql, V1__name.sql, NNNN_name/up.sql, or any *.sql in a folder that you name"
+    )
+    return UserError(Problem("no migrations found", str(path), hint=looked_for), *reading.skipped)

@@ -1,0 +1,80 @@
+"""The files beneath a path: found once, read once, never written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from backendgen import files
+from backendgen.errors import Problem, UserError
+from backendgen.findings.finding import Location
+from backendgen.migrate.history import Refusal
+
+UNREADABLE = "BG901"
+PASSED_OVER = frozenset(
+    {"node_modules", "venv", "env", "site-packages", "__pycache__", "vendor", "dist", "build", "target"}
+)
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a run has found and read so far. `root` is the scanned folder, or the folder of the one scanned file."""
+
+    root: Path
+    found: tuple[Path, ...]
+    single: bool = False
+    sources: dict[str, str] = field(default_factory=dict)
+    refusals: list[Refusal] = field(default_factory=list)
+    skipped: list[Problem] = field(default_factory=list)
+    used: set[Path] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, path: Path, exclude: tuple[str, ...] = ()) -> Reading:
+        """Find the .sql and .py files at or beneath a path, links to folders and excluded files left out."""
+        path = path.absolute()
+        if not path.is_dir():
+            return cls(path.parent, (path,), single=True)
+        found = _found(path)
+        if exclude:
+            import pathspec
+
+            spec = pathspec.GitIgnoreSpec.from_lines(exclude)
+            found = (file for file in found if not spec.match_file(file.relative_to(path).as_posix()))
+        return cls(path, tuple(found))
+
+    def name(self, path: Path) -> str:
+        """Return a path as reports show it: relative to the root, with forward slashes."""
+        return Path(os.path.relpath(path, self.root)).as_posix()
+
+    def text(self, path: Path) -> str | None:
+        """Return a file's text; None, with a refusal noted, when it cannot be read."""
+        name = self.name(path)
+        if name in self.sources:
+            return self.sources[name]
+        try:
+            text = files.read_text(path)
+        except UserError as error:
+            problem = error.problems[0]
+            self.refuse(UNREADABLE, Location(name, problem.line or 1, problem.column or 1), f"{name} {problem.message}")
+            return None
+        self.sources[name] = text
+        return text
+
+    def refuse(self, rule_id: str, location: Location, message: str) -> None:
+        """Note what could not be read or ordered, once for each place."""
+        refusal = Refusal(rule_id, location, message)
+        if refusal not in self.refusals:
+            self.refusals.append(refusal)
+
+    def skip(self, path: Path, reason: str) -> None:
+        """Note a file or folder that was left out on purpose."""
+        self.skipped.append(Problem(reason, self.name(path)))
+
+
+def _found(root: Path) -> Iterator[Path]:
+    """Walk without following links to folders, so that a loop of links ends."""
+    for folder, names, leaves in os.walk(root):
+        names[:] = sorted(name for name in names if not name.startswith(".") and name not in PASSED_OVER)
+        yield from (Path(folder, leaf) for leaf in sorted(leaves) if leaf.endswith((".sql", ".py")))

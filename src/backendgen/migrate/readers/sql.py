@@ -1,0 +1,208 @@
+"""Folders of SQL files: numbered files, up and down pairs, Flyway, goose, dbmate, golang-migrate, diesel and Prisma."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+
+from backendgen.findings.finding import Location
+from backendgen.migrate.history import Action, History, Migration, Tool
+from backendgen.migrate.readers.reading import Reading
+from backendgen.sql import operation as op
+
+ORDER_UNKNOWN = "BG905"
+FOLDERS = frozenset({"migrations", "migration", "migrate", "changelogs"})
+OTHER_DIALECTS = {
+    "mysql": "MySQL", "mariadb": "MariaDB", "sqlite": "SQLite", "sqlite3": "SQLite", "mssql": "SQL Server",
+    "sqlserver": "SQL Server", "oracle": "Oracle", "clickhouse": "ClickHouse", "spanner": "Spanner", "cassandra": "Cassandra",
+}  # fmt: skip
+
+_FLYWAY = re.compile(r"(?P<kind>[VUB])(?P<version>\d+(?:[._]\d+)*)__.+\.sql", re.IGNORECASE)
+_REPEATABLE = re.compile(r"R__.+\.sql", re.IGNORECASE)
+_NUMBERED = re.compile(r"(?P<version>\d[\d_.-]*?)(?=[^\d]|$).*\.sql", re.IGNORECASE)
+_DIRECTED = re.compile(r"(?P<stem>.+)[._-](?P<direction>up|down)\.sql", re.IGNORECASE)
+_SECTION = re.compile(r"^[ \t]*--[ \t]*(?:\+goose|migrate:|\+migrate)[ \t]*(up|down)\b(.*)$", re.IGNORECASE | re.MULTILINE)
+_GOOSE = re.compile(r"^[ \t]*--[ \t]*\+(?:goose|migrate)[ \t]", re.IGNORECASE | re.MULTILINE)
+_DBMATE = re.compile(r"^[ \t]*--[ \t]*migrate:", re.IGNORECASE | re.MULTILINE)
+_NO_TRANSACTION = re.compile(
+    r"^[ \t]*--[ \t]*(?:\+goose NO TRANSACTION|no-transaction|atlas:txmode none|\+migrate (?:up|down) notransaction)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+_DIGITS = re.compile(r"(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One file's part in a migration: `key` orders it, `revision` pairs an up with its down."""
+
+    path: Path
+    folder: Path
+    revision: str
+    version: str
+    key: tuple[tuple[int, int | str], ...]
+    tool: Tool
+    down: bool = False
+
+
+def histories(reading: Reading) -> list[History]:
+    """Return one History for each folder that holds SQL migrations and that no Alembic revision has used."""
+    found = [path for path in reading.found if path.suffix == ".sql" and path.resolve() not in reading.used]
+    used_folders = {path.parent for path in reading.used}
+    scripts: list[Script] = []
+    for folder, group in groupby(found, key=lambda path: path.parent):
+        paths = list(group)
+        if folder.resolve() in used_folders:
+            for path in paths:
+                reading.skip(path, "is run by no Alembic revision, so it is not judged")
+        else:
+            scripts += _scripts(folder, paths, reading)
+    scripts.sort(key=lambda script: (script.folder, script.key, script.path.name))
+    return [
+        History(reading.name(folder), tuple(_migrations(list(group), reading)))
+        for folder, group in groupby(scripts, key=lambda script: script.folder)
+    ]
+
+
+def operations(text: str) -> tuple[op.Operation, ...]:
+    """Translate PostgreSQL text; the parser is loaded when the first text needs it."""
+    from backendgen.sql import postgres
+
+    return postgres.parse(text)
+
+
+def _scripts(folder: Path, paths: list[Path], reading: Reading) -> list[Script]:
+    """Tell migrations from other SQL by their names; in a folder that the user named, plain names count too."""
+    if dialect := _other_dialect(folder, reading.root):
+        reading.skip(folder, f"holds migrations for {dialect}, which are not read yet")
+        return []
+    named = [script for path in paths if (script := _named(path))]
+    if named and (reading.single or folder.name.lower() in FOLDERS or folder == reading.root or _is_history(named)):
+        known = {script.path for script in named}
+        for path in paths:
+            if path not in known:
+                reading.skip(path, "is named like no migration, so it is not judged")
+        return named
+    if reading.single or folder == reading.root or folder.name.lower() in FOLDERS:
+        return [_plain(path) for path in paths]
+    return []
+
+
+def _is_history(named: list[Script]) -> bool:
+    """A folder of any name is a history when its first migration says so, or when it has the first of a series."""
+    return named[0].tool != "sql" or any(int(re.sub(r"\D", "", script.version) or 0) <= 1 for script in named) or len(named) > 1
+
+
+def _other_dialect(folder: Path, root: Path) -> str:
+    inside = folder.relative_to(root).parts if folder.is_relative_to(root) else ()
+    return next((OTHER_DIALECTS[part.lower()] for part in (root.name, *inside) if part.lower() in OTHER_DIALECTS), "")
+
+
+def _named(path: Path) -> Script | None:
+    name, folder = path.name, path.parent
+    if flyway := _FLYWAY.fullmatch(name):
+        version = flyway["version"].replace("_", ".")
+        return Script(path, folder, version, version, _natural(version), "flyway", down=flyway["kind"] in "Uu")
+    if _REPEATABLE.fullmatch(name):
+        return Script(path, folder, path.stem, path.stem, ((2, path.stem),), "flyway")
+    if name in ("up.sql", "down.sql", "migration.sql") and (numbered := _NUMBERED.fullmatch(f"{folder.name}.sql")):
+        tool: Tool = "prisma" if name == "migration.sql" else "diesel"
+        key = _natural(folder.name)
+        return Script(path, folder.parent, folder.name, numbered["version"], key, tool, down=name == "down.sql")
+    directed = _DIRECTED.fullmatch(name)
+    if numbered := _NUMBERED.fullmatch(f"{directed['stem']}.sql" if directed else name):
+        stem = directed["stem"] if directed else path.stem
+        down = bool(directed) and directed["direction"].lower() == "down" if directed else False
+        return Script(path, folder, stem, numbered["version"], _natural(stem), "golang-migrate" if directed else "sql", down)
+    return None
+
+
+def _plain(path: Path) -> Script:
+    return Script(path, path.parent, path.stem, "", _natural(path.stem), "sql")
+
+
+def _natural(text: str) -> tuple[tuple[int, int | str], ...]:
+    """Order numbers by value: 2 before 10, 1.9 before 1.10."""
+    parts = (part for part in _DIGITS.split(text) if part)
+    return tuple((0, int(part)) if part.isdigit() and part.isascii() else (1, part) for part in parts)
+
+
+def _migrations(scripts: list[Script], reading: Reading) -> Iterator[Migration]:
+    """Pair ups and downs by revision and read each file."""
+    versions: dict[str, Script] = {}
+    for revision, group in groupby(scripts, key=lambda script: script.revision):
+        migration: Migration | None = None
+        for script in sorted(group, key=lambda one: one.down):
+            text = reading.text(script.path)
+            if text is None:
+                continue
+            if not script.down:
+                _same_version(script, versions, reading)
+            read = _read(script, text, reading)
+            if migration is None:
+                migration = Migration(revision, reading.name(script.path), read.tool)
+            migration = replace(migration, up=migration.up + read.up, down=migration.down + read.down)
+        if migration:
+            yield migration
+
+
+def _same_version(script: Script, versions: dict[str, Script], reading: Reading) -> None:
+    first = versions.setdefault(script.version, script) if script.version else script
+    if first is not script:
+        message = f"{script.path.name} has the version {script.version} of {first.path.name}: which of them runs first, or at all, is up to the tool"
+        reading.refuse(ORDER_UNKNOWN, Location(reading.name(script.path)), message)
+
+
+def _read(script: Script, text: str, reading: Reading) -> Migration:
+    name = reading.name(script.path)
+    tool: Tool = "goose" if _GOOSE.search(text) else "dbmate" if _DBMATE.search(text) else script.tool
+    up: list[Action] = []
+    down: list[Action] = []
+    for is_down, body, options in _sections(text, script.down):
+        found = operations(body)
+        transactional = _transactional(tool, script, text, options, found)
+        (down if is_down else up).extend(Action(operation, name, transactional) for operation in found)
+    return Migration(script.revision, name, tool, tuple(up), tuple(down))
+
+
+def _sections(text: str, down: bool) -> Iterator[tuple[bool, str, str]]:
+    """Yield (is down, text, options of the marker) for each section, line numbers kept."""
+    marks = list(_SECTION.finditer(text))
+    if not marks:
+        yield down, text, ""
+        return
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    for mark, end in zip(marks, ends, strict=True):
+        yield mark[1].lower() == "down", "\n" * text.count("\n", 0, mark.end()) + text[mark.end() : end], mark[2]
+
+
+def _transactional(
+    tool: Tool, script: Script, text: str, options: str, found: Iterable[op.Operation]
+) -> bool | None:
+    """Say whether the tool runs these operations in a transaction, as its own manual has it; None when nobody knows."""
+    if _NO_TRANSACTION.search(text) or re.search(r"transaction:\s*false|notransaction", options):
+        return False
+    if tool in ("goose", "dbmate"):
+        return True
+    statements = {operation.statement for operation in found if not isinstance(operation, op.Transaction)}
+    if tool in ("golang-migrate", "prisma"):
+        # The whole file is sent as one query: several statements make an implicit transaction block.
+        return True if len(statements) > 1 else None
+    if tool == "diesel":
+        return not _metadata_says_no(script.path.parent / "metadata.toml")
+    if tool == "flyway":
+        # Flyway runs a script without a transaction when all of its statements demand that, and refuses a mixture.
+        alone = all(getattr(operation, "concurrently", False) for operation in found)
+        return not (alone or _metadata_says_no(script.path.with_name(f"{script.path.name}.conf")))
+    return None
+
+
+def _metadata_says_no(path: Path) -> bool:
+    """Whether diesel's metadata.toml or Flyway's script configuration switches the transaction off."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return bool(re.search(r"(?im)^\s*(?:run_in_transaction|executeInTransaction)\s*=\s*false\b", text))
