@@ -23,9 +23,11 @@ MAX_NODES = 50_000
 
 _NULL = re.compile(r"|~|null|Null|NULL")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
-_INTEGER = re.compile(r"[-+]?[0-9]{1,18}")  # longer ones stay text: nothing here counts that far
+_INTEGER = re.compile(r"[-+]?[0-9]{1,18}")  # longer ones become a float: nothing here counts that far
+_OCTAL_OR_HEX = re.compile(r"0o[0-7]{1,20}|0x[0-9a-fA-F]{1,16}")
 _UNUSABLE = re.compile("[\x00\ud800-\udfff]")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +92,18 @@ Node: TypeAlias = Scalar | Sequence | Mapping
 
 
 def resolve(text: str) -> str | int | float | bool | None:
-    """Return what a plain scalar means in the YAML 1.2 core schema: `no`, `1:30` and `2026-12-01` are text."""
+    """Return what a plain scalar means in the YAML 1.2 core schema (10.3.2): `no`, `1:30` and `2026-12-01` are text."""
     if _NULL.fullmatch(text):
         return None
     if _BOOL.fullmatch(text):
         return text[0] in "tT"
     if _INTEGER.fullmatch(text):
         return int(text)
-    return float(text) if _FLOAT.fullmatch(text) else text
+    if _OCTAL_OR_HEX.fullmatch(text):
+        return int(text, 0)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    return float(text.replace(".", "")) if _NOT_FINITE.fullmatch(text) else text
 
 
 def compose(data: bytes, path: str, problems: list[Problem]) -> Node:

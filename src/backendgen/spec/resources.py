@@ -9,11 +9,11 @@ from typing import cast, get_args
 from backendgen.errors import did_you_mean
 from backendgen.spec.access import PUBLIC, USER, Access, allow_words, expression_at, read_allow
 from backendgen.spec.conform import suggestion
-from backendgen.spec.ddl import CARRIED, COMPARABLE, Data
+from backendgen.spec.ddl import CARRIED, COMPARABLE, TYPES, Data
 from backendgen.spec.document import Entry, Mapping, Node, Scalar, shown
 from backendgen.spec.expression import Expression
 from backendgen.spec.model import Action, ActionName, Allow, Idempotency, Resource, SortKey
-from backendgen.spec.questions import Notes, Place
+from backendgen.spec.questions import Notes
 from backendgen.spec.reading import entries, scalars, text
 from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Column, Table
@@ -108,7 +108,7 @@ class Reader:
             self.notes.error(at, f"{path}: table '{name}' has {what}")
             return None
         for column in table.columns:
-            if column.type.name not in CARRIED and column.type.name not in self.schema.enums:
+            if column.type.name in TYPES - CARRIED:
                 message = f"{path}: column '{name}.{column.name}' is {column.type}, which a resource cannot carry"
                 self.notes.error(at, message, f"use an enum or one of: {', '.join(sorted(CARRIED))}")
         return table
@@ -168,13 +168,10 @@ class Reader:
             guess = did_you_mean(name[:64], [known.name for known in table.columns])
             message = f"{path}: table '{table.name}' has no column {shown(name)}{guess}"
             self.notes.error(at, message, "" if guess else f"columns of {table.name}: {_columns(table)}")
-        elif column.type.array or not self._comparable(column.type.name):
+        elif column.type.array or column.type.name in TYPES - COMPARABLE:
             self.notes.error(at, f"{path}: column '{name}' is {column.type}, which has no order to compare by")
             return None
         return column
-
-    def _comparable(self, name: str) -> bool:
-        return name in COMPARABLE or name in self.schema.enums
 
     def _filters(self, node: Node, path: str, table: Table) -> tuple[str, ...]:
         names: dict[str, None] = {}
@@ -256,9 +253,9 @@ class Reader:
         if update is None or resource.changes:
             return resource
         if not implied:
-            at = Place(self.notes.path, update.line, entry.column)
+            at = entry.node.entry("update") if isinstance(entry.node, Mapping) else None
             message = f"{path}.update: no column of '{resource.table.name}' can be changed; remove it"
-            self.notes.error(at, message)
+            self.notes.error(at or entry, message)
         else:
             self.notes.ask("S204", entry, path=path, table=resource.table.name)
         actions = tuple(action for action in resource.actions if action is not update)
