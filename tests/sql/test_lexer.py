@@ -25,7 +25,10 @@ from backendgen.sql.lexer import bind, parameters, rename_identifier, replace_pa
         ),
         (
             "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 1 END; END; SELECT 3",
-            ["CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 1 END; END", "SELECT 3"],
+            [
+                "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 1 END; END",
+                "SELECT 3",
+            ],
         ),
         ("COPY t FROM stdin;\n1\tit's; x\n\\.\nSELECT 1;", ["COPY t FROM stdin", "SELECT 1"]),
         ("COPY t FROM stdin;\nSELECT 1;", ["COPY t FROM stdin", "SELECT 1"]),

@@ -15,7 +15,7 @@ _SPACE = " \t\n\r\f\v"
 _LEAD = re.compile(r"(?:[ \t\n\r\f\v\ufeff]++|--[^\n\r]*+)++")
 _TOKEN = re.compile(r"""[;'"$\\]|--|/\*""")
 _QUOTED = re.compile(r"""['"$]|--|/\*""")
-_LINE_END = re.compile(r"[\n\r]|\Z")
+_LINE_END = re.compile(r"[\n\r]")
 _BLOCK_COMMENT = re.compile(r"/\*|\*/")
 _ESCAPE_STRING = re.compile(r"'(?:[^'\\]++|\\.|'')*+'", re.DOTALL)
 _DOLLAR = re.compile(r"\$(?:[^\W\d]\w*+)?\$")
@@ -43,7 +43,8 @@ class Comment:
 class Statement:
     """A statement's text from its first token to its last, without the semicolon, and its place, 1-based.
 
-    `after` is the `--` comment that follows the semicolon on its line. `form` is `meta` for a psql command.
+    `after` is the `--` comment that follows the semicolon on its line. `form` is `meta` for a psql command and `literal`
+    for SQL inside a string, whose lines are not those of the text.
     """
 
     text: str
@@ -52,11 +53,11 @@ class Statement:
     end_line: int
     comments: tuple[Comment, ...] = ()
     after: str = ""
-    form: Literal["sql", "meta"] = "sql"
+    form: Literal["sql", "meta", "literal"] = "sql"
 
     def line_at(self, offset: int) -> int:
         """Return the line of the character `offset` characters after the first token."""
-        return self.line + self.text.count("\n", 0, offset)
+        return self.line if self.form == "literal" else self.line + self.text.count("\n", 0, offset)
 
 
 def split(text: str) -> Iterator[Statement]:
@@ -64,7 +65,7 @@ def split(text: str) -> Iterator[Statement]:
     line, line_start, counted, at = 1, 0, 0, 0
     while (start := _skip_blank(text, at)) < len(text):
         meta = text[start] == "\\"
-        stop, comments = (_LINE_END.search(text, start).start(), ()) if meta else _statement_end(text, start)  # type: ignore[union-attr]  # \Z always matches
+        stop, comments = (_line_end(text, start), []) if meta else _statement_end(text, start)
         end = _code_end(text, start, stop, comments)
         at = stop + 1 if text.startswith(";", stop) else stop
         after = _COMMENT_AFTER.match(text, at)
@@ -137,14 +138,18 @@ def _token_end(text: str, at: int) -> int:
         opening = None if _in_word(text, at) else _DOLLAR.match(text, at)
         return _after(text, opening[0], opening.end()) if opening else at + 1
     if char == "-":
-        match = _LINE_END.search(text, at)
-        return match.start() if match else len(text)
+        return _line_end(text, at)
     depth = 0
     for bound in _BLOCK_COMMENT.finditer(text, at):
         depth += 1 if bound[0] == "/*" else -1
         if depth == 0:
             return bound.end()
     return len(text)
+
+
+def _line_end(text: str, at: int) -> int:
+    end = _LINE_END.search(text, at)
+    return end.start() if end else len(text)
 
 
 def _in_word(text: str, at: int) -> bool:
@@ -158,7 +163,7 @@ def _after(text: str, wanted: str, at: int) -> int:
     return len(text) if found < 0 else found + len(wanted)
 
 
-def _code_end(text: str, start: int, stop: int, comments: list[tuple[int, int]] | tuple[()]) -> int:
+def _code_end(text: str, start: int, stop: int, comments: list[tuple[int, int]]) -> int:
     """Return where the statement's last token ends: before trailing comments and white space."""
     end = start + len(text[start:stop].rstrip(_SPACE))
     for comment_start, comment_end in reversed(comments):

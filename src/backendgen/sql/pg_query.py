@@ -98,8 +98,7 @@ def expression_sql(node: Node) -> str:
         return plain
     tree = pb.ParseResult()
     tree.stmts.add().stmt.select_stmt.target_list.add().res_target.val.CopyFrom(node)
-    sql: str = deparse(tree)
-    return sql.removeprefix("SELECT ")
+    return _deparsed(tree).removeprefix("SELECT ")
 
 
 _SMALL = 64
@@ -122,7 +121,14 @@ def query_sql(node: Node) -> str:
     """Return a statement as PostgreSQL would write it."""
     tree = pb.ParseResult()
     tree.stmts.add().stmt.CopyFrom(node)
-    sql: str = deparse(tree)
+    return _deparsed(tree)
+
+
+def _deparsed(tree: Any) -> str:
+    try:
+        sql: str = deparse(tree)
+    except (PgQueryError, UnicodeError) as error:
+        raise SyntaxProblem(f"the statement cannot be written back: {error}") from error
     return sql
 
 

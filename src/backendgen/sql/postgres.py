@@ -7,10 +7,8 @@ from typing import Any
 
 from backendgen.sql.lexer import Statement, replace_parameters, split
 from backendgen.sql.operation import (
-    AddEnumValue,
     ChangeRows,
     CreateTable,
-    CreateType,
     CreateView,
     Harmless,
     LockTable,
@@ -18,7 +16,6 @@ from backendgen.sql.operation import (
     Operation,
     RefreshView,
     Reindex,
-    RenameEnumValue,
     RewriteTable,
     SetComment,
     SetSchema,
@@ -37,13 +34,19 @@ from backendgen.sql.pg_query import (
     query_sql,
     relation,
     relations_read,
-    strings,
-    type_of,
 )
 from backendgen.sql.postgres_alter import alter_table
 from backendgen.sql.postgres_drop import drop, rename
 from backendgen.sql.postgres_routine import static_statements
-from backendgen.sql.postgres_table import Place, constraint_of, create_index, create_table, named_constraints
+from backendgen.sql.postgres_table import Place, create_index, create_table
+from backendgen.sql.postgres_type import (
+    alter_enum,
+    create_composite,
+    create_domain,
+    create_enum,
+    create_range,
+    define,
+)
 
 _LOCK_MODES = (
     "",
@@ -182,49 +185,6 @@ def _create_as(node: pb.CreateTableAsStmt, at: Place) -> Iterator[Operation]:
 def _view(node: pb.ViewStmt, at: Place) -> Iterator[Operation]:
     query, reads = query_sql(node.query), relations_read(node.query)
     yield CreateView(name=relation(node.view), query=query, reads=reads, replace=node.replace, **at.fields)
-
-
-def _enum(node: pb.CreateEnumStmt, at: Place) -> Iterator[Operation]:
-    yield CreateType(name=qualified(strings(node.type_name)), values=strings(node.vals), **at.fields)
-
-
-def _domain(node: pb.CreateDomainStmt, at: Place) -> Iterator[Operation]:
-    name = qualified(strings(node.domainname))
-    checks = [i.constraint for i in node.constraints if i.constraint.contype == pb.CONSTR_CHECK]
-    constraints = tuple(named_constraints(name, [constraint_of(check, at) for check in checks], at))
-    yield CreateType(name=name, base=type_of(node.type_name), constraints=constraints, **at.fields)
-
-
-def _composite(node: pb.CompositeTypeStmt, at: Place) -> Iterator[Operation]:
-    yield CreateType(name=relation(node.typevar), **at.fields)
-
-
-def _range(node: pb.CreateRangeStmt, at: Place) -> Iterator[Operation]:
-    yield CreateType(name=qualified(strings(node.type_name)), **at.fields)
-
-
-def _define(node: pb.DefineStmt, at: Place) -> Iterator[Operation]:
-    if node.kind == pb.OBJECT_TYPE:
-        yield CreateType(name=qualified(strings(node.defnames)), **at.fields)
-    else:
-        what = pb.ObjectType.Name(node.kind).removeprefix("OBJECT_").replace("_", " ")
-        yield Harmless(what=f"CREATE {what}", **at.fields)
-
-
-def _alter_enum(node: pb.AlterEnumStmt, at: Place) -> Iterator[Operation]:
-    name = qualified(strings(node.type_name))
-    if node.old_val:
-        yield RenameEnumValue(name=name, value=node.old_val, new_value=node.new_val, **at.fields)
-        return
-    neighbour, after = node.new_val_neighbor, node.new_val_is_after
-    yield AddEnumValue(
-        name=name,
-        value=node.new_val,
-        if_not_exists=node.skip_if_new_val_exists,
-        before="" if after else neighbour,
-        after=neighbour if after else "",
-        **at.fields,
-    )
 
 
 def _create_schema(node: pb.CreateSchemaStmt, at: Place) -> Iterator[Operation]:
@@ -396,12 +356,12 @@ _TRANSLATORS: dict[str, Callable[[Any, Place], Iterable[Operation]]] = {
     "drop_stmt": drop,
     "rename_stmt": rename,
     "view_stmt": _view,
-    "create_enum_stmt": _enum,
-    "create_domain_stmt": _domain,
-    "composite_type_stmt": _composite,
-    "create_range_stmt": _range,
-    "define_stmt": _define,
-    "alter_enum_stmt": _alter_enum,
+    "create_enum_stmt": create_enum,
+    "create_domain_stmt": create_domain,
+    "composite_type_stmt": create_composite,
+    "create_range_stmt": create_range,
+    "define_stmt": define,
+    "alter_enum_stmt": alter_enum,
     "create_schema_stmt": _create_schema,
     "alter_object_schema_stmt": _set_schema,
     "comment_stmt": _comment,

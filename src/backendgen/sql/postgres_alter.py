@@ -25,7 +25,15 @@ from backendgen.sql.operation import (
     ValidateConstraint,
 )
 from backendgen.sql.pg_query import expression_sql, pb, relation, type_of
-from backendgen.sql.postgres_table import IDENTITY, Place, column_of, constraint_of, markers_in, named_constraints
+from backendgen.sql.postgres_table import (
+    IDENTITY,
+    Place,
+    column_of,
+    constraint_of,
+    markers_after,
+    markers_of,
+    named_constraints,
+)
 
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _TABLES = (pb.OBJECT_TABLE, pb.OBJECT_FOREIGN_TABLE)
@@ -44,9 +52,12 @@ def alter_table(node: pb.AlterTableStmt, at: Place) -> Iterator[Operation]:
         what = pb.ObjectType.Name(node.objtype).removeprefix("OBJECT_").replace("MATVIEW", "MATERIALIZED VIEW")
         yield Harmless(what=f"ALTER {what}", **at.fields)
         return
+    markers = _added_markers(node, at)
     for item in node.cmds:
         command = item.alter_table_cmd
-        if translate := _ACTIONS.get(command.subtype):
+        if command.subtype == pb.AT_AddColumn:
+            yield _add_column(command, table, markers, at)
+        elif translate := _ACTIONS.get(command.subtype):
             yield translate(command, table, at)
         elif how := _REWRITES.get(command.subtype):
             yield RewriteTable(table=table, how=how, **at.fields)
@@ -55,12 +66,21 @@ def alter_table(node: pb.AlterTableStmt, at: Place) -> Iterator[Operation]:
             yield Harmless(what=f"ALTER TABLE {action}", table=table, **at.fields)
 
 
-def _add_column(command: pb.AlterTableCmd, table: str, at: Place) -> Operation:
+def _added_markers(node: pb.AlterTableStmt, at: Place) -> dict[str, frozenset[str]]:
+    """Return the markers of the columns that the statement adds; what follows its semicolon is about the last one."""
+    commands = [item.alter_table_cmd for item in node.cmds]
+    added = [getattr(command, "def") for command in commands if command.subtype == pb.AT_AddColumn]
+    if not added or not (at.statement.comments or at.statement.after):
+        return {}
+    markers, last = markers_of(added, at), added[-1].column_def.colname
+    markers[last] = markers.get(last, frozenset()) | markers_after(at)
+    return markers
+
+
+def _add_column(command: pb.AlterTableCmd, table: str, markers: dict[str, frozenset[str]], at: Place) -> Operation:
     definition, inline = column_of(getattr(command, "def").column_def, table, at)
-    comments = [comment.text for comment in at.statement.comments] + [at.statement.after]
-    # A comment cannot be told apart among several actions; each then gets what the statement says.
-    if markers := markers_in(" ".join(comments)):
-        definition = replace(definition, markers=markers)
+    if definition.name in markers:
+        definition = replace(definition, markers=markers[definition.name])
     constraints = tuple(named_constraints(table, inline, at))
     exists = command.missing_ok
     return AddColumn(table=table, definition=definition, constraints=constraints, if_not_exists=exists, **at.fields)
@@ -125,7 +145,6 @@ def _detach(command: pb.AlterTableCmd, table: str, at: Place) -> Operation:
 
 
 _ACTIONS: dict[int, Callable[[pb.AlterTableCmd, str, Place], Operation]] = {
-    pb.AT_AddColumn: _add_column,
     pb.AT_DropColumn: _drop_column,
     pb.AT_AlterColumnType: _column_type,
     pb.AT_ColumnDefault: _default,

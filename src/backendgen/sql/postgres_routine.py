@@ -29,12 +29,15 @@ def static_statements(node: pb.DoStmt, statement: Statement) -> Iterator[Stateme
     body = statement.text.find(arguments.get("as", ""))
     first_line = statement.line_at(max(body, 0))
     for action in _actions(tree):
-        line = first_line + action.get("lineno", 1) - 1
+        line = min(first_line + action.get("lineno", 1) - 1, statement.end_line)
         if "sqlstmt" in action:
-            yield from _inner(action["sqlstmt"]["PLpgSQL_expr"]["query"], line)
+            yield from _inner(action["sqlstmt"]["PLpgSQL_expr"]["query"], line, statement)
+            continue
+        literal = _literal(action["query"]["PLpgSQL_expr"]["query"])
+        if literal is None:
+            yield _DYNAMIC
         else:
-            literal = _literal(action["query"]["PLpgSQL_expr"]["query"])
-            yield from [_DYNAMIC] if literal is None else _inner(literal, line)
+            yield from (Statement(found.text, line, 1, line, form="literal") for found in split(literal))
 
 
 def _actions(tree: Any) -> Iterator[dict[str, Any]]:
@@ -61,7 +64,12 @@ def _literal(expression: str) -> str | None:
     return value.a_const.sval.sval if value and value.a_const.HasField("sval") else None
 
 
-def _inner(sql: str, line: int) -> Iterator[Statement]:
+def _inner(sql: str, line: int, block: Statement) -> Iterator[Statement]:
+    """Yield the SQL statement that begins on a line of the block."""
+    source = block.text.split("\n")[line - block.line]
     for found in split(sql):
-        first = line + found.line - 1
-        yield Statement(found.text, first, 1, first + found.end_line - found.line, found.comments)
+        column = source.find(found.text.split("\n")[0]) + 1
+        if line == block.line:
+            column += block.column - 1
+        last = line + found.end_line - found.line
+        yield Statement(found.text, line, max(column, 1), min(last, block.end_line), found.comments)

@@ -89,7 +89,7 @@ def create_table(node: pb.CreateStmt, at: Place) -> CreateTable:
             like.append(_like(element.table_like_clause))
     constraints = _without_repeats(constraints)
     required = {name for c in constraints if c.kind in ("primary_key", "not_null") for name in c.columns}
-    markers = _markers(node.table_elts, at)
+    markers = markers_of(node.table_elts, at)
     parents = tuple(relation(parent.range_var) for parent in node.inh_relations)
     partition = node.HasField("partbound")
     return CreateTable(
@@ -218,7 +218,7 @@ def _like(node: pb.TableLikeClause) -> Like:
     )
 
 
-def _markers(elements: Iterable[Node], at: Place) -> dict[str, frozenset[str]]:
+def markers_of(elements: Iterable[Node], at: Place) -> dict[str, frozenset[str]]:
     """Return each column's `@words` from the comments that trail on its lines."""
     statement = at.statement
     comments = [comment for comment in statement.comments if "@" in comment.text]
@@ -238,12 +238,16 @@ def _markers(elements: Iterable[Node], at: Place) -> dict[str, frozenset[str]]:
         owner = bisect_right(starts, comment.start) - 1
         if owner >= 0 and names[owner] and statement.text[line_start : comment.start].strip():
             name = names[owner]
-            found[name] = found.get(name, frozenset()) | markers_in(comment.text)
+            found[name] = found.get(name, frozenset()) | _markers_in(comment.text)
     return found
 
 
-def markers_in(comment: str) -> frozenset[str]:
-    """Return the `@words` of a comment."""
+def markers_after(at: Place) -> frozenset[str]:
+    """Return the `@words` of the comment behind the statement's semicolon."""
+    return _markers_in(at.statement.after)
+
+
+def _markers_in(comment: str) -> frozenset[str]:
     return frozenset(_MARKER.findall(comment))
 
 
