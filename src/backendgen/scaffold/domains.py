@@ -6,6 +6,7 @@ Two limits are ours, because a request must be bounded: text without a limit tak
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
@@ -44,8 +45,8 @@ _KINDS: dict[str, Kind] = {
     "json": "json",
     "jsonb": "json",
 }
+_INTEGER_TYPES = {"smallint": "SmallInteger", "integer": "Integer", "bigint": "BigInteger"}
 _ANNOTATIONS: dict[Kind, str] = {
-    "integer": "int",
     "numeric": "Decimal",
     "float": "float",
     "boolean": "bool",
@@ -131,8 +132,8 @@ def _of_type(table: Table, column: Column, type_: Type, schema: Schema) -> Domai
     values = Domain(kind, str(type_))
     match kind:
         case "integer":
-            bits = _INTEGERS[type_.name]
-            return replace(values, ge=Decimal(-(2**bits)), le=Decimal(2**bits - 1))
+            low, high = integer_range(type_.name)
+            return replace(values, ge=low, le=high)
         case "numeric" if type_.modifiers:
             return replace(values, digits=type_.modifiers[0], places=type_.modifiers[1] if len(type_.modifiers) > 1 else 0)
         case "numeric":
@@ -188,36 +189,54 @@ def _narrowed_number(values: Domain, bound: str, limit: Decimal) -> Domain:
 def unchecked(values: Domain) -> Domain:
     """Return the domain for a filter: what PostgreSQL can compare with, whatever the CHECKs say."""
     if values.kind == "integer":
-        bits = _INTEGERS[values.sql]
-        return replace(values, ge=Decimal(-(2**bits)), le=Decimal(2**bits - 1))
+        low, high = integer_range(values.sql)
+        return replace(values, ge=low, le=high)
     return replace(values, min_length=None, ge=None, gt=None, le=None, lt=None)
 
 
-def annotation(values: Domain) -> str:
-    """Return the pydantic annotation of a value that is there."""
+def literal(values: Domain) -> str:
+    """Return the choices as a Literal type."""
+    return f"Literal[{', '.join(json.dumps(word, ensure_ascii=False) for word in values.choices)}]"
+
+
+def annotation(values: Domain, choices: str = "") -> str:
+    """Return the pydantic annotation of a value that is there; `choices` is the name of the type of its choices."""
     if values.choices:
-        return f"Literal[{', '.join(json.dumps(word, ensure_ascii=False) for word in values.choices)}]"
+        return choices or literal(values)
     if values.item is not None:
-        return f"Annotated[list[{annotation(values.item)}], Field(max_length={values.max_length})]"
+        return f"Annotated[list[{annotation(values.item, choices)}], Field(max_length={values.max_length})]"
     limits = ", ".join(f"{name}={value}" for name, value in _limits(values))
-    word = "Text" if values.kind == "text" else _ANNOTATIONS[values.kind]
+    match values.kind:
+        case "text":
+            word = "Text"
+        case "integer":
+            word = _INTEGER_TYPES[values.sql]
+        case kind:
+            word = _ANNOTATIONS[kind]
     if values.kind == "float":
         limits = ", ".join(filter(None, (limits, "allow_inf_nan=False")))
     return f"Annotated[{word}, Field({limits})]" if limits else word
 
 
 def _limits(values: Domain) -> list[tuple[str, str]]:
+    whole = integer_range(values.sql) if values.kind == "integer" else (None, None)
     named: list[tuple[str, int | Decimal | None]] = [
         ("min_length", values.min_length),
         ("max_length", values.max_length),
-        ("ge", values.ge),
+        ("ge", None if values.ge == whole[0] else values.ge),
         ("gt", values.gt),
-        ("le", values.le),
+        ("le", None if values.le == whole[1] else values.le),
         ("lt", values.lt),
         ("max_digits", values.digits),
         ("decimal_places", values.places),
     ]
     return [(name, _number(values, value)) for name, value in named if value is not None]
+
+
+def integer_range(type_: str) -> tuple[Decimal, Decimal]:
+    """Return the smallest and the largest value of an integer type."""
+    bits = _INTEGERS[type_]
+    return Decimal(-(2**bits)), Decimal(2**bits - 1)
 
 
 def _number(values: Domain, value: int | Decimal) -> str:
@@ -230,7 +249,7 @@ def _number(values: Domain, value: int | Decimal) -> str:
 def json_schema(values: Domain) -> dict[str, object]:
     """Return the JSON Schema of a value that is there, in a request."""
     if values.choices:
-        return {"type": "string", "enum": list(values.choices)}
+        return choice_schema(values.choices)
     if values.item is not None:
         return {"type": "array", "items": json_schema(values.item), "maxItems": values.max_length}
     if values.kind == "text":
@@ -246,6 +265,11 @@ def json_schema(values: Domain) -> dict[str, object]:
     if values.kind == "numeric":
         return {"anyOf": [{"type": "number", **shown}, {"type": "string"}]}
     return _SCHEMAS[values.kind] | shown
+
+
+def choice_schema(words: Sequence[str]) -> dict[str, object]:
+    """Return the schema of a choice, as pydantic writes it."""
+    return {"type": "string", "const": words[0]} if len(words) == 1 else {"type": "string", "enum": list(words)}
 
 
 def response_schema(values: Domain) -> dict[str, object]:

@@ -16,9 +16,12 @@ _TYPES = {
     "Annotated": "typing",
     "Field": "pydantic",
     "NOT_SENT": "app.fields",
+    "BigInteger": "app.fields",
     "Date": "app.fields",
+    "Integer": "app.fields",
     "Json": "app.fields",
     "LocalTimestamp": "app.fields",
+    "SmallInteger": "app.fields",
     "Text": "app.fields",
     "Time": "app.fields",
     "Timestamp": "app.fields",
@@ -44,7 +47,7 @@ def of_models(resource: ResourceView) -> str:
     fields = [*resource.filters] if resource.list else []
     fields += [*resource.body] if resource.create else []
     fields += [*resource.changes] if resource.update else []
-    wanted.add_types("\n".join((resource.sort_source, *(field.source for field in fields))))
+    wanted.add_types("\n".join((resource.sort_source, *(one.source for one in (*fields, *resource.choices)))))
     wanted.add("pydantic", "BaseModel", "ConfigDict", when=resource.list or resource.create or resource.update)
     wanted.add("typing", "Annotated", when=resource.list)
     wanted.add("pydantic", "Field", when=resource.list)
@@ -80,10 +83,13 @@ def of_routes(resource: ResourceView) -> str:
 
 def _of_access(resource: ResourceView, wanted: _Wanted) -> None:
     callers = [action.caller for action in resource.actions if action.caller]
-    wanted.add("app.auth.principal", "Caller", when="Caller" in callers)
+    dependencies = [one for action in resource.actions for one in action.dependencies]
     roles = any("require(" in caller for caller in callers)
-    wanted.add("app.auth.principal", "Principal", "require", when=roles)
-    wanted.add("fastapi", "Depends", when=roles)
+    wanted.add("app.auth.principal", "Caller", when="Caller" in callers)
+    wanted.add("app.auth.principal", "Principal", when=roles)
+    wanted.add("app.auth.principal", "require", when=roles or any("require(" in one for one in dependencies))
+    wanted.add("app.auth.principal", "authenticated", when="authenticated" in dependencies)
+    wanted.add("fastapi", "Depends", when=roles or dependencies)
     wanted.add("typing", "Annotated", when=roles)
     limited = any(action.limit for action in resource.actions)
     wanted.add("app.rate_limit.limiter", "Limiter", when=limited)

@@ -10,56 +10,25 @@ WIDTH = 100
 
 
 def literal(words: Iterable[str]) -> str:
-    """Return a Literal type."""
-    return f"Literal[{', '.join(json.dumps(word, ensure_ascii=False) for word in words)}]"
+    """Return a Literal type on one line."""
+    return f"Literal[{', '.join(map(string, words))}]"
+
+
+def choices(name: str, words: Sequence[str]) -> str:
+    """Return the definition of a type of choices."""
+    line = f"{name} = {literal(words)}"
+    if len(line) <= WIDTH:
+        return line
+    return "\n".join((f"{name} = Literal[", *(f"    {string(word)}," for word in words), "]"))
 
 
 def field(name: str, annotation: str, default: str | None, alias: str = "") -> str:
     """Return the declaration of a model's field, in as many lines as it takes."""
-    indent = " " * 4
-    if alias and alias != name:
-        annotation = _aliased(annotation, alias)
-    tail = "" if default is None else f" = {default}"
-    line = f"{indent}{name}: {annotation}{tail}"
-    if len(line) <= WIDTH:
-        return line
-    return f"{indent}{name}: {_broken(annotation, 4)}{tail}"
-
-
-def _aliased(annotation: str, alias: str) -> str:
-    """`int | None` becomes `Annotated[int | None, Field(alias="price[gte]")]`."""
-    return f"Annotated[{annotation}, Field(alias={json.dumps(alias, ensure_ascii=False)})]"
-
-
-def _broken(annotation: str, indent: int) -> str:
-    """Break an annotation at its outermost bracket; each part gets a line of its own when they do not fit on one."""
-    start, end = annotation.index("["), annotation.rindex("]")
-    parts = split(annotation[start + 1 : end])
-    inner = " " * (indent + 4)
-    one = f"{inner}{', '.join(parts)}"
-    if len(one) <= WIDTH:
-        body = one
-    else:
-        body = "\n".join(
-            f"{inner}{part if len(inner) + len(part) < WIDTH or '[' not in part else _broken(part, indent + 4)}," for part in parts
-        )
-    return f"{annotation[: start + 1]}\n{body}\n{' ' * indent}{annotation[end:]}"
-
-
-def split(text: str) -> list[str]:
-    """Split at the commas that are in no bracket and no string."""
-    parts, depth, quoted, start = [], 0, False, 0
-    for at, sign in enumerate(text):
-        if sign == '"' and text[at - 1 : at] != "\\":
-            quoted = not quoted
-        elif not quoted and sign in "[(":
-            depth += 1
-        elif not quoted and sign in "])":
-            depth -= 1
-        elif not quoted and not depth and sign == ",":
-            parts.append(text[start:at].strip())
-            start = at + 1
-    return [*parts, text[start:].strip()]
+    head = f"    {name}: {annotation}"
+    if not alias or alias == name:
+        return head if default is None else f"{head} = {default}"
+    arguments = [f"alias={string(alias)}"] if default is None else [f"default={default}", f"alias={string(alias)}"]
+    return call(f"{head} = Field", arguments, 4, lead=-4)
 
 
 _STANDARD = frozenset({"collections", "typing", "uuid", "decimal", "datetime", "urllib"})

@@ -11,8 +11,8 @@ _SAME = ("ss", "us", "is", "news", "series", "species")
 # What a pydantic model or a module of models already means by a name.
 _TAKEN = frozenset(
     "copy dict filters json schema schema_json construct validate fields parse_obj parse_raw parse_file from_orm "
-    "update_forward_refs int str bool float list Annotated BaseModel ConfigDict Date Decimal Field Json Literal Self Text Time "
-    "LocalTime Timestamp UUID".split()
+    "update_forward_refs int str bool float list Annotated BaseModel BigInteger ConfigDict Date Decimal Field Integer Json Literal Self Text Time "
+    "LocalTimestamp SmallInteger Timestamp UUID".split()
 )
 
 

@@ -19,6 +19,7 @@ from backendgen.spec.model import Spec
 
 FRAGMENT = "openapi.yaml"
 DEPENDENCIES = "dependencies.txt"
+SETTINGS = "env.example"
 PRISTINE = ".backendgen/pristine.tar.bz2"
 _EXECUTABLE = "scripts/"
 _MARK = "_resource_"
@@ -30,13 +31,19 @@ def plan(spec: Spec) -> tuple[File, ...]:
     resources = tuple(views.view(resource, spec) for resource in spec.resources)
     folders = ("base", *(f"features/{feature.name}" for feature in features.active(spec)), "resource")
     context = _context(spec, resources, folders)
+    context["env_examples"] = [
+        _text(template, context).strip()
+        for folder in folders
+        for source, template in _templates(folder)
+        if source == SETTINGS
+    ]
     written: dict[str, bytes] = {}
     fragments: list[str] = []
     for folder in folders:
         for source, template in _templates(folder):
             if source == FRAGMENT:
                 fragments.append(_text(template, context))
-            elif source != DEPENDENCIES:
+            elif source not in (DEPENDENCIES, SETTINGS):
                 written.update(_written(source, template, context, resources))
     written.update(migrations.revisions(spec, written))
     written["app/openapi.json"] = openapi.document(spec, resources, fragments)

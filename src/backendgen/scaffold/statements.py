@@ -134,7 +134,7 @@ def permission(allow: Allow, auth: Auth | None) -> str:
     for grant in allow.grants:
         parts = [f"%(caller.is_{names.identifier(role)})s" for role in _roles(grant) if role not in common]
         parts += [f"({for_caller(auth.policy(name).condition)})" for name in _policies(grant)]
-        alternatives.append(" AND ".join(parts) if len(alternatives) == 0 and len(allow.grants) == 1 else _grouped(parts))
+        alternatives.append(_grouped(parts))
     return alternatives[0] if len(alternatives) == 1 else f"({' OR '.join(alternatives)})"
 
 
@@ -232,7 +232,7 @@ class _Writer:
 
     def returning(self, action: Action) -> str:
         condition = permission(action.allow, self.spec.auth)
-        permitted = f',\n  ({_wrap(condition, 4)}) AS "{PERMITTED}"' if condition else ""
+        permitted = ",\n  " + _wrap(f'{condition} AS "{PERMITTED}"', 4) if condition else ""
         return f"RETURNING {_wrap(self.columns(), 2)}{permitted}"
 
     def list(self, action: Action) -> Statement:

@@ -14,6 +14,8 @@ from backendgen.scaffold.statements import Fragment, Sort, Statements
 from backendgen.spec.model import Action, Allow, Resource, Spec
 from backendgen.sql.schema import Constraint, Table
 
+METHODS = {"list": "get", "get": "get", "create": "post", "update": "patch", "delete": "delete"}
+_STATUSES = {"create": 201, "delete": 204}
 # Names that app/main.py, the paths of the service or the query of a list have given away already.
 _MODULES = frozenset(
     "app asynccontextmanager auth body_limit constraints contract cors create_app database health lifespan observability "
@@ -59,12 +61,13 @@ class KeyView:
 
 @dataclass(frozen=True, slots=True)
 class ActionView:
-    """One operation. `caller` is the annotation of the caller parameter, empty when nobody needs to sign in."""
+    """One operation. `caller` is the annotation of the parameter, empty when the handler does not need to know who calls."""
 
     name: str
     decorator: str
     caller: str
-    guards: tuple[tuple[str, ...], ...]
+    secured: bool
+    dependencies: tuple[str, ...]
     parameters: tuple[tuple[str, str], ...]
     permitted: bool
     idempotency: Literal["off", "optional", "required"]
@@ -102,6 +105,7 @@ class ResourceView:
     optional: tuple[FieldView, ...]
     sort_source: str
     constants: tuple[Constant, ...]
+    choices: tuple[Constant, ...]
 
     @property
     def key_path(self) -> str:
@@ -152,14 +156,9 @@ class ResourceView:
         return f"{'an' if self.thing[:1] in 'aeio' else 'a'} {self.thing}"
 
     @property
-    def not_filters(self) -> str:
-        """The members of a query that are no filters."""
-        return '{"cursor", "limit", "sort"}' if self.sort_source else '{"cursor", "limit"}'
-
-    @property
     def sort_keys(self) -> str:
         """The expression for the keys of the order."""
-        return "keys" if self.sort_source else "statements.ORDER"
+        return "statements.SORTS[query.sort]" if self.sort_source else "statements.ORDER"
 
     @property
     def scope_arguments(self) -> str:
@@ -193,9 +192,10 @@ def view(resource: Resource, spec: Spec) -> ResourceView:
     _refuse(resource, spec)
     table = resource.table
     fields = names.fields(column.name for column in table.columns)
-    body = tuple(_field(table, name, fields, spec, creating=True) for name in resource.body)
-    changes = tuple(_field(table, name, fields, spec, creating=False) for name in resource.changes)
+    body = tuple(_field(resource, name, fields, spec, creating=True) for name in _body(resource, "create"))
+    changes = tuple(_field(resource, name, fields, spec, creating=False) for name in _body(resource, "update"))
     sql = statements.statements(resource, spec)
+    filters = _filters(resource, fields, sql, spec)
     thing = names.phrase(resource.name)
     return ResourceView(
         resource=resource,
@@ -207,8 +207,8 @@ def view(resource: Resource, spec: Spec) -> ResourceView:
         things=names.identifier(resource.name).rstrip("_").replace("_", " ").lower(),
         keys=tuple(_key(table, name, fields, spec) for name in table.primary_key),
         body=body,
-        changes=changes if resource.action("update") else (),
-        filters=_filters(resource, fields, sql, spec),
+        changes=changes,
+        filters=filters,
         actions=tuple(_action(resource, action, spec) for action in resource.actions),
         sql=sql,
         versioned=statements.versioned(table),
@@ -217,6 +217,7 @@ def view(resource: Resource, spec: Spec) -> ResourceView:
         if sql.sorts and sql.sorts[0].name
         else "",
         constants=tuple(_constants(sql)),
+        choices=_choices(resource, (*body, *changes, *filters)),
     )
 
 
@@ -279,7 +280,30 @@ def _refuse(resource: Resource, spec: Spec) -> None:
         domains.domain(resource.table, column, spec.schema)
 
 
-def _field(table: Table, name: str, fields: dict[str, str], spec: Spec, *, creating: bool) -> FieldView:
+def _body(resource: Resource, action: Literal["create", "update"]) -> tuple[str, ...]:
+    if resource.action(action) is None:
+        return ()
+    return resource.body if action == "create" else resource.changes
+
+
+def choices_name(resource: str, column: str) -> str:
+    """Return the name of the type of a column's choices: `OrderStatus`."""
+    word = "".join(part[:1].upper() + part[1:] for part in names.identifier(column).split("_"))
+    return f"{names.class_name(resource)}{word}{'Value' if word in ('Create', 'Query', 'Update') else ''}"
+
+
+def _choices(resource: Resource, used: tuple[FieldView, ...]) -> tuple[Constant, ...]:
+    made: dict[str, Constant] = {}
+    for field in used:
+        values = field.values.item or field.values
+        if values.choices:
+            name = choices_name(resource.name, field.column.partition("[")[0])
+            made[name] = Constant(name, layout.choices(name, values.choices), "")
+    return tuple(made.values())
+
+
+def _field(resource: Resource, name: str, fields: dict[str, str], spec: Spec, *, creating: bool) -> FieldView:
+    table = resource.table
     column = table.column(name)
     assert column is not None
     values = domains.domain(table, column, spec.schema)
@@ -287,12 +311,13 @@ def _field(table: Table, name: str, fields: dict[str, str], spec: Spec, *, creat
     has_default = column.default is not None or bool(column.identity)
     required = creating and not nullable and not has_default
     default = None if required else "None" if creating and nullable and not has_default else "NOT_SENT"
-    source = layout.field(fields[name], _annotated(values, nullable), default, alias=name)
+    source = layout.field(fields[name], _annotated(resource, name, values, nullable), default, alias=name)
     return FieldView(name, fields[name], values, nullable, required, source)
 
 
-def _annotated(values: Domain, nullable: bool) -> str:
-    return f"{domains.annotation(values)} | None" if nullable else domains.annotation(values)
+def _annotated(resource: Resource, column: str, values: Domain, nullable: bool) -> str:
+    annotation = domains.annotation(values, choices_name(resource.name, column))
+    return f"{annotation} | None" if nullable else annotation
 
 
 def key_name(column: str) -> str:
@@ -317,44 +342,58 @@ def _filters(resource: Resource, fields: dict[str, str], sql: Statements, spec: 
         assert column is not None
         values = domains.unchecked(domains.domain(resource.table, column, spec.schema))
         field = f"{fields[name]}_{operator}" if operator else fields[name]
-        source = layout.field(field, f"{domains.annotation(values)} | None", "None", alias=fragment.name)
+        source = layout.field(field, _annotated(resource, name, values, True), "None", alias=fragment.name)
         made.append(FieldView(fragment.name, field, values, True, False, source))
     return tuple(made)
 
 
-_METHODS = {"list": "get", "get": "get", "create": "post", "update": "patch", "delete": "delete"}
-_STATUSES = {"create": 201, "delete": 204}
-
-
-def _decorator(resource: Resource, action: Action, guards: tuple[tuple[str, ...], ...]) -> str:
+def _decorator(resource: Resource, action: Action, dependencies: list[str]) -> str:
     collection = action.name in ("list", "create")
     path = "" if collection else "".join(f"/{{{key_name(name)}}}" for name in resource.table.primary_key)
-    word = names.identifier(resource.name).rstrip("_").lower()
-    arguments = [f'"{path}"', f'operation_id="{action.name}_{word if action.name == "list" else names.singular(word)}"']
+    arguments = [f'"{path}"', f'operation_id="{operation_id(resource.name, action.name)}"']
     if action.name in _STATUSES:
         arguments.append(f"status_code={_STATUSES[action.name]}")
-    if guards:
-        arguments.append(f"dependencies=[{', '.join(f'Depends({_required(roles)})' for roles in guards)}]")
+    if dependencies:
+        arguments.append(f"dependencies=[{', '.join(f'Depends({one})' for one in dependencies)}]")
     if action.idempotency == "required":
         arguments.append("openapi_extra=REQUIRED")
-    return layout.call(f"@router.{_METHODS[action.name]}", arguments, 0)
+    return layout.call(f"@router.{METHODS[action.name]}", arguments, 0)
+
+
+def operation_id(resource: str, action: str) -> str:
+    """Return the operation's id: `list_orders`, `create_order`."""
+    word = names.identifier(resource).rstrip("_").lower()
+    return f"{action}_{word if action == 'list' else names.singular(word)}"
 
 
 def _action(resource: Resource, action: Action, spec: Spec) -> ActionView:
-    guards = role_clauses(action.allow) if spec.auth else ()
     condition = statements.permission(action.allow, spec.auth)
-    signed_in = spec.auth is not None and not action.allow.public
-    limits = spec.rate_limits.operations if spec.rate_limits else ()
+    parameters = _parameters(action, condition)
+    limits = dict(spec.rate_limits.operations) if spec.rate_limits else {}
+    limit = operation if (operation := f"{resource.name}.{action.name}") in limits else ""
+    admissions = _admissions(action.allow) if spec.auth is not None and not action.allow.public else []
+    needed = bool(parameters or limit or (action.name == "create" and action.idempotency != "off"))
+    caller = _annotation(admissions.pop()) if admissions and needed else ""
     return ActionView(
         name=action.name,
-        decorator=_decorator(resource, action, guards[:-1]),
-        caller=_caller(guards[-1] if guards else ()) if signed_in else "",
-        guards=guards[:-1],
-        parameters=_parameters(action, condition),
+        decorator=_decorator(resource, action, admissions),
+        caller=caller,
+        secured=bool(caller or admissions),
+        dependencies=tuple(admissions),
+        parameters=parameters,
         permitted=bool(condition),
         idempotency=action.idempotency,
-        limit=operation if (operation := f"{resource.name}.{action.name}") in dict(limits) else "",
+        limit=limit,
     )
+
+
+def _admissions(allow: Allow) -> list[str]:
+    """Return the dependencies that let a caller in: one for each clause of roles, or the one for any user."""
+    return [f"require({', '.join(map(layout.string, roles))})" for roles in role_clauses(allow)] or ["authenticated"]
+
+
+def _annotation(admission: str) -> str:
+    return "Caller" if admission == "authenticated" else f"Annotated[Principal, Depends({admission})]"
 
 
 def role_clauses(allow: Allow) -> tuple[tuple[str, ...], ...]:
@@ -368,16 +407,6 @@ def role_clauses(allow: Allow) -> tuple[tuple[str, ...], ...]:
     if not all(wanted):
         return ()
     return tuple(dict.fromkeys(tuple(dict.fromkeys(clause)) for clause in product(*wanted)))
-
-
-def _caller(roles: tuple[str, ...]) -> str:
-    if not roles:
-        return "Caller"
-    return f"Annotated[Principal, Depends({_required(roles)})]"
-
-
-def _required(roles: tuple[str, ...]) -> str:
-    return f"require({', '.join(map(layout.string, roles))})"
 
 
 def _parameters(action: Action, condition: str) -> tuple[tuple[str, str], ...]:

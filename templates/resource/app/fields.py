@@ -8,13 +8,14 @@ from psycopg.types.json import Jsonb
 from pydantic import (
     AfterValidator,
     AwareDatetime,
+    Field,
     NaiveDatetime,
     PlainSerializer,
     SerializationInfo,
     StringConstraints,
 )
 
-# The default of a field that may be left out: the database's value stays. It is never a value itself.
+# The default of a field that may be left out: the database's value stays. It is no value itself.
 NOT_SENT: Any = None
 
 MAX_JSON = 65_536
@@ -49,6 +50,9 @@ def bindable(value: Any, info: SerializationInfo) -> Any:
     return value if info.mode == "json" or value is None else Jsonb(value)
 
 
+SmallInteger = Annotated[int, Field(ge=-(2**15), le=2**15 - 1)]
+Integer = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+BigInteger = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]  # PostgreSQL's text has no NUL
 Timestamp = Annotated[AwareDatetime, AfterValidator(in_range)]
 LocalTimestamp = Annotated[NaiveDatetime, AfterValidator(in_range)]

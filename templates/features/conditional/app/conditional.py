@@ -1,4 +1,4 @@
-"""Conditional requests (RFC 9110, section 13): nobody overwrites a change that they have not seen."""
+"""Conditional requests (RFC 9110, section 13): nobody overwrites a change without seeing it."""
 
 import re
 from typing import Annotated
