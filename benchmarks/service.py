@@ -2,8 +2,9 @@
 
 usage: .venv-service/bin/python benchmarks/service.py [SERVICE-DIRECTORY] [--requests N] [--rounds N]
 
-Each server is one uvicorn process on the same embedded PostgreSQL with the same rows. The generated one runs with authentication, rate limits,
-metrics and logging on. Rounds alternate between the two, so that a noisy machine disturbs both; CPU is the server process's own (user + system).
+Each server is one uvicorn process on the same embedded PostgreSQL with the same rows. The generated one runs with
+authentication, rate limits, metrics and logging on. Rounds alternate between the two, so that a noisy machine disturbs
+both; CPU is the server process's own (user + system).
 """
 
 from __future__ import annotations
@@ -124,7 +125,8 @@ def seed(owner: str, email: str) -> str:
         ).fetchone()
         assert customer
         rows = connection.execute(
-            "INSERT INTO orders (customer_id, created_at) SELECT %s, now() - n * interval '1 minute' FROM generate_series(1, 40) n RETURNING id",
+            "INSERT INTO orders (customer_id, created_at)"
+            " SELECT %s, now() - n * interval '1 minute' FROM generate_series(1, 40) n RETURNING id",
             [customer[0]],
         ).fetchall()
         connection.execute("ANALYZE")
