@@ -155,7 +155,7 @@ def test_our_public_key_is_no_shared_secret(verifier: Tokens, forge: Forge) -> N
     for public in (
         forge.keys.signing.as_bytes(private=False),
         forge.keys.signing.as_pem(private=False),
-        base64.urlsafe_b64decode(forge.keys.signing.as_dict()["x"] + "="),
+        base64.urlsafe_b64decode(f"{forge.keys.signing.as_dict()['x']}="),
     ):
         mac = hmac.digest(public, content.encode(), "sha256")
         with pytest.raises(InvalidToken):
@@ -248,7 +248,8 @@ def test_the_service_checks_what_it_is_sent(sign_in: SignIn, client: httpx2.Clie
     good = str(sign_in(DEFAULT_ROLE).headers["Authorization"]).removeprefix("Bearer ")
 
     def status(authorization: str) -> int:
-        return client.get("/auth/me", headers={"Authorization": authorization}).status_code
+        headers = {b"Authorization": authorization.encode("latin-1")}
+        return client.get("/auth/me", headers=headers).status_code
 
     assert status(f"Bearer {good}") == 200
     assert status(f"bearer {good}") == 200
