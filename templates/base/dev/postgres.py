@@ -20,6 +20,8 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier, Literal
 
 STOP_TIMEOUT_S = 30
+# Of both roles, new in every process: nobody has to keep it.
+PASSWORD = secrets.token_urlsafe(16)
 # What a pooler keeps a client from setting: the serving role brings its own bounds.
 ROLE_DEFAULTS = (
     ("statement_timeout", "5s"),
@@ -77,11 +79,10 @@ def provision(admin: str, name: str, database: str | None = None) -> Access:
         for role in (f"{name}_owner", f"{name}_app"):
             if not _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", role):
                 connection.execute(SQL("CREATE ROLE {} LOGIN").format(Identifier(role)))
-            password = secrets.token_urlsafe(16)
             connection.execute(
-                SQL("ALTER ROLE {} PASSWORD {}").format(Identifier(role), Literal(password))
+                SQL("ALTER ROLE {} PASSWORD {}").format(Identifier(role), Literal(PASSWORD))
             )
-            access[role] = make_conninfo(admin, user=role, password=password, dbname=database)
+            access[role] = make_conninfo(admin, user=role, password=PASSWORD, dbname=database)
         for setting, value in ROLE_DEFAULTS:
             connection.execute(
                 SQL("ALTER ROLE {} SET {} = {}").format(

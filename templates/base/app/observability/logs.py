@@ -61,7 +61,7 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *processors],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render_line],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
         )
     )
     root = logging.getLogger()
@@ -102,14 +102,9 @@ def hide(key: str, value: object) -> object:
     return value
 
 
-def render_line(_: WrappedLogger, __: str, event: EventDict) -> str:
+def render(_: WrappedLogger, __: str, event: EventDict) -> str:
     """Return the event as one line of JSON."""
     return to_json(event, serialize_unknown=True).decode()
-
-
-def render(logger: WrappedLogger, name: str, event: EventDict) -> str:
-    """Return the event as one line of JSON with its line end."""
-    return render_line(logger, name, event) + "\n"
 
 
 class AccessLogMiddleware:
