@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from backendgen.sql.operation import AddEnumValue, CreateType, Harmless, Operation, RenameEnumValue
 from backendgen.sql.pg_query import pb, qualified, relation, strings, type_of
@@ -18,7 +19,9 @@ def create_domain(node: pb.CreateDomainStmt, at: Place) -> Iterator[Operation]:
     """Translate CREATE DOMAIN."""
     name = qualified(strings(node.domainname))
     checks = [i.constraint for i in node.constraints if i.constraint.contype == pb.CONSTR_CHECK]
-    constraints = tuple(named_constraints(name, [constraint_of(check, at) for check in checks], at))
+    # A domain has no columns: what its checks name is VALUE.
+    unnamed = [replace(constraint_of(check, at), columns=()) for check in checks]
+    constraints = tuple(named_constraints(name, unnamed, at))
     yield CreateType(name=name, base=type_of(node.type_name), constraints=constraints, **at.fields)
 
 

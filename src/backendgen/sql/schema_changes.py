@@ -370,7 +370,11 @@ CHANGES: dict[type[op.Operation], Callable[[Schema, Any], None]] = {
     op.SetNotNull: _column_change(lambda _: lambda c: replace(c, not_null=True)),
     op.DropNotNull: _drop_not_null,
     op.SetDefault: _column_change(lambda change: lambda c: replace(c, default=change.default)),
-    op.SetGenerated: _column_change(lambda change: lambda c: replace(c, generated=change.expression)),
+    op.SetGenerated: _column_change(
+        lambda change: (
+            lambda c: replace(c, generated=change.expression, stored=c.stored and change.expression is not None)
+        )
+    ),
     op.SetIdentity: _column_change(lambda change: lambda c: replace(c, identity=change.identity)),
     op.SetComment: _comment,
     op.AddConstraint: _add_constraint,
