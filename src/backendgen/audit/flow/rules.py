@@ -1,15 +1,167 @@
+"""Flow rules over a project: every handler is entered with what a request gives it; what reaches a sink becomes a hit."""
+
 from __future__ import annotations
-from dataclasses import dataclass
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from backendgen.audit.flow import libraries, spec
+from backendgen.audit.flow.calls import applied
+from backendgen.audit.flow.engine import Engine
+from backendgen.audit.flow.types import is_constrained
+from backendgen.audit.flow.values import HARMLESS, NOTHING, Origin, Taint, Value, tainted
+from backendgen.audit.frameworks.dependencies import Dependencies
+from backendgen.audit.frameworks.outcomes import Outcomes
+from backendgen.audit.frameworks.parameters import Parameters
 from backendgen.audit.registry import Context
-from backendgen.findings.finding import Hit
+from backendgen.audit.service import Endpoint, Parameter
+from backendgen.code.symbols import Class, External, Function
+from backendgen.findings.finding import Hit, Location, Step
 from backendgen.rules import Rule
+
+WORDS = {"path": "path parameter", "query": "query parameter", "header": "header", "cookie": "cookie", "body": "body",
+         "form": "form field", "file": "uploaded file"}  # fmt: skip
+MAX_DEPTH = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
+    """Hits with their rules, and the (rule, path, line)s that are proved harmless."""
+
     hits: tuple[tuple[Rule, Hit], ...] = ()
     cleared: frozenset[tuple[str, str, int]] = frozenset()
 
 
 def analyse(context: Context, rules: tuple[Rule, ...]) -> Analysis:
-    return Analysis()
+    """Follow data from every endpoint's request to the sinks of the rules."""
+    if not rules:
+        return Analysis()
+    engine = Engine(context.symbols, [spec.read(rule) for rule in rules])
+    entries = _Entries(context, engine)
+    for endpoint in context.service.endpoints:
+        entries.enter(endpoint)
+    for module in context.symbols.modules.values():
+        for function in module.functions:
+            engine.summary(function)
+        engine.module_frame(module)
+    hits = tuple(_hits(engine, entries))
+    return Analysis(hits, frozenset(_cleared(engine, hits)))
+
+
+class _Entries:
+    """Handlers entered with values from requests. `endpoints`: each source's endpoint, for the messages."""
+
+    def __init__(self, context: Context, engine: Engine) -> None:
+        self.engine = engine
+        self.parameters = Parameters(context.symbols, Dependencies(context.symbols, Outcomes(context.symbols)))
+        self.endpoints: dict[tuple[Origin, int], Endpoint] = {}
+        self._entered: set[int] = set()
+
+    def enter(self, endpoint: Endpoint) -> None:
+        """Call a handler as its framework does."""
+        if id(endpoint.handler.node) in self._entered:
+            return
+        self._entered.add(id(endpoint.handler.node))
+        given = {one.name: self.value(one, endpoint, endpoint.handler) for one in endpoint.parameters}
+        self._sinks(endpoint.handler, given)
+
+    def _sinks(self, function: Function, given: Mapping[str, Value]) -> None:
+        for reached in self.engine.summary(function).reached:
+            self.engine.called(reached, given, None)
+
+    def value(self, parameter: Parameter, endpoint: Endpoint, function: Function, depth: int = 0) -> Value:
+        """What a framework puts into a parameter."""
+        if parameter.source == "dependency":
+            return self._dependency(parameter, endpoint, depth)
+        found = self.engine.types.of(parameter.annotation, parameter.module)
+        if parameter.source == "request":
+            return Value(kind=found.kind)
+        if found.harmless or is_constrained(parameter.default):
+            return HARMLESS
+        if parameter.source == "file" and not isinstance(found.kind, External):
+            return NOTHING
+        if parameter.source == "file" or (isinstance(found.kind, External) and found.kind.name in libraries.UPLOADS):
+            return Value(
+                kind=External("fastapi.UploadFile"), items={"filename": self._source(parameter, endpoint, function)}
+            )
+        value = replace(self._source(parameter, endpoint, function), kind=found.kind)
+        if found.element is not None:
+            inner = HARMLESS if found.element.harmless else replace(value, kind=found.element.kind, whole=None)
+            return Value(items={"[]": inner}) if found.element.harmless else replace(value, items={"[]": inner})
+        return value
+
+    def _source(self, parameter: Parameter, endpoint: Endpoint, function: Function) -> Value:
+        origin = Origin(
+            "request", f"{WORDS.get(parameter.source, 'parameter')} `{parameter.name}` of `{endpoint.name}`"
+        )
+        where = Location(function.path, parameter.line, 1, parameter.line)
+        return tainted(
+            origin,
+            (Step(where, f"{WORDS.get(parameter.source, 'parameter')} `{parameter.name}` of `{endpoint.name}`"),),
+        )
+
+    def _dependency(self, parameter: Parameter, endpoint: Endpoint, depth: int) -> Value:
+        """The result of what is called for the parameter; an instance, when it is a class."""
+        target = parameter.dependency
+        found = self.engine.types.of(parameter.annotation, parameter.module)
+        if isinstance(target, Class):
+            maker = self.engine.symbols.member(target, "__init__")
+            items = {}
+            if isinstance(maker, Function) and depth < MAX_DEPTH:
+                given = self._arguments(maker, endpoint, depth)
+                summary = self.engine.summary(maker)
+                from backendgen.audit.flow.frame import walked
+                from backendgen.audit.flow.values import substituted
+
+                items = {name: substituted(value, lambda origin: walked(self.engine, given.get(origin.name, NOTHING), origin.path), None)
+                         for (_, name), value in summary.effects.items()}  # fmt: skip
+            return Value(kind=target, items=items)
+        if isinstance(target, Function) and depth < MAX_DEPTH:
+            given = self._arguments(target, endpoint, depth)
+            self._sinks(target, given)
+            value = applied(self.engine, target, given, None)
+            return value if value.kind is not None or found.kind is None else replace(value, kind=found.kind)
+        return Value(kind=found.kind)
+
+    def _arguments(self, function: Function, endpoint: Endpoint, depth: int) -> dict[str, Value]:
+        parameters, _, _ = self.parameters.of(function, endpoint.path)
+        return {one.name: self.value(one, endpoint, function, depth + 1) for one in parameters if one.name != "self"}
+
+
+def _hits(engine: Engine, entries: _Entries) -> Iterator[tuple[Rule, Hit]]:
+    """One hit for each place, told by its shortest flow."""
+    for (_, location), found in engine.hits.items():
+        taint, reached = min(found, key=lambda one: (len(one[0].steps), one[0].origin.name, one[0].origin.path))
+        rule = reached.rule
+        source = _described(taint)
+        more = len(found) - 1
+        message = rule.message.format(source=source, sink=reached.sink)
+        if more:
+            message += f" (and {more} more {'value' if more == 1 else 'values'} from requests)"
+        last = Step(location, f"reaches `{reached.sink}`")
+        steps = (*taint.steps, last)
+        yield rule.rule, Hit(location, message, rule.fix, reached.symbol, steps)
+
+
+def _described(taint: Taint) -> str:
+    path = [part for part in taint.origin.path if part != "[]"]
+    name = taint.origin.name
+    return (
+        f"`{'.'.join(path)}` of the {name}"
+        if path and not name.startswith("the ")
+        else f"`{'.'.join(path)}` of {name}"
+        if path
+        else (name if name.startswith("the ") else f"the {name}")
+    )
+
+
+def _cleared(engine: Engine, hits: tuple[tuple[Rule, Hit], ...]) -> Iterator[tuple[str, str, int]]:
+    """Lines whose arguments are harmless, and texts that are built of harmless parts only."""
+    hit_lines = {(rule.id, hit.location.path, hit.location.line) for rule, hit in hits}
+    for key, harmless in engine.judged.items():
+        if harmless and key not in hit_lines:
+            yield key
+    weaker = {name for rule in engine.rules if rule.kind == "sql" for name in rule.rule.supersedes}
+    for (path, line), harmless in engine.built.items():
+        if harmless:
+            yield from ((name, path, line) for name in weaker)

@@ -1,0 +1,149 @@
+"""Function summaries: each function is interpreted once, callers put their own values in. Cycles are cut."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from backendgen.audit.flow.spec import FlowRule, Sink, looks_like_sql
+from backendgen.audit.flow.types import Types
+from backendgen.audit.flow.values import NOTHING, Origin, Taint, Value, resolved
+from backendgen.code.symbols import Class, Function, Module, Symbols, Variable
+from backendgen.findings.finding import Location, Step
+
+MAX_CALLS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A sink that a value reaches: `value` with its taints; `unproven` while only a caller knows whether it is SQL."""
+
+    rule: FlowRule
+    location: Location
+    sink: str
+    symbol: str
+    value: Value = field(compare=False)
+    unproven: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What calling a function does, in terms of its parameters.
+
+    `cleared` are the parameters that it refuses unless they are harmless; `effects` the attributes that it sets on them.
+    """
+
+    returns: Value = NOTHING
+    reached: tuple[Reached, ...] = ()
+    cleared: Mapping[Origin, frozenset[str]] = field(default_factory=dict)
+    effects: Mapping[tuple[str, str], Value] = field(default_factory=dict)
+
+
+EMPTY = Summary()
+
+
+class Engine:
+    """One run over a project. `hits` are the sinks that a source reaches; `judged` whether lines' arguments are harmless."""
+
+    def __init__(self, symbols: Symbols, rules: Iterable[FlowRule]) -> None:
+        self.symbols = symbols
+        self.types = Types(symbols)
+        self.rules = tuple(rules)
+        self.sinks_by_name: dict[str, list[tuple[FlowRule, Sink]]] = {}
+        self.sinks_by_method: dict[str, list[tuple[FlowRule, Sink]]] = {}
+        self.sanitisers: dict[str, frozenset[str]] = {}
+        for rule in self.rules:
+            for sink in rule.sinks:
+                for name in sink.calls:
+                    self.sinks_by_name.setdefault(name, []).append((rule, sink))
+                for name in sink.methods:
+                    self.sinks_by_method.setdefault(name, []).append((rule, sink))
+            for name in rule.sanitisers:
+                self.sanitisers[name] = self.sanitisers.get(name, frozenset()) | {rule.kind}
+        self.hits: dict[tuple[str, Location], list[tuple[Taint, Reached]]] = {}
+        self.judged: dict[tuple[str, str, int], bool] = {}
+        self.built: dict[tuple[str, int], bool] = {}
+        self._summaries: dict[int, Summary] = {}
+        self._variables: dict[int, Value] = {}
+        self._depth = 0
+
+    def summary(self, function: Function) -> Summary:
+        """Return a function's summary, made when it is first asked for; an empty one for a cycle or too deep a chain."""
+        key = id(function.node)
+        if key not in self._summaries:
+            if self._depth > MAX_CALLS:
+                return EMPTY
+            self._summaries[key] = EMPTY
+            self._depth += 1
+            try:
+                from backendgen.audit.flow.frame import Frame
+
+                self._summaries[key] = Frame(self, function.module, function).summarised()
+            finally:
+                self._depth -= 1
+        return self._summaries[key]
+
+    def variable(self, variable: Variable) -> Value:
+        """Return what is known of a module's or class's variable."""
+        key = id(variable.value)
+        if key not in self._variables:
+            self._variables[key] = NOTHING
+            kind = self.types.of(variable.annotation, variable.module) if variable.annotation is not None else None
+            if variable.scope is None and self._depth <= MAX_CALLS:
+                from backendgen.audit.flow.frame import Frame
+
+                value = Frame(self, variable.module, None).evaluate(variable.value)
+                self._variables[key] = value if kind is None or value.kind is not None else Value(kind=kind.kind)
+        return self._variables[key]
+
+    def reach(self, reached: Reached) -> Reached | None:
+        """Note a hit for each source that reaches a sink; return what is left for callers to decide."""
+        kind = reached.rule.kind
+        live = [taint for taint in reached.value.taints if kind not in taint.safe]
+        left = tuple(taint for taint in live if taint.origin.kind == "parameter")
+        if not reached.unproven:
+            for taint in live:
+                if taint.origin.kind != "parameter":
+                    known = self.hits.setdefault((reached.rule.rule.id, reached.location), [])
+                    if all(taint.origin != other.origin for other, _ in known):
+                        known.append((taint, reached))
+        if not left:
+            return None
+        value = Value(left, text=reached.value.text, whole=reached.value.whole)
+        return Reached(reached.rule, reached.location, reached.sink, reached.symbol, value, reached.unproven)
+
+    def called(self, reached: Reached, given: Mapping[str, Value], step: Step | None) -> Reached | None:
+        """A callee's sink as its caller sees it."""
+        from backendgen.audit.flow.frame import walked
+
+        def resolve(origin: Origin) -> Value:
+            return walked(self, given.get(origin.name, NOTHING), origin.path)
+
+        taints = resolved(reached.value.taints, resolve, step)
+        if not taints:
+            return None
+        whole = reached.value.whole
+        argument = resolve(whole) if whole is not None and whole.kind == "parameter" else None
+        text = argument.text if argument is not None else reached.value.text
+        unproven = reached.unproven and not looks_like_sql(text)
+        outer = argument.whole if argument is not None else None
+        if unproven and outer is None:
+            return None
+        value = Value(taints, text=text, whole=outer)
+        return self.reach(Reached(reached.rule, reached.location, reached.sink, reached.symbol, value, unproven))
+
+    def judge(self, rule_id: str, path: str, node: ast.expr, harmless: bool) -> None:
+        """Remember whether all that was seen at a line is harmless."""
+        key = (rule_id, path, node.lineno)
+        self.judged[key] = self.judged.get(key, True) and harmless
+
+    def owner(self, value: Value) -> Class | None:
+        """The project's class that a value is an instance of."""
+        return value.kind if isinstance(value.kind, Class) else None
+
+    def module_frame(self, module: Module) -> None:
+        """Interpret a module's own statements: scripts have sinks too."""
+        from backendgen.audit.flow.frame import Frame
+
+        Frame(self, module, None).run(module.file.tree.body)

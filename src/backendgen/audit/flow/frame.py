@@ -1,0 +1,377 @@
+"""Interpreting one function over abstract values: its statements, and what they do to names."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from backendgen.audit.flow.engine import Engine, Reached, Summary
+from backendgen.audit.flow.expressions import EVALUATE, attribute, element, entry
+from backendgen.audit.flow.guards import refine
+from backendgen.audit.flow.values import (
+    HARMLESS, MAX_ITEMS, NOTHING, UNKNOWN, Origin, Value, carrying, concatenated, join, join_all, tainted,
+)  # fmt: skip
+from backendgen.code.symbols import Function, Module
+
+Cleared = dict[Origin, frozenset[str]]
+MAX_LOOPS = 2
+
+
+class Frame:
+    """The state while a function's body is interpreted. `cleared`: origins that the way to here proves harmless."""
+
+    def __init__(self, engine: Engine, module: Module, function: Function | None) -> None:
+        self.engine = engine
+        self.module = module
+        self.function = function
+        self.names: dict[str, Value] = {}
+        self.cleared: Cleared = {}
+        self.returned: list[Value] = []
+        self.exits: list[Cleared] = []
+        self.reached: list[Reached] = []
+        self.effects: dict[tuple[str, str], Value] = {}
+        self.loops = 0
+
+    @property
+    def path(self) -> str:
+        """The file's path."""
+        return self.module.file.path
+
+    def summarised(self) -> Summary:
+        """Interpret the whole function with its parameters as origins."""
+        function = self.function
+        assert function is not None
+        for parameter in function.parameters:
+            self.names[parameter.arg] = self._parameter(parameter)
+        for rest in (function.node.args.vararg, function.node.args.kwarg):
+            if rest is not None:
+                self.names[rest.arg] = tainted(Origin("parameter", rest.arg))
+        if self.run(function.node.body):
+            self.exits.append(self.cleared)
+        cleared = _common(self.exits)
+        kept = {origin: kinds for origin, kinds in cleared.items() if origin.kind == "parameter"}
+        return Summary(join_all(self.returned), tuple(dict.fromkeys(self.reached)), kept, self.effects)
+
+    def _parameter(self, parameter: ast.arg) -> Value:
+        function = self.function
+        assert function is not None
+        origin = Origin("parameter", parameter.arg)
+        if (
+            function.owner is not None
+            and parameter is next(iter(function.parameters), None)
+            and not _is_static(function)
+        ):
+            return tainted(origin, kind=function.owner)
+        found = self.engine.types.of(parameter.annotation, self.module)
+        if found.harmless:
+            return HARMLESS
+        value = tainted(origin, kind=found.kind)
+        if found.element is not None:
+            inner = HARMLESS if found.element.harmless else tainted(origin.at("[]"), kind=found.element.kind)
+            return replace(value, items={"[]": inner})
+        return value
+
+    # -- values -----------------------------------------------------------------------------------------------------
+
+    def evaluate(self, node: ast.expr) -> Value:
+        """Return what is known of an expression."""
+        rule = EVALUATE.get(type(node))
+        return NOTHING if rule is None else self.filtered(rule(self, node))
+
+    def filtered(self, value: Value) -> Value:
+        """Drop the taints that the way to here has proved harmless."""
+        if not self.cleared or not value.taints:
+            return value
+        kept, changed = [], False
+        for taint in value.taints:
+            kinds = _kinds(self.cleared, taint.origin)
+            if kinds:
+                changed = True
+                if "*" in kinds:
+                    continue
+                taint = replace(taint, safe=taint.safe | kinds)
+            kept.append(taint)
+        if not changed:
+            return value
+        if not kept and value.kind is None and not value.items:
+            return HARMLESS
+        return replace(value, taints=tuple(kept), whole=value.whole if kept else None)
+
+    def clear(self, value: Value, kinds: frozenset[str]) -> None:
+        """From here on, what this value derives from is harmless to these kinds of sinks."""
+        for taint in value.taints:
+            self.cleared[taint.origin] = self.cleared.get(taint.origin, frozenset()) | kinds
+
+    # -- statements -------------------------------------------------------------------------------------------------
+
+    def run(self, body: list[ast.stmt]) -> bool:
+        """Interpret statements in order. False when none gets to the end of them."""
+        for statement in body:
+            rule = EXECUTE.get(type(statement))
+            if rule is not None and not rule(self, statement):
+                return False
+        return True
+
+    def branch(self, body: list[ast.stmt], test: ast.expr | None = None, outcome: bool = True) -> tuple[Any, bool]:
+        """Interpret statements on a copy of the state; return that state and whether they get to their end."""
+        before = self.names, self.cleared
+        self.names, self.cleared = dict(self.names), dict(self.cleared)
+        if test is not None:
+            refine(self, test, outcome)
+        through = self.run(body)
+        after = self.names, self.cleared
+        self.names, self.cleared = before
+        return after, through
+
+    def meet(self, states: list[Any]) -> None:
+        """Go on from where several ways meet."""
+        if not states:
+            return
+        names, cleared = states[0]
+        for other, also in states[1:]:
+            if other is not names:
+                names = {name: join(names[name], other[name]) if name in names and name in other
+                         else names.get(name) or other[name] for name in {**names, **other}}  # fmt: skip
+            cleared = _common([cleared, also])
+        self.names, self.cleared = dict(names), dict(cleared)
+
+    def assign(self, target: ast.expr, value: Value) -> None:
+        """Bind a value to a name, an attribute, an entry, or several by unpacking."""
+        if isinstance(target, ast.Name):
+            self.names[target.id] = value
+        elif isinstance(target, ast.Tuple | ast.List):
+            for index, part in enumerate(target.elts):
+                inner = part.value if isinstance(part, ast.Starred) else part
+                self.assign(
+                    inner,
+                    entry(self, value, index)
+                    if value.items and not isinstance(part, ast.Starred)
+                    else element(self, value),
+                )
+        elif isinstance(target, ast.Attribute):
+            self._set(target.value, target.attr, value, is_attribute=True)
+        elif isinstance(target, ast.Subscript):
+            key = self.evaluate(target.slice).const
+            self._set(target.value, key if _is_key(key) else UNKNOWN, value, is_attribute=False)
+
+    def _set(self, holder: ast.expr, key: Any, value: Value, *, is_attribute: bool) -> None:
+        if not isinstance(holder, ast.Name):
+            return
+        known = self.names.get(holder.id)
+        if known is None:
+            return
+        if is_attribute and known.whole is not None and known.whole.kind == "parameter" and not known.whole.path:
+            name = (known.whole.name, str(key))
+            self.effects[name] = join(self.effects[name], value) if name in self.effects else value
+        if key is UNKNOWN:
+            self.names[holder.id] = carrying(known, value)
+        elif len(known.items or {}) < MAX_ITEMS:
+            self.names[holder.id] = replace(known, items={**(known.items or {}), key: value}, const=UNKNOWN)
+
+    def loop(self, body: list[ast.stmt], orelse: list[ast.stmt], bind: Callable[[], None] | None) -> bool:
+        """Interpret a loop's body as often as it takes for values to come round, and also not at all."""
+        for _ in range(2 if self.loops < MAX_LOOPS else 1):
+            self.loops += 1
+            if bind is not None:
+                bind()
+            state, through = self.branch(body)
+            self.meet([(self.names, self.cleared), state] if through else [(self.names, self.cleared)])
+            if not through:
+                self.names = {**state[0], **self.names}
+            self.loops -= 1
+        return self.run(orelse) if orelse else True
+
+
+def _return(frame: Frame, node: ast.Return) -> bool:
+    frame.returned.append(frame.evaluate(node.value) if node.value is not None else NOTHING)
+    frame.exits.append(frame.cleared)
+    return False
+
+
+def _raise(frame: Frame, node: ast.Raise) -> bool:
+    if node.exc is not None:
+        frame.evaluate(node.exc)
+    return False
+
+
+def _expression(frame: Frame, node: ast.Expr) -> bool:
+    frame.evaluate(node.value)
+    return True
+
+
+def _assign(frame: Frame, node: ast.Assign) -> bool:
+    value = frame.evaluate(node.value)
+    for target in node.targets:
+        frame.assign(target, value)
+    return True
+
+
+def _annotated(frame: Frame, node: ast.AnnAssign) -> bool:
+    if node.value is not None:
+        value = frame.evaluate(node.value)
+        found = frame.engine.types.of(node.annotation, frame.module)
+        if found.kind is not None and value.kind is None and not found.harmless:
+            value = replace(value, kind=found.kind)
+        frame.assign(node.target, value)
+    return True
+
+
+def _augmented(frame: Frame, node: ast.AugAssign) -> bool:
+    before, added = frame.evaluate(_load(node.target)), frame.evaluate(node.value)
+    if isinstance(node.op, ast.Add) and before.items is None:
+        value = concatenated([before, added])
+        frame.engine.built.setdefault((frame.path, node.lineno), False)
+    else:
+        value = carrying(before, added)
+    frame.assign(node.target, value)
+    return True
+
+
+def _if(frame: Frame, node: ast.If) -> bool:
+    test = frame.evaluate(node.test).const
+    ways = [(node.body, True), (node.orelse, False)]
+    if test is not UNKNOWN:
+        ways = [way for way in ways if way[1] == bool(test)]
+    ends = [frame.branch(body, node.test, outcome) for body, outcome in ways]
+    frame.meet([state for state, through in ends if through])
+    return any(through for _, through in ends)
+
+
+def _for(frame: Frame, node: ast.For | ast.AsyncFor) -> bool:
+    each = element(frame, frame.evaluate(node.iter))
+    return frame.loop(node.body, node.orelse, lambda: frame.assign(node.target, each))
+
+
+def _while(frame: Frame, node: ast.While) -> bool:
+    if frame.evaluate(node.test).const in (False, 0):
+        return True
+    frame.loop(node.body, node.orelse, None)
+    return True
+
+
+def _with(frame: Frame, node: ast.With | ast.AsyncWith) -> bool:
+    for item in node.items:
+        value = frame.evaluate(item.context_expr)
+        if item.optional_vars is not None:
+            frame.assign(item.optional_vars, value)
+    return frame.run(node.body)
+
+
+def _try(frame: Frame, node: ast.Try) -> bool:
+    before = dict(frame.names), dict(frame.cleared)
+    state, through = frame.branch(node.body)
+    ends = []
+    if through:
+        frame.meet([state])
+        if not node.orelse or frame.run(node.orelse):
+            ends.append((frame.names, frame.cleared))
+    frame.meet([before, (state[0], before[1])])
+    for handler in node.handlers:
+        after, out = frame.branch(handler.body)
+        if out:
+            ends.append(after)
+    frame.meet(ends)
+    return (frame.run(node.finalbody) if node.finalbody else True) and bool(ends)
+
+
+def _match(frame: Frame, node: ast.Match) -> bool:
+    subject = frame.evaluate(node.subject)
+    ends = []
+    exhaustive = False
+    for case in node.cases:
+        values = _literals(case.pattern)
+        if subject.const is not UNKNOWN and values is not None and subject.const not in values:
+            continue
+        before = frame.cleared
+        if values is not None:
+            frame.cleared = dict(before)
+            frame.clear(subject, frozenset({"*"}))
+        for name in (each for each in ast.walk(case.pattern) if isinstance(each, ast.MatchAs) and each.name):
+            frame.names[str(name.name)] = carrying(NOTHING, subject)
+        state, through = frame.branch(case.body)
+        frame.cleared = before
+        if through:
+            ends.append(state)
+        exhaustive = exhaustive or (
+            isinstance(case.pattern, ast.MatchAs) and case.pattern.pattern is None and case.guard is None
+        )
+        if subject.const is not UNKNOWN and values is not None and case.guard is None:
+            exhaustive = True
+            break
+    if not exhaustive:
+        ends.append((frame.names, frame.cleared))
+    frame.meet(ends)
+    return bool(ends)
+
+
+def _assert(frame: Frame, node: ast.Assert) -> bool:
+    frame.evaluate(node.test)
+    refine(frame, node.test, True)
+    return True
+
+
+def _leave(frame: Frame, node: ast.stmt) -> bool:
+    return False
+
+
+def _literals(pattern: ast.pattern) -> list[Any] | None:
+    """The constants that a pattern stands for, or None when it is another kind of pattern."""
+    if isinstance(pattern, ast.MatchValue) and isinstance(pattern.value, ast.Constant):
+        return [pattern.value.value]
+    if isinstance(pattern, ast.MatchSingleton):
+        return [pattern.value]
+    if isinstance(pattern, ast.MatchOr):
+        found = [_literals(each) for each in pattern.patterns]
+        return None if any(each is None for each in found) else [value for each in found for value in each or ()]
+    return None
+
+
+def _load(target: ast.expr) -> ast.expr:
+    return target
+
+
+def _is_key(key: Any) -> bool:
+    return isinstance(key, str | int | bool | float | type(None))
+
+
+def _is_static(function: Function) -> bool:
+    return any(isinstance(each, ast.Name) and each.id == "staticmethod" for each in function.node.decorator_list)
+
+
+def _kinds(cleared: Mapping[Origin, frozenset[str]], origin: Origin) -> frozenset[str]:
+    """What an origin, or the whole that it is a part of, has been cleared of."""
+    found = cleared.get(origin, frozenset())
+    for length in range(len(origin.path)):
+        found |= cleared.get(Origin(origin.kind, origin.name, origin.path[:length]), frozenset())
+    return found
+
+
+def _common(states: list[Cleared]) -> Cleared:
+    """What is cleared on every way."""
+    if not states:
+        return {}
+    first, *rest = states
+    common = {}
+    for origin, kinds in first.items():
+        for other in rest:
+            kinds &= other.get(origin, frozenset())
+        if kinds:
+            common[origin] = kinds
+    return common
+
+
+def walked(engine: Engine, value: Value, path: tuple[str, ...]) -> Value:
+    """Return the part of a value at a path of attributes and entries."""
+    for part in path:
+        value = attribute(engine, value, part)
+    return value
+
+
+EXECUTE: dict[type[ast.stmt], Callable[[Frame, Any], bool]] = {
+    ast.Return: _return, ast.Raise: _raise, ast.Expr: _expression, ast.Assign: _assign, ast.AnnAssign: _annotated,
+    ast.AugAssign: _augmented, ast.If: _if, ast.For: _for, ast.AsyncFor: _for, ast.While: _while, ast.With: _with,
+    ast.AsyncWith: _with, ast.Try: _try, ast.TryStar: _try, ast.Match: _match, ast.Assert: _assert, ast.Break: _leave,
+    ast.Continue: _leave,
+}  # fmt: skip

@@ -1,0 +1,121 @@
+"""Guards, recognised by what they prove: membership in constants, types, patterns, containment of paths."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from backendgen.audit.flow.libraries import NUMBERS_AND_SUCH
+from backendgen.audit.flow.values import UNKNOWN, Value, constant
+from backendgen.code.symbols import Class, External
+
+if TYPE_CHECKING:
+    from backendgen.audit.flow.frame import Frame
+
+ALL = frozenset({"*"})
+TEXT_TESTS = frozenset({"isdigit", "isdecimal", "isnumeric", "isalnum", "isalpha", "isidentifier"})
+HOSTS = frozenset({"hostname", "netloc", "host", "scheme_and_host"})
+
+
+def refine(frame: Frame, test: ast.expr, outcome: bool) -> None:
+    """Note what a test's outcome proves on the way that it opens."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        refine(frame, test.operand, not outcome)
+    elif isinstance(test, ast.BoolOp):
+        if isinstance(test.op, ast.And) == outcome:
+            for part in test.values:
+                refine(frame, part, outcome)
+    elif isinstance(test, ast.Compare) and len(test.ops) == 1:
+        _comparison(frame, test, outcome)
+    elif isinstance(test, ast.NamedExpr):
+        refine(frame, test.value, outcome)
+    elif isinstance(test, ast.Call) and outcome:
+        _call(frame, test)
+
+
+def _comparison(frame: Frame, test: ast.Compare, outcome: bool) -> None:
+    operator, left, right = test.ops[0], test.left, test.comparators[0]
+    if isinstance(operator, ast.In | ast.NotIn):
+        if isinstance(operator, ast.In) == outcome:
+            if is_allow_list(frame.evaluate(right)):
+                _allow(frame, left)
+        else:
+            _absent(frame, left, right)
+    elif isinstance(operator, ast.Eq | ast.NotEq | ast.Is | ast.IsNot):
+        if isinstance(operator, ast.Eq | ast.Is) != outcome:
+            return
+        for side, other in ((left, right), (right, left)):
+            known = frame.evaluate(other)
+            if known.const is not UNKNOWN and not isinstance(side, ast.Constant):
+                _allow(frame, side)
+                if isinstance(side, ast.Name):
+                    frame.names[side.id] = constant(known.const)
+    call = left if isinstance(left, ast.Call) else None
+    if call is not None and isinstance(right, ast.Constant) and right.value is None:
+        is_something = isinstance(operator, ast.IsNot | ast.NotEq) == outcome
+        if is_something:
+            _call(frame, call)
+
+
+def is_allow_list(container: Value) -> bool:
+    """Is this a collection that the program fixes: constants, or the keys of a dictionary that it writes?"""
+    if isinstance(container.const, str):
+        return False
+    if container.const is not UNKNOWN:
+        return isinstance(container.const, tuple | list | frozenset | set | dict)
+    if container.items is not None and not container.taints:
+        return "[]" not in container.items
+    return isinstance(container.kind, Class) and not container.taints
+
+
+def _allow(frame: Frame, node: ast.expr) -> None:
+    """The value is one of some that the program fixes. A URL's host being so makes the URL harmless to URL sinks."""
+    value = frame.evaluate(node)
+    if isinstance(node, ast.Attribute) and node.attr in HOSTS:
+        frame.clear(frame.evaluate(node.value), frozenset({"url"}))
+    elif isinstance(node, ast.Attribute | ast.Name | ast.Subscript | ast.Call):
+        frame.clear(value, ALL)
+
+
+def _absent(frame: Frame, left: ast.expr, right: ast.expr) -> None:
+    """`".." in name` is false: relative paths stay where they are, absolute ones do not (`os.path.join` lets them win)."""
+    if isinstance(left, ast.Constant) and left.value in ("/", "\\"):
+        frame.clear(frame.evaluate(right), frozenset({"path"}))
+
+
+def _call(frame: Frame, call: ast.Call) -> None:
+    if not isinstance(call.func, ast.Attribute | ast.Name):
+        return
+    target = frame.engine.symbols.value(call.func, frame.module, frame.function)
+    name = target.name if isinstance(target, External) else ""
+    if name == "isinstance" and len(call.args) == 2:
+        kinds = call.args[1].elts if isinstance(call.args[1], ast.Tuple) else [call.args[1]]
+        found = [frame.engine.symbols.value(kind, frame.module, frame.function) for kind in kinds]
+        if all(isinstance(kind, External) and kind.name in NUMBERS_AND_SUCH for kind in found):
+            frame.clear(frame.evaluate(call.args[0]), ALL)
+    elif name in ("re.fullmatch", "re.match") and len(call.args) >= 2:
+        pattern = frame.evaluate(call.args[0]).const
+        if isinstance(pattern, str) and is_strict(pattern, whole=name == "re.fullmatch"):
+            frame.clear(frame.evaluate(call.args[1]), ALL)
+    elif isinstance(call.func, ast.Attribute):
+        _method(frame, call, call.func)
+
+
+def _method(frame: Frame, call: ast.Call, function: ast.Attribute) -> None:
+    if function.attr in TEXT_TESTS:
+        frame.clear(frame.evaluate(function.value), ALL)
+    elif function.attr in ("fullmatch", "match") and call.args:
+        compiled = frame.evaluate(function.value)
+        if isinstance(compiled.const, str) and is_strict(compiled.const, whole=function.attr == "fullmatch"):
+            frame.clear(frame.evaluate(call.args[0]), ALL)
+    elif function.attr in ("is_relative_to", "startswith"):
+        value = frame.evaluate(function.value)
+        if value.taints and all("resolved" in taint.safe for taint in value.taints):
+            frame.clear(value, frozenset({"path"}))
+
+
+def is_strict(pattern: str, *, whole: bool) -> bool:
+    """Does a regular expression hold the whole text, and let no arbitrary characters through?"""
+    ended = whole or pattern.endswith(("$", r"\Z", r"\z"))
+    wide = any(part in pattern for part in (".*", ".+", r"\S", r"[^", ".{"))
+    return ended and not wide

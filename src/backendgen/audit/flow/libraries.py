@@ -1,0 +1,90 @@
+"""What the engine knows of libraries: which types calls return, what passes text on, what a request holds."""
+
+from __future__ import annotations
+
+from backendgen.code.symbols import External
+
+REQUESTS = frozenset({
+    "fastapi.Request", "fastapi.requests.Request", "starlette.requests.Request", "fastapi.WebSocket",
+    "starlette.websockets.WebSocket", "starlette.requests.HTTPConnection", "fastapi.requests.HTTPConnection",
+})  # fmt: skip
+REQUEST_PARTS = {
+    "query_params": "the query string", "headers": "the headers", "cookies": "the cookies", "path_params": "the path",
+    "json": "the body", "body": "the body", "form": "the form", "stream": "the body", "receive_text": "the message",
+    "receive_json": "the message", "receive_bytes": "the message", "iter_text": "the message", "iter_json": "the message",
+}  # fmt: skip
+UPLOADS = frozenset({"fastapi.UploadFile", "starlette.datastructures.UploadFile", "fastapi.datastructures.UploadFile"})
+
+RETURNS = {
+    "sqlite3.connect": "sqlite3.Connection",
+    "sqlite3.Connection.cursor": "sqlite3.Cursor",
+    "sqlite3.Connection.execute": "sqlite3.Cursor",
+    "psycopg.connect": "psycopg.Connection",
+    "psycopg.Connection.connect": "psycopg.Connection",
+    "psycopg.AsyncConnection.connect": "psycopg.AsyncConnection",
+    "psycopg.Connection.cursor": "psycopg.Cursor",
+    "psycopg.AsyncConnection.cursor": "psycopg.AsyncCursor",
+    "psycopg2.connect": "psycopg2.extensions.connection",
+    "psycopg2.extensions.connection.cursor": "psycopg2.extensions.cursor",
+    "asyncpg.connect": "asyncpg.Connection",
+    "aiosqlite.connect": "aiosqlite.Connection",
+    "aiosqlite.Connection.cursor": "aiosqlite.Cursor",
+    "pymysql.connect": "pymysql.connections.Connection",
+    "pymysql.connections.Connection.cursor": "pymysql.cursors.Cursor",
+    "sqlalchemy.create_engine": "sqlalchemy.engine.Engine",
+    "sqlalchemy.engine.Engine.connect": "sqlalchemy.engine.Connection",
+    "sqlalchemy.engine.Engine.begin": "sqlalchemy.engine.Connection",
+    "sqlalchemy.orm.Session": "sqlalchemy.orm.Session",
+    "sqlmodel.Session": "sqlmodel.Session",
+    "httpx.Client": "httpx.Client",
+    "httpx.AsyncClient": "httpx.AsyncClient",
+    "requests.Session": "requests.Session",
+    "requests.session": "requests.Session",
+    "aiohttp.ClientSession": "aiohttp.ClientSession",
+    "pathlib.Path": "pathlib.Path",
+}
+
+NUMBERS_AND_SUCH = frozenset({
+    "int", "float", "bool", "complex", "bytes", "decimal.Decimal", "uuid.UUID", "datetime.datetime", "datetime.date", "datetime.time",
+    "datetime.timedelta", "ipaddress.IPv4Address", "ipaddress.IPv6Address", "ipaddress.ip_address", "pydantic.UUID1", "pydantic.UUID4",
+    "pydantic.UUID3", "pydantic.UUID5", "pydantic.PositiveInt", "pydantic.NonNegativeInt", "pydantic.conint", "pydantic.PositiveFloat",
+    "pydantic.AwareDatetime", "pydantic.NaiveDatetime", "pydantic.IPvAnyAddress", "pydantic.UUID7", "pydantic.StrictInt", "pydantic.StrictBool",
+    "pydantic.PastDate", "pydantic.FutureDate", "pydantic.PastDatetime", "pydantic.FutureDatetime", "typing.Literal", "typing_extensions.Literal",
+})  # fmt: skip
+VALIDATING = NUMBERS_AND_SUCH - {"bytes", "bool", "typing.Literal", "typing_extensions.Literal"}
+NEUTRAL = frozenset(
+    {
+        "len",
+        "bool",
+        "hash",
+        "id",
+        "isinstance",
+        "issubclass",
+        "callable",
+        "ord",
+        "sum",
+        "round",
+        "abs",
+        "range",
+        "hasattr",
+        "type",
+    }
+)
+PASSES_ON = (
+    "str", "repr", "format", "bytes", "bytearray", "list", "tuple", "set", "frozenset", "dict", "sorted", "reversed", "iter", "next",
+    "enumerate", "zip", "map", "filter", "min", "max", "getattr", "vars", "ascii",
+    "json.", "base64.", "urllib.parse.", "os.path.", "os.fspath", "pathlib.", "html.", "codecs.", "itertools.", "copy.", "textwrap.",
+    "string.", "io.", "collections.", "posixpath.", "ntpath.", "functools.reduce", "re.sub", "typing.cast", "orjson.", "ujson.",
+    "binascii.", "unicodedata.", "operator.", "fastapi.encoders.", "dataclasses.",
+)  # fmt: skip
+
+
+def returned(name: str) -> External | None:
+    """The type that calling an outside function returns, when it is known."""
+    kind = RETURNS.get(name)
+    return External(kind) if kind else None
+
+
+def passes_on(name: str) -> bool:
+    """Does the result hold what is given?"""
+    return any(name.startswith(known) if known.endswith(".") else name == known for known in PASSES_ON)

@@ -1,0 +1,132 @@
+"""Types as annotations write them: harmless ones, classes of the project, outside classes, and lists of these."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from backendgen.audit.flow.libraries import NUMBERS_AND_SUCH
+from backendgen.code.symbols import Class, External, Module, Symbols, Variable
+
+WRAPPERS = frozenset(
+    {"Optional", "Annotated", "Final", "ClassVar", "Required", "NotRequired", "Mapped", "Awaitable", "Secret"}
+)
+CONTAINERS = frozenset({"list", "List", "Sequence", "set", "Set", "frozenset", "Iterable", "Iterator", "tuple", "AsyncIterator",
+                        "Generator", "AsyncGenerator", "Collection", "conlist"})  # fmt: skip
+MAX_DEPTH = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """What an annotation says. `harmless`: a number, date, UUID, enumeration; `element` the type of a container's entries."""
+
+    harmless: bool = False
+    kind: Class | External | None = None
+    element: Type | None = None
+
+
+ANYTHING = Type()
+
+
+class Types:
+    """Reads annotations, each once."""
+
+    def __init__(self, symbols: Symbols) -> None:
+        self.symbols = symbols
+        self._known: dict[int, tuple[ast.expr, Type]] = {}
+
+    def of(self, annotation: ast.expr | None, module: Module, depth: int = 0) -> Type:
+        """Return what an annotation says; ANYTHING when that is not known."""
+        if annotation is None or depth > MAX_DEPTH:
+            return ANYTHING
+        key = id(annotation)
+        if key not in self._known:
+            self._known[key] = (annotation, self._read(annotation, module, depth))
+        return self._known[key][1]
+
+    def _read(self, node: ast.expr, module: Module, depth: int) -> Type:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            try:
+                return self._read(ast.parse(node.value, mode="eval").body, module, depth + 1)
+            except (SyntaxError, ValueError):
+                return ANYTHING
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+            return _either([self.of(side, module, depth + 1) for side in (node.left, node.right) if not _is_none(side)])
+        if isinstance(node, ast.Subscript):
+            return self._subscript(node, module, depth)
+        target = self.symbols.resolve(node, module) if isinstance(node, ast.Name | ast.Attribute) else None
+        if isinstance(target, Variable):
+            if isinstance(target.value, ast.Call):
+                return self._made(target, depth)
+            return self.of(target.value, target.module, depth + 1)
+        if isinstance(target, External):
+            return Type(target.name in NUMBERS_AND_SUCH, target)
+        if isinstance(target, Class):
+            return Type(self._is_enumeration(target), target)
+        return ANYTHING
+
+    def _made(self, variable: Variable, depth: int) -> Type:
+        """`UserId = NewType("UserId", int)`."""
+        call = variable.value
+        if isinstance(call, ast.Call) and len(call.args) == 2:
+            maker = self.symbols.value(call.func, variable.module)
+            if isinstance(maker, External) and maker.name == "typing.NewType":
+                return self.of(call.args[1], variable.module, depth + 1)
+        return ANYTHING
+
+    def _subscript(self, node: ast.Subscript, module: Module, depth: int) -> Type:
+        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        outer = self.symbols.value(node.value, module)
+        name = outer.name if isinstance(outer, External) else ""
+        last = name.rpartition(".")[2]
+        if name in NUMBERS_AND_SUCH:
+            return Type(harmless=True)
+        if last == "Annotated":
+            return self._annotated(parts, module, depth)
+        if last in WRAPPERS:
+            return self.of(parts[0], module, depth + 1)
+        if last == "Union":
+            return _either([self.of(part, module, depth + 1) for part in parts if not _is_none(part)])
+        if last in CONTAINERS:
+            return Type(element=self.of(parts[0], module, depth + 1))
+        if isinstance(outer, Class):
+            return Type(kind=outer)
+        return Type(kind=outer) if isinstance(outer, External) else ANYTHING
+
+    def _annotated(self, parts: list[ast.expr], module: Module, depth: int) -> Type:
+        """`Annotated[str, Query(pattern="^[a-z]+$")]`: what a pattern lets through is harmless."""
+        if any(is_constrained(part) for part in parts[1:]):
+            return Type(harmless=True)
+        return self.of(parts[0], module, depth + 1)
+
+    def _is_enumeration(self, owner: Class) -> bool:
+        return any(
+            base.rpartition(".")[2] in ("Enum", "IntEnum", "StrEnum", "Flag") for base in self.symbols.bases(owner)
+        )
+
+
+def is_constrained(node: ast.expr | None) -> bool:
+    """`Query(pattern="^(asc|desc)$")`: an anchored pattern that lets no arbitrary text through."""
+    if not isinstance(node, ast.Call):
+        return False
+    for keyword in node.keywords:
+        if keyword.arg in ("pattern", "regex") and isinstance(keyword.value, ast.Constant):
+            pattern = str(keyword.value.value)
+            return pattern.startswith("^") and pattern.endswith("$") and ".*" not in pattern and ".+" not in pattern
+    return False
+
+
+def _either(types: list[Type]) -> Type:
+    if not types:
+        return ANYTHING
+    if all(one.harmless for one in types):
+        return Type(harmless=True)
+    return next((one for one in types if not one.harmless), ANYTHING) if len(types) == 1 else _mixed(types)
+
+
+def _mixed(types: list[Type]) -> Type:
+    return next((one for one in types if isinstance(one.kind, Class) and not one.harmless), ANYTHING)
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None

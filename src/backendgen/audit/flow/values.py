@@ -1,0 +1,234 @@
+"""Abstract values: what is known of a value without running the program.
+
+A value may be a constant, a text with holes, a container by key, an instance of a class; and it may carry taints, each from
+an origin: a source (part of a request) or, inside a function's summary, a parameter whose value only the caller knows.
+Values are never changed after they are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from backendgen.code.symbols import Class, External, Function
+from backendgen.findings.finding import Location, Step
+
+HOLE: Final = "\0"  # stands in a text for a part that is not known
+MAX_TEXT = 2_000
+MAX_TAINTS = 12
+MAX_PATH = 3
+MAX_ITEMS = 64
+MAX_STEPS = 12
+MAX_DEPTH = 4
+
+
+class _Unknown:
+    """The absence of a constant; None is a constant."""
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN: Final = _Unknown()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a taint comes from: `kind` is `parameter` (then `name` is its index) or a source's, such as `request`."""
+
+    kind: str
+    name: str
+    path: tuple[str, ...] = ()
+
+    def at(self, part: str) -> Origin:
+        """The origin of an attribute or entry of this one."""
+        return self if len(self.path) >= MAX_PATH else Origin(self.kind, self.name, (*self.path, part))
+
+
+@dataclass(frozen=True, slots=True)
+class Taint:
+    """That a value derives from an origin; `safe` are the kinds of sinks that it cannot harm any more."""
+
+    origin: Origin
+    steps: tuple[Step, ...] = ()
+    safe: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """What is known of a value.
+
+    `text` is a string with HOLE for unknown parts; `items` are entries or attributes by name; `kind` is the class that it is
+    an instance of; `function` what calling it calls; `whole` the origin that this value is, not merely derives from.
+    """
+
+    taints: tuple[Taint, ...] = ()
+    const: Any = UNKNOWN
+    text: str | None = None
+    items: Mapping[Any, Value] | None = None
+    kind: Class | External | None = None
+    function: Function | None = None
+    whole: Origin | None = None
+    bound: Value | None = field(default=None, repr=False)
+
+    @property
+    def is_constant(self) -> bool:
+        """Is everything about it known?"""
+        if self.const is not UNKNOWN:
+            return True
+        return self.items is not None and not self.taints and all(each.is_constant for each in self.items.values())
+
+    @property
+    def is_harmless(self) -> bool:
+        """Known not to come from outside: a constant, or a value of a type that cannot hold an attack."""
+        return self.is_constant or self is HARMLESS or (self.text is not None and HOLE not in self.text)
+
+
+NOTHING: Final = Value()  # not known, and from no origin that is
+HARMLESS: Final = Value()  # a number, date, UUID ...: its text holds no quotes, slashes or dots that matter
+
+
+def constant(value: Any) -> Value:
+    """Return the value of a constant."""
+    return Value(const=value, text=str(value)[:MAX_TEXT] if isinstance(value, str | int | float) else None)
+
+
+def tainted(origin: Origin, steps: tuple[Step, ...] = (), kind: Class | External | None = None) -> Value:
+    """Return a value that is an origin's."""
+    return Value((Taint(origin, steps),), kind=kind, whole=origin)
+
+
+def union(*groups: Iterable[Taint]) -> tuple[Taint, ...]:
+    """Return all taints, one for each origin: safe only where all of them are, by the shortest way."""
+    merged: dict[Origin, Taint] = {}
+    for group in groups:
+        for taint in group:
+            known = merged.get(taint.origin)
+            if known is None:
+                merged[taint.origin] = taint
+            elif known is not taint:
+                steps = known.steps if len(known.steps) <= len(taint.steps) else taint.steps
+                merged[taint.origin] = Taint(taint.origin, steps, known.safe & taint.safe)
+    return tuple(merged.values())[:MAX_TAINTS]
+
+
+def join(one: Value, other: Value) -> Value:
+    """Return what is known when either may be the case."""
+    if one is other:
+        return one
+    items: dict[Any, Value] | None = None
+    if one.items is not None and other.items is not None:
+        keys = list(dict.fromkeys([*one.items, *other.items]))[:MAX_ITEMS]
+        items = {key: join(one.items.get(key, NOTHING), other.items.get(key, NOTHING)) for key in keys}
+    same = one.const is not UNKNOWN and type(one.const) is type(other.const) and one.const == other.const
+    text = one.text if one.text == other.text else _either(one.text, other.text)
+    return Value(
+        union(one.taints, other.taints), one.const if same else UNKNOWN, text, items,
+        one.kind if one.kind == other.kind else one.kind or other.kind,
+        one.function if one.function == other.function else None,
+        one.whole if one.whole == other.whole else None,
+    )  # fmt: skip
+
+
+def join_all(values: Iterable[Value]) -> Value:
+    """Return what is known when any of them may be the case."""
+    result: Value | None = None
+    for value in values:
+        result = value if result is None else join(result, value)
+    return NOTHING if result is None else result
+
+
+def _either(one: str | None, other: str | None) -> str | None:
+    """Of two texts the one that says more, marked as not all of it: what it looks like still holds."""
+    if one is None or other is None:
+        known = one if one is not None else other
+        return None if known is None else _with_hole(known)
+    return _with_hole(max(one, other, key=len))
+
+
+def _with_hole(text: str) -> str:
+    return text if HOLE in text else text + HOLE
+
+
+def carrying(value: Value, *sources: Value) -> Value:
+    """Return `value` with the taints of what it was made of."""
+    taints = union(value.taints, *(all_taints(source) for source in sources))
+    return value if taints == value.taints else replace(value, taints=taints, whole=None, const=UNKNOWN)
+
+
+def all_taints(value: Value, depth: int = 0) -> tuple[Taint, ...]:
+    """The taints of a value and of everything in it."""
+    if not value.items or depth > MAX_DEPTH:
+        return value.taints
+    return union(value.taints, *(all_taints(each, depth + 1) for each in value.items.values()))
+
+
+def concatenated(parts: Iterable[Value]) -> Value:
+    """Return the text that parts make together."""
+    text, taints, exact = "", [], True
+    for part in parts:
+        found = all_taints(part)
+        if found and not part.is_harmless:
+            taints.append(_placed(found, text))
+        known = part.text if part.text is not None else HOLE
+        exact = exact and part.const is not UNKNOWN
+        text = (text + known)[:MAX_TEXT]
+    whole: Any = text if exact and len(text) < MAX_TEXT else UNKNOWN
+    return Value(union(*taints), const=whole, text=text)
+
+
+def _placed(taints: tuple[Taint, ...], before: str) -> tuple[Taint, ...]:
+    """After a fixed host, or after anything that is not from outside, a value cannot choose where a URL leads."""
+    scheme, found, rest = before.partition("://")
+    is_host = before == "" or (bool(found) and "/" not in rest and HOLE not in scheme)
+    return taints if is_host else tuple(replace(taint, safe=taint.safe | {"url"}) for taint in taints)
+
+
+def sanitised(value: Value, kinds: frozenset[str]) -> Value:
+    """Return the value, harmless to these kinds of sinks (`*`: to all)."""
+    if "*" in kinds:
+        return HARMLESS
+    taints = tuple(replace(taint, safe=taint.safe | kinds) for taint in all_taints(value))
+    return replace(value, taints=taints, items=None, const=UNKNOWN)
+
+
+def stepped(value: Value, step: Step) -> Value:
+    """Return the value with one more step on the way of each taint."""
+    if not value.taints:
+        return value
+    return replace(
+        value, taints=tuple(replace(taint, steps=(*taint.steps, step)[-MAX_STEPS:]) for taint in value.taints)
+    )
+
+
+def substituted(value: Value, resolve: Callable[[Origin], Value], step: Step | None, depth: int = 0) -> Value:
+    """Return a summary's value as the caller sees it: its parameters replaced by what they are there."""
+    if value.whole is not None and value.whole.kind == "parameter" and len(value.taints) == 1:
+        given = resolve(value.whole)
+        return sanitised(given, value.taints[0].safe) if value.taints[0].safe else given
+    items = value.items
+    if items is not None and depth < MAX_DEPTH:
+        items = {key: substituted(each, resolve, step, depth + 1) for key, each in items.items()}
+    if not value.taints and items is value.items:
+        return value
+    return replace(value, taints=resolved(value.taints, resolve, step), items=items)
+
+
+def resolved(taints: Iterable[Taint], resolve: Callable[[Origin], Value], step: Step | None) -> tuple[Taint, ...]:
+    """Replace each parameter's taint by those of the value that the caller gives."""
+    found: list[Taint] = []
+    for taint in taints:
+        if taint.origin.kind != "parameter":
+            found.append(taint)
+            continue
+        for given in all_taints(resolve(taint.origin)):
+            between = (step,) if step else ()
+            steps = (*given.steps, *between, *taint.steps)[-MAX_STEPS:]
+            found.append(Taint(given.origin, steps, given.safe | taint.safe))
+    return union(found)
+
+
+def place(path: str, node: Any) -> Location:
+    """The location of a syntax node."""
+    return Location(path, node.lineno, node.col_offset + 1, node.end_lineno or node.lineno)
