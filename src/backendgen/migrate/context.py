@@ -14,15 +14,13 @@ from backendgen.sql.replay import Schema
 class Context:
     """The state of one migration while it is replayed. Like Schema it is advanced in place; checks only read it.
 
-    `new` holds the tables and views that this migration created: nobody uses them yet, so no lock on them hurts. `first`:
-    nothing was applied before it.
+    `new` holds the tables and views that this migration created: nobody uses them yet, so no lock on them hurts.
     """
 
     pg_version: int
     history: History
     migration: Migration
     action: Action
-    first: bool = False
     position: int = 0
     new: set[str] = field(default_factory=set)
     new_columns: set[tuple[str, str]] = field(default_factory=set)

@@ -43,8 +43,8 @@ def check(path: Path, config: Config, rulebook: Rulebook) -> Report:
 def _judge(history: History, rules: Mapping[str, Rule], config: Config) -> Iterator[Finding]:
     checks = [(rules[rule_id], function) for rule_id, function in CHECKS.functions.items() if rule_id in rules]
     schema = Schema()
-    for position, migration in enumerate(history.migrations):
-        yield from _up(history, migration, position == 0, schema, checks, config)
+    for migration in history.migrations:
+        yield from _up(history, migration, schema, checks, config)
         if NOT_UNDERSTOOD in rules:
             actions = (*migration.up, *migration.down)
             yield from (one for action in actions for one in _not_understood(action, rules[NOT_UNDERSTOOD]))
@@ -53,7 +53,6 @@ def _judge(history: History, rules: Mapping[str, Rule], config: Config) -> Itera
 def _up(
     history: History,
     migration: Migration,
-    first: bool,
     schema: Schema,
     checks: Iterable[tuple[Rule, Check]],
     config: Config,
@@ -61,7 +60,7 @@ def _up(
     """Judge the operations of one migration in order, each before the Schema moves over it."""
     if not migration.up:
         return
-    context = Context(config.pg_version, history, migration, migration.up[0], first=first)
+    context = Context(config.pg_version, history, migration, migration.up[0])
     for position, action in enumerate(migration.up):
         context.enter(action, position)
         for rule, function in checks:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from backendgen.findings.finding import Hit
 from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
-from backendgen.migrate.fixes import Stage, alter, name, render
+from backendgen.migrate.fixes import Stage, alter, render
+from backendgen.migrate.quoting import name
 from backendgen.rules import Confidence
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
@@ -19,7 +20,9 @@ def table_dropped(operation: op.Operation, schema: Schema, context: Context) -> 
     if not isinstance(operation, op.DropTable) or context.is_new(operation.table):
         return
     table = operation.table
-    if operation.if_exists and table not in schema.tables and context.first:
+    if table not in schema.tables and any(
+        isinstance(later.operation, op.CreateTable) and later.operation.table == table for later in context.later
+    ):
         return
     children = sorted({child.name for child, _ in schema.references_to(table) if child.name != table})
     also = f"; {', '.join(children)} refers to it" if children else ""

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from backendgen.findings.finding import Hit
 from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
-from backendgen.migrate.fixes import Stage, alter, constraint_sql, name, names, render, stands_alone
+from backendgen.migrate.fixes import Stage, alter, constraint_sql, render, stands_alone
+from backendgen.migrate.quoting import name, names
 from backendgen.rules import Confidence, Severity
 from backendgen.sql import operation as op
 from backendgen.sql.names import object_name

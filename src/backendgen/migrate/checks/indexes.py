@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from backendgen.findings.finding import Hit
 from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
-from backendgen.migrate.fixes import Stage, concurrently, name, render
+from backendgen.migrate.fixes import Stage, concurrently, render
+from backendgen.migrate.quoting import name
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
 
@@ -75,7 +76,12 @@ def dropped_index_blocks(operation: op.Operation, schema: Schema, context: Conte
     owner = schema.index_owner(operation.index)
     if owner is not None and context.is_new(owner.name):
         return
-    if owner is None and operation.if_exists and not schema.tables and context.first:
+    if owner is None and any(
+        isinstance(later.operation, op.CreateIndex)
+        and later.operation.index.name == operation.index
+        and context.is_new(later.operation.table)
+        for later in context.later
+    ):
         return
     table = owner.name if owner else "its table"
     message = f"dropping index {operation.index} locks {table} against reads and writes, and queues behind its longest query"

@@ -1,0 +1,293 @@
+"""Alembic's operations as the SQL that `alembic upgrade --sql` would write for PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from backendgen.migrate.quoting import literal, name
+from backendgen.migrate.readers.sqlalchemy import (
+    Dynamic,
+    column_sql,
+    columns_of,
+    constraint_sql,
+    default_sql,
+    enum_name,
+    enum_values,
+    enums_in,
+    optional,
+    sql_text,
+    type_sql,
+    words,
+)
+from backendgen.migrate.readers.values import UNKNOWN, Batch, Call, Text
+
+
+
+def _table(call: Call, position: int = 0, *keywords: str, schema: str = "schema") -> str:
+    table = words(call.arg(position, *(keywords or ("table_name",))), "the table's name")
+    within = call.kwargs.get(schema)
+    return f"{within.value}.{table}" if isinstance(within, Text) else table
+
+
+def _if(call: Call, keyword: str, text: str) -> str:
+    return text if call.kwargs.get(keyword) is True else ""
+
+
+def _create_table(call: Call) -> list[str]:
+    table = _table(call)
+    parts = [each for each in call.args[1:] if each is not None]
+    columns = [each for each in parts if isinstance(each, Call) and each.last == "Column"]
+    if len([each for each in parts if isinstance(each, Call)]) != len(parts):
+        raise Dynamic("its columns are not constants")
+    lines = [column_sql(column, alone=False) for column in columns]
+    keys = [column for column in columns if column.kwargs.get("primary_key") is True]
+    if keys:
+        lines.append(f"PRIMARY KEY ({columns_of([each.kwargs.get('name', each.args[0] if each.args else None) for each in keys])})")
+    known = ("PrimaryKeyConstraint", "UniqueConstraint", "CheckConstraint", "ForeignKeyConstraint")
+    lines += [constraint_sql(part) for part in parts if part.last in known and (part.args or part.kwargs)]
+    exists = _if(call, "if_not_exists", "IF NOT EXISTS ")
+    prefixes = [each.value for each in call.kwargs.get("prefixes") or () if isinstance(each, Text)]
+    temporary = "TEMPORARY " if any(each.upper().startswith("TEMP") for each in prefixes) else ""
+    made = f"CREATE {temporary}TABLE {exists}{name(table)} (\n  " + ",\n  ".join(lines) + "\n)"
+    return [*enums_in(columns), made, *(_column_index(table, column) for column in columns if column.kwargs.get("index") is True)]
+
+
+def _column_index(table: str, column: Call) -> str:
+    label = words(column.kwargs.get("name", column.args[0] if column.args else None), "a column's name")
+    unique = "UNIQUE " if column.kwargs.get("unique") is True else ""
+    index = f"ix_{table.rpartition('.')[2]}_{label}"
+    return f"CREATE {unique}INDEX {name(index)} ON {name(table)} ({name(label)})"
+
+
+def _add_column(call: Call) -> list[str]:
+    table, column = _table(call), call.arg(1, "column")
+    if not isinstance(column, Call) or column.last != "Column":
+        raise Dynamic("the column is not a constant")
+    exists = _if(call, "if_not_exists", "IF NOT EXISTS ")
+    added = f"ALTER TABLE {name(table)} ADD COLUMN {exists}{column_sql(column, alone=True)}"
+    return [added, _column_index(table, column)] if column.kwargs.get("index") is True else [added]
+
+
+def _drop_column(call: Call) -> list[str]:
+    column = words(call.arg(1, "column_name"), "the column's name")
+    return [f"ALTER TABLE {name(_table(call))} DROP COLUMN {_if(call, 'if_exists', 'IF EXISTS ')}{name(column)}"]
+
+
+def _alter_column(call: Call) -> list[str]:
+    table = name(_table(call))
+    column = name(words(call.arg(1, "column_name"), "the column's name"))
+    alter = f"ALTER TABLE {table} ALTER COLUMN {column}"
+    done = []
+    nullable = call.kwargs.get("nullable")
+    if isinstance(nullable, bool):
+        done.append(f"{alter} {'DROP' if nullable else 'SET'} NOT NULL")
+    default = call.kwargs.get("server_default", False)
+    if default is None:
+        done.append(f"{alter} DROP DEFAULT")
+    elif default is not False and not (isinstance(default, Call) and default.last in ("Identity", "Computed")):
+        done.append(f"{alter} SET DEFAULT {default_sql(default)}")
+    kind = call.kwargs.get("type_")
+    if kind is not None:
+        using = call.kwargs.get("postgresql_using")
+        written = f" USING {using.value}" if isinstance(using, Text) else ""
+        done.append(f"{alter} TYPE {type_sql(kind)}{written}")
+    renamed = optional(call.kwargs.get("new_column_name", call.kwargs.get("name")), "the new name")
+    if renamed:
+        done.append(f"ALTER TABLE {table} RENAME COLUMN {column} TO {name(renamed)}")
+    if "comment" in call.kwargs:
+        done.append(f"COMMENT ON COLUMN {table}.{column} IS NULL")
+    return done
+
+
+def _create_index(call: Call) -> list[str]:
+    label = optional(call.arg(0, "index_name", "name"), "the index's name")
+    table = _table(call, 1, "table_name", "tablename")
+    columns = columns_of(call.arg(2, "columns", default=UNKNOWN))
+    unique = "UNIQUE " if call.arg(4, "unique") is True else ""
+    concurrently = _if(call, "postgresql_concurrently", "CONCURRENTLY ")
+    exists = _if(call, "if_not_exists", "IF NOT EXISTS ")
+    method, where = call.kwargs.get("postgresql_using"), call.kwargs.get("postgresql_where")
+    using = f" USING {method.value}" if isinstance(method, Text) else ""
+    include = call.kwargs.get("postgresql_include")
+    included = f" INCLUDE ({columns_of(include)})" if isinstance(include, list) and include else ""
+    condition = f" WHERE {where.value if isinstance(where, Text) else sql_text(where) or 'true'}" if where is not None else ""
+    named = f"{name(label)} " if label else ""
+    return [f"CREATE {unique}INDEX {concurrently}{exists}{named}ON {name(table)}{using} ({columns}){included}{condition}"]
+
+
+def _drop_index(call: Call) -> list[str]:
+    label = words(call.arg(0, "index_name", "name"), "the index's name")
+    schema = call.kwargs.get("schema")
+    qualified = f"{schema.value}.{label}" if isinstance(schema, Text) else label
+    return [f"DROP INDEX {_if(call, 'postgresql_concurrently', 'CONCURRENTLY ')}{_if(call, 'if_exists', 'IF EXISTS ')}{name(qualified)}"]
+
+
+def _add_constraint(call: Call, table: str, label: Any, body: str) -> list[str]:
+    named = optional(label, "the constraint's name")
+    constraint = f"CONSTRAINT {name(named)} " if named else ""
+    not_valid = _if(call, "postgresql_not_valid", " NOT VALID")
+    return [f"ALTER TABLE {name(table)} ADD {constraint}{body}{not_valid}"]
+
+
+def _create_foreign_key(call: Call) -> list[str]:
+    table = _table(call, 1, "source_table", "source", schema="source_schema")
+    parent = _table(call, 2, "referent_table", "referent", schema="referent_schema")
+    parts = Call("ForeignKeyConstraint", (call.arg(3, "local_cols"), UNKNOWN), call.kwargs)
+    body = f"FOREIGN KEY ({columns_of(parts.args[0])}) REFERENCES {name(parent)} ({columns_of(call.arg(4, 'remote_cols'))})"
+    body += "".join(f" {clause} {given.value.upper()}" for clause, given in (
+        ("ON DELETE", call.kwargs.get("ondelete")), ("ON UPDATE", call.kwargs.get("onupdate"))) if isinstance(given, Text))  # fmt: skip
+    body += _if(call, "deferrable", " DEFERRABLE")
+    return _add_constraint(call, table, call.arg(0, "constraint_name", "name"), body)
+
+
+def _create_check(call: Call) -> list[str]:
+    condition = call.arg(2, "condition")
+    sql = condition.value if isinstance(condition, Text) else sql_text(condition)
+    if sql is None:
+        raise Dynamic("the condition is not a constant")
+    table = _table(call, 1, "table_name", "source")
+    return _add_constraint(call, table, call.arg(0, "constraint_name", "name"), f"CHECK ({sql})")
+
+
+def _create_unique(call: Call) -> list[str]:
+    table = _table(call, 1, "table_name", "source")
+    body = f"UNIQUE ({columns_of(call.arg(2, 'columns', 'local_cols'))})"
+    return _add_constraint(call, table, call.arg(0, "constraint_name", "name"), body)
+
+
+def _create_primary_key(call: Call) -> list[str]:
+    body = f"PRIMARY KEY ({columns_of(call.arg(2, 'columns', 'cols'))})"
+    return _add_constraint(call, _table(call, 1, "table_name"), call.arg(0, "constraint_name", "name"), body)
+
+
+def _drop_constraint(call: Call) -> list[str]:
+    table = name(_table(call, 1, "table_name"))
+    label = name(words(call.arg(0, "constraint_name", "name"), "the constraint's name"))
+    return [f"ALTER TABLE {table} DROP CONSTRAINT {_if(call, 'if_exists', 'IF EXISTS ')}{label}"]
+
+
+def _rename_table(call: Call) -> list[str]:
+    renamed = words(call.arg(1, "new_table_name"), "the new name")
+    return [f"ALTER TABLE {name(_table(call, 0, 'old_table_name'))} RENAME TO {name(renamed)}"]
+
+
+def _bulk_insert(call: Call) -> list[str]:
+    return [f"INSERT INTO {name(table_of(call.arg(0, 'table')))} DEFAULT VALUES"]
+
+
+_OPERATIONS: Mapping[str, Callable[[Call], list[str]]] = {
+    "create_table": _create_table,
+    "drop_table": lambda call: [f"DROP TABLE {_if(call, 'if_exists', 'IF EXISTS ')}{name(_table(call))}"],
+    "rename_table": _rename_table,
+    "add_column": _add_column,
+    "drop_column": _drop_column,
+    "alter_column": _alter_column,
+    "create_index": _create_index,
+    "drop_index": _drop_index,
+    "create_foreign_key": _create_foreign_key,
+    "create_check_constraint": _create_check,
+    "create_unique_constraint": _create_unique,
+    "create_primary_key": _create_primary_key,
+    "drop_constraint": _drop_constraint,
+    "bulk_insert": _bulk_insert,
+    "create_table_comment": lambda call: [f"COMMENT ON TABLE {name(_table(call))} IS ''"],
+    "drop_table_comment": lambda call: [f"COMMENT ON TABLE {name(_table(call))} IS NULL"],
+    "create_exclude_constraint": lambda call: _excluded(call),
+}
+_SILENT = frozenset({
+    "f", "get_bind", "get_context", "batch_alter_table", "inline_literal", "run_async", "invoke", "implementation_for", "register_operation",
+})  # fmt: skip
+# Where the table's name comes among the arguments: a batch operation leaves it out.
+_TABLE_AT = {
+    "create_index": 1, "create_foreign_key": 1, "create_check_constraint": 1, "create_unique_constraint": 1,
+    "create_primary_key": 1, "drop_constraint": 1, "drop_index": 1,
+}  # fmt: skip
+
+
+def _excluded(call: Call) -> list[str]:
+    raise Dynamic("create_exclude_constraint is not translated")
+
+
+def is_operation(function: str) -> bool:
+    """Whether `op.<function>` changes something."""
+    return function not in _SILENT
+
+
+def statements(call: Call) -> list[str]:
+    """Return the SQL of a call of `op.*` or of a batch operation. Raises Dynamic when it cannot be known."""
+    function = call.last
+    if isinstance(call.receiver, Batch):
+        call = _of_batch(call, call.receiver.table)
+    translate = _OPERATIONS.get(function)
+    if translate is None:
+        raise Dynamic(f"op.{function} is not known")
+    return translate(call)
+
+
+def _of_batch(call: Call, table: str) -> Call:
+    schema, _, bare = table.rpartition(".")
+    function = call.last
+    at = min(_TABLE_AT.get(function, 0), len(call.args))
+    args = (*call.args[:at], Text(bare), *call.args[at:])
+    if len(call.args) < _TABLE_AT.get(function, 0):
+        args, extra = call.args, {"table_name": Text(bare), "source_table": Text(bare)}
+    else:
+        extra = {}
+    if schema:
+        extra |= {"schema": Text(schema), "source_schema": Text(schema)}
+    return Call(call.name, args, {**call.kwargs, **extra})
+
+
+def construct_sql(value: Any) -> str | None:
+    """Return the SQL of an executable construct other than text: CreateSchema, insert(), update() ... None if unknown."""
+    if not isinstance(value, Call):
+        return None
+    if value.last in ("CreateSchema", "DropSchema") and value.args and isinstance(value.args[0], Text):
+        exists = _if(value, "if_not_exists", "IF NOT EXISTS ") + _if(value, "if_exists", "IF EXISTS ")
+        return f"{'CREATE' if value.last == 'CreateSchema' else 'DROP'} SCHEMA {exists}{name(value.args[0].value)}"
+    if value.last in ("CreateSequence", "DropSequence") and value.args and isinstance(value.args[0], Call | Text):
+        inner = value.args[0].arg(0) if isinstance(value.args[0], Call) else value.args[0]
+        if isinstance(inner, Text):
+            return f"{'CREATE' if value.last == 'CreateSequence' else 'DROP'} SEQUENCE {name(inner.value)}"
+    return _change(value)
+
+
+def _change(value: Call) -> str | None:
+    """Return INSERT, UPDATE, DELETE or SELECT with as much as is known: the verb, the table, whether there is a WHERE."""
+    called, step = value.name, value
+    while isinstance(step.receiver, Call) and step.last not in ("insert", "update", "delete", "select", "exists"):
+        step = step.receiver
+    if step.last in ("select", "exists"):
+        return "SELECT 1"
+    if step.last not in ("insert", "update", "delete"):
+        return None
+    target = step.args[0] if step.args and not isinstance(step.receiver, Call) else step.receiver
+    try:
+        table = name(table_of(target))
+    except Dynamic:
+        return None
+    where = " WHERE $1" if ".where" in called or "filter" in called else ""
+    return {
+        "insert": f"INSERT INTO {table} DEFAULT VALUES",
+        "update": f"UPDATE {table} SET a = $1{where}",
+        "delete": f"DELETE FROM {table}{where}",
+    }[step.last]
+
+
+def table_of(value: Any) -> str:
+    """Return the name of a table() or Table() construct. Raises Dynamic."""
+    if isinstance(value, Call) and value.last in ("table", "Table", "TableClause"):
+        return _table(value, 0, "name")
+    raise Dynamic("the table is not a constant")
+
+
+def enum_type(call: Call) -> str | None:
+    """Return CREATE TYPE or DROP TYPE for `sa.Enum(...).create(bind)` and `.drop(bind)`; None for anything else."""
+    kind = call.receiver
+    if not isinstance(kind, Call) or kind.last not in ("Enum", "ENUM") or call.last not in ("create", "drop"):
+        return None
+    label = name(enum_name(kind))
+    if call.last == "drop":
+        return f"DROP TYPE IF EXISTS {label}"
+    return f"CREATE TYPE {label} AS ENUM ({', '.join(literal(each) for each in enum_values(kind))})"

@@ -1,0 +1,187 @@
+"""One revision's upgrade() or downgrade(), followed into Actions, each where its SQL or its call stands."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from backendgen.migrate.history import Action
+from backendgen.migrate.readers.alembic_calls import construct_sql, enum_type, is_operation, statements
+from backendgen.migrate.readers.evaluate import Evaluator, Module, TooLong
+from backendgen.migrate.readers.reading import Reading
+from backendgen.migrate.readers.sql import operations
+from backendgen.migrate.readers.sqlalchemy import Dynamic, sql_text
+from backendgen.migrate.readers.values import UNKNOWN, Batch, Call, Symbol, Text
+from backendgen.sql.operation import NotUnderstood, Operation
+
+_EXECUTES = frozenset({"execute", "exec_driver_sql", "scalar", "scalars", "execute_sql", "executescript"})
+_ORM_CHANGES = frozenset({
+    "add", "add_all", "merge", "bulk_save_objects", "bulk_insert_mappings", "bulk_update_mappings", "flush", "commit",
+})  # fmt: skip
+
+
+class Script:
+    """Reads the functions of revisions; modules that several revisions import are read once."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._evaluator = Evaluator(reading, self._called, self._entered)
+        self._actions: list[Action] = []
+        self._transactional = True
+        self._statement = 0
+
+    def load(self, path: Path) -> Module | None:
+        """Return a revision's module; None when it cannot be read. Raises Unparsable."""
+        return self._evaluator.load(path)
+
+    def actions(self, function: ast.FunctionDef | None, module: Module) -> tuple[Action, ...]:
+        """Follow a function of a module and return what it does, in order."""
+        self._actions, self._transactional, self._statement = [], True, 0
+        if function is None:
+            return ()
+        try:
+            self._evaluator.run(function, module)
+        except TooLong:
+            self._dynamic(function, module, f"{function.name}() has too many steps to be followed")
+        except RecursionError:
+            self._dynamic(function, module, f"{function.name}() is nested too deeply to be followed")
+        return tuple(self._actions)
+
+    def _entered(self, value: Any) -> Callable[[], None]:
+        """Follow `with op.get_context().autocommit_block()`."""
+        before = self._transactional
+        if isinstance(value, Call) and value.last == "autocommit_block":
+            self._transactional = False
+        return partial(setattr, self, "_transactional", before)
+
+    # ---- calls
+
+    def _called(self, call: Call, node: ast.Call, module: Module) -> None:
+        if call.name.startswith(("alembic.op.", "op.")) and call.receiver is None:
+            if call.last in _EXECUTES:
+                self._execute(call.arg(0, "sqltext", "sql", default=UNKNOWN), node, module)
+            elif is_operation(call.last):
+                self._operation(call, node, module)
+        elif isinstance(call.receiver, Batch):
+            if call.last == "execute":
+                self._execute(call.arg(0, "sqltext", default=UNKNOWN), node, module)
+            elif is_operation(call.last):
+                self._operation(call, node, module)
+        elif call.receiver is not None:
+            self._method(call, node, module)
+
+    def _method(self, call: Call, node: ast.Call, module: Module) -> None:
+        if call.last in _EXECUTES and (call.args or call.kwargs):
+            raw = "cursor" in call.name or call.last == "exec_driver_sql"
+            self._execute(call.arg(0, "statement", "sql", "operation", default=UNKNOWN), node, module, raw=raw)
+        elif call.last in ("create", "drop"):
+            try:
+                made = enum_type(call)
+            except Dynamic as reason:
+                self._dynamic(node, module, str(reason))
+                return
+            if made:
+                self._sql(made, node, module)
+        elif call.last in ("create_all", "drop_all"):
+            self._dynamic(node, module, f"{call.last}() changes whatever the models say when it runs")
+        elif call.last in _ORM_CHANGES and _is_session(call.receiver):
+            self._once(node, module, "rows are changed through the ORM")
+        elif call.last in ("update", "delete") and "query()" in call.name + "()" and ".query" in call.name:
+            self._once(node, module, "rows are changed through the ORM")
+
+    def _operation(self, call: Call, node: ast.Call, module: Module) -> None:
+        try:
+            written = statements(call)
+        except Dynamic as reason:
+            self._dynamic(node, module, f"op.{call.last}: {reason}")
+            return
+        for sql in written:
+            self._sql(sql, node, module)
+
+    def _execute(self, value: Any, node: ast.Call, module: Module, *, raw: bool = False) -> None:
+        if isinstance(value, Call) and value.last == "bindparams" and isinstance(value.receiver, Call):
+            value = value.receiver
+        if isinstance(value, Call) and value.last in ("text", "DDL") and value.args and isinstance(value.args[0], Text):
+            value = value.args[0]
+        if isinstance(value, Text):
+            self._text(value, node, module, raw=raw)
+        elif isinstance(value, list | tuple) and value and all(isinstance(each, Text) for each in value):
+            for each in value:
+                self._text(each, node, module, raw=raw)
+        elif (sql := construct_sql(value) or sql_text(value)) is not None:
+            self._sql(sql if sql.split()[0].isupper() else f"SELECT {sql}", node, module)
+        else:
+            self._dynamic(node, module, "the SQL is built at run time")
+
+    # ---- actions
+
+    def _text(self, text: Text, node: ast.Call, module: Module, *, raw: bool) -> None:
+        """Place each statement of a text where the text itself stands: in the literal, or in the SQL file it came from."""
+        sql = _without_parameters(text.value, raw=raw) if text.path.endswith(".py") else text.value
+        starts = [0]
+        for line in sql.split("\n"):
+            starts.append(starts[-1] + len(line) + 1)
+        moved = text if sql == text.value else text.derived(sql)
+        for operation in self._numbered(operations(sql)):
+            place = moved.place(starts[operation.line - 1] + operation.column - 1) if operation.line else None
+            end = moved.place(starts[max(operation.end_line, operation.line, 1) - 1])
+            line, column = place or (node.lineno, node.col_offset + 1)
+            error = moved.place(starts[operation.error_line - 1]) if isinstance(operation, NotUnderstood) and operation.error_line else None
+            self._add(operation, line, column, end[0] if end and place else line, text.path if place else module.name, "", error)
+
+    def _sql(self, sql: str, node: ast.Call, module: Module) -> None:
+        call = ast.get_source_segment(module.source, node) or ""
+        for operation in self._numbered(operations(sql)):
+            self._add(operation, node.lineno, node.col_offset + 1, node.end_lineno or node.lineno, module.name, call)
+
+    def _numbered(self, found: tuple[Operation, ...]) -> list[Operation]:
+        """Number the statements through the whole function: each text begins again with the first."""
+        base, highest, result = self._statement, 0, []
+        for operation in found:
+            highest = max(highest, operation.statement + 1)
+            result.append(replace(operation, statement=base + operation.statement))
+        self._statement = base + highest
+        return result
+
+    def _add(
+        self, operation: Operation, line: int, column: int, end: int, path: str, call: str, error: tuple[int, int] | None = None
+    ) -> None:
+        placed = replace(operation, line=line, column=column, end_line=max(end, line))
+        if isinstance(placed, NotUnderstood):
+            placed = replace(placed, error_line=error[0] if error else line, error_column=error[1] if error else column)
+        self._actions.append(Action(placed, path, self._transactional, call))
+
+    def _dynamic(self, node: ast.expr | ast.stmt, module: Module, reason: str) -> None:
+        done = NotUnderstood(reason=reason, sql="", statement=self._statement)
+        self._statement += 1
+        end = node.lineno if isinstance(node, ast.FunctionDef) else node.end_lineno or node.lineno
+        self._add(done, node.lineno, node.col_offset + 1, end, module.name, "")
+
+    def _once(self, node: ast.expr, module: Module, reason: str) -> None:
+        if not any(isinstance(each.operation, NotUnderstood) and each.operation.reason == reason for each in self._actions):
+            self._dynamic(node, module, reason)
+
+
+def _is_session(value: Any) -> bool:
+    """Whether a value comes from Session(...) or sessionmaker()()."""
+    while isinstance(value, Call):
+        if value.name.replace("()", "").rpartition(".")[2] in ("Session", "sessionmaker", "scoped_session"):
+            return True
+        value = value.receiver
+    return isinstance(value, Symbol) and value.name.endswith("Session")
+
+
+def _without_parameters(sql: str, *, raw: bool) -> str:
+    """Put a value where SQLAlchemy or the driver would: `:name` (not `::type`), `\\:`, and for drivers `%s`, `%(name)s`, `%%`."""
+    if raw:
+        return re.sub(r"%\(\w+\)s|%s", "$1", sql).replace("%%", "%")
+    if ":" not in sql:
+        return sql
+    from backendgen.sql.lexer import replace_parameters
+
+    return replace_parameters(sql.replace("\\:", "\0"), lambda _: "$1").replace("\0", ":")

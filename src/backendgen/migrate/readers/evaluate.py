@@ -1,0 +1,615 @@
+"""Follows a migration function by its syntax tree: constants are computed, nothing is imported or run.
+
+Where a condition is not known, both branches are followed; a loop over unknown values is followed once.
+"""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Any
+
+from backendgen.code.parse import Unparsable, parse
+from backendgen.migrate.readers.reading import Reading
+from backendgen.migrate.readers.values import (
+    UNKNOWN,
+    Batch,
+    Call,
+    FilePath,
+    Function,
+    Method,
+    Symbol,
+    Text,
+    Unknown,
+    string_at,
+)
+
+MAX_STEPS = 50_000
+MAX_DEPTH = 12
+MAX_ROUNDS = 1_000
+_SQL_FILES = (".sql", ".ddl", ".pgsql")
+
+Effect = Callable[[Call, ast.Call, "Module"], None]
+Enter = Callable[[Any], Callable[[], None]]
+
+
+class TooLong(Exception):
+    """The function has more steps than a migration has a reason for."""
+
+
+@dataclass(slots=True)
+class Module:
+    """A parsed file of the project and the values of its global names."""
+
+    path: Path
+    name: str
+    source: str
+    tree: ast.Module
+    lines: list[str]
+    names: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Evaluator:
+    """Evaluates expressions and follows functions. `effect` is told of each call, `enter` of each `with`.
+
+    `enter` returns what is to be done when the block is left.
+    """
+
+    reading: Reading
+    effect: Effect
+    enter: Enter
+    modules: dict[Path, Module | None] = field(default_factory=dict)
+    steps: int = 0
+    depth: int = 0
+    _module: Module | None = None
+
+    # ---- modules
+
+    def load(self, path: Path) -> Module | None:
+        """Return a module with its global names computed; None when it cannot be read. Raises Unparsable."""
+        path = path.absolute()
+        if path not in self.modules:
+            self.modules[path] = None
+            source = self.reading.text(path)
+            if source is not None:
+                module = Module(path, self.reading.name(path), source, parse(source), source.split("\n"))
+                self.modules[path] = module
+                self._globals(module)
+        return self.modules[path]
+
+    def _globals(self, module: Module) -> None:
+        effect, self.effect = self.effect, _no_effect
+        before, self._module = self._module, module
+        try:
+            self.body(module.tree.body, module.names)
+        finally:
+            self.effect, self._module = effect, before
+
+    def run(self, function: ast.FunctionDef, module: Module) -> None:
+        """Follow a function without arguments. Raises TooLong."""
+        self.steps = self.depth = 0
+        before, self._module = self._module, module
+        try:
+            self.body(function.body, {})
+        finally:
+            self._module = before
+
+    # ---- statements
+
+    def body(self, statements: Iterable[ast.stmt], names: dict[str, Any]) -> Any:
+        """Follow statements; return a one-element list with the value when a `return` is certain, else None."""
+        for statement in statements:
+            self.steps += 1
+            if self.steps > MAX_STEPS:
+                raise TooLong
+            returned = self._statement(statement, names)
+            if returned is not None:
+                return returned
+        return None
+
+    def _statement(self, statement: ast.stmt, names: dict[str, Any]) -> Any:
+        match statement:
+            case ast.Expr(value=value):
+                self.value(value, names)
+            case ast.Assign(targets=targets, value=value):
+                result = self.value(value, names)
+                for target in targets:
+                    self._bind(target, result, names)
+            case ast.AnnAssign(target=target, value=value) if value is not None:
+                self._bind(target, self.value(value, names), names)
+            case ast.AugAssign(target=ast.Name(id=name), op=ast.Add(), value=value):
+                names[name] = _added(self._name(name, names), self.value(value, names))
+            case ast.Return(value=value):
+                return [self.value(value, names) if value is not None else None]
+            case ast.Raise():
+                return [UNKNOWN]
+            case ast.If(test=test, body=body, orelse=orelse):
+                return self._if(test, body, orelse, names)
+            case ast.For(target=target, iter=iterated, body=body, orelse=orelse):
+                return self._for(target, self.value(iterated, names), [*body], names) or self.body(orelse, names)
+            case ast.While(body=body):
+                self.body(body, names)
+            case ast.With(items=items, body=body):
+                return self._with(items, body, names)
+            case ast.Try(body=body, orelse=orelse, finalbody=finalbody):
+                returned = self.body(body, names)
+                returned = returned or self.body(orelse, names)
+                return self.body(finalbody, names) or returned
+            case ast.FunctionDef(name=name):
+                names[name] = Function(statement, self._module)
+            case ast.ClassDef(name=name, body=body):
+                names[name] = self._class(name, body, names)
+            case ast.Import() | ast.ImportFrom():
+                self._import(statement, names)
+            case _:
+                pass
+        return None
+
+    def _if(self, test: ast.expr, body: list[ast.stmt], orelse: list[ast.stmt], names: dict[str, Any]) -> Any:
+        known = self.value(test, names)
+        if _is_constant(known):
+            return self.body(body if _plain(known) else orelse, names)
+        first = self.body(body, names)
+        second = self.body(orelse, names)
+        return first if first is not None and second is not None else None
+
+    def _for(self, target: ast.expr, iterated: Any, body: list[ast.stmt], names: dict[str, Any]) -> Any:
+        rounds = list(iterated)[:MAX_ROUNDS] if isinstance(iterated, list | tuple | dict) else [UNKNOWN]
+        for value in rounds:
+            self._bind(target, value, names)
+            returned = self.body(body, names)
+            if returned is not None and not isinstance(value, Unknown):
+                return returned
+        return None
+
+    def _with(self, items: list[ast.withitem], body: list[ast.stmt], names: dict[str, Any]) -> Any:
+        leave = []
+        for item in items:
+            value = self.value(item.context_expr, names)
+            leave.append(self.enter(value))
+            if item.optional_vars is not None:
+                self._bind(item.optional_vars, _entered(value), names)
+        try:
+            return self.body(body, names)
+        finally:
+            for done in reversed(leave):
+                done()
+
+    def _bind(self, target: ast.expr, value: Any, names: dict[str, Any]) -> None:
+        match target:
+            case ast.Name(id=name):
+                names[name] = value
+            case ast.Tuple(elts=elements) | ast.List(elts=elements):
+                values = value if isinstance(value, list | tuple) and len(value) == len(elements) else [UNKNOWN] * len(elements)
+                for element, each in zip(elements, values, strict=True):
+                    self._bind(element, each, names)
+            case _:
+                pass
+
+    def _class(self, name: str, body: list[ast.stmt], names: dict[str, Any]) -> Any:
+        """A column type of the project is read as the type that it wraps (`impl` of a TypeDecorator); a model as its table."""
+        inner: dict[str, Any] = {}
+        for statement in body:
+            if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
+                targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+                if any(isinstance(target, ast.Name) and target.id in ("impl", "__tablename__") for target in targets):
+                    for target in targets:
+                        self._bind(target, self.value(statement.value, names | inner), inner)
+        if "impl" in inner:
+            return inner["impl"]
+        if isinstance(inner.get("__tablename__"), Text):
+            return Call("sqlalchemy.table", (inner["__tablename__"],))
+        return Symbol(name)
+
+    def _import(self, statement: ast.Import | ast.ImportFrom, names: dict[str, Any]) -> None:
+        for alias in statement.names:
+            if isinstance(statement, ast.Import):
+                bound = alias.asname or alias.name.partition(".")[0]
+                names[bound] = Symbol(alias.name if alias.asname else bound)
+            else:
+                path = f"{'.' * statement.level}{statement.module or ''}.{alias.name}"
+                names[alias.asname or alias.name] = Symbol(path if statement.module or statement.level else alias.name)
+
+    # ---- expressions
+
+    def value(self, node: ast.expr | None, names: dict[str, Any]) -> Any:
+        """Return what an expression is as far as constants tell, else UNKNOWN, a Symbol or a Call."""
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise TooLong
+        match node:
+            case ast.Constant(value=str()):
+                assert self._module is not None
+                return string_at(node, self._module.source, self._module.lines, self._module.name)
+            case ast.Constant(value=value):
+                return value
+            case ast.Name(id=name):
+                return self._name(name, names)
+            case ast.Attribute(value=value, attr=attribute):
+                return self._attribute(self.value(value, names), attribute)
+            case ast.Call():
+                return self._call(node, names)
+            case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
+                return self._elements(elements, names)
+            case ast.Dict(keys=keys, values=values):
+                return {_plain(self.value(k, names)): self.value(v, names)
+                        for k, v in zip(keys, values, strict=True) if k is not None and _hashable(_plain(self.value(k, names)))}  # fmt: skip
+            case ast.BinOp(left=left, op=operator, right=right):
+                return _binary(operator, self.value(left, names), self.value(right, names))
+            case ast.JoinedStr(values=values):
+                return self._joined(values, names)
+            case ast.Subscript(value=value, slice=index):
+                return _item(self.value(value, names), _plain(self.value(index, names)))
+            case ast.IfExp(test=test, body=body, orelse=orelse):
+                known = self.value(test, names)
+                return self.value(body if _plain(known) else orelse, names) if _is_constant(known) else UNKNOWN
+            case ast.Compare(left=left, ops=[operator], comparators=[right]):
+                return _compared(operator, self.value(left, names), self.value(right, names))
+            case ast.BoolOp(op=operator, values=values):
+                return _decided(operator, [self.value(each, names) for each in values])
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                known = self.value(operand, names)
+                return not _plain(known) if _is_constant(known) else UNKNOWN
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                number = self.value(operand, names)
+                return -number if isinstance(number, int | float) else UNKNOWN
+            case ast.ListComp(elt=element, generators=[ast.comprehension(target=target, iter=iterated, ifs=[])]) | ast.GeneratorExp(
+                elt=element, generators=[ast.comprehension(target=target, iter=iterated, ifs=[])]
+            ):
+                return self._comprehension(element, target, iterated, names)
+            case _:
+                return UNKNOWN
+
+    def _name(self, name: str, names: dict[str, Any]) -> Any:
+        if name in names:
+            return names[name]
+        assert self._module is not None
+        if name == "__file__":
+            return FilePath(self._module.path)
+        return self._module.names.get(name, Symbol(name) if name in ("open", "str", "list") else UNKNOWN)
+
+    def _attribute(self, value: Any, attribute: str) -> Any:
+        match value:
+            case Symbol(name=name):
+                found = self._project_value(f"{name}.{attribute}")
+                return Symbol(f"{name}.{attribute}") if found is None else found
+            case FilePath(path=path) if attribute == "parent":
+                return FilePath(path.parent)
+            case FilePath(path=path) if attribute == "parents":
+                return [FilePath(parent) for parent in path.parents]
+            case Call(name=name) | Method(name=name) if f"{name}.{attribute}".endswith("dialect.name"):
+                return Text("postgresql")
+            case Text() | FilePath() | Batch() | Call() | Method() | list() | tuple() | dict():
+                return Method(value, f"{value.name}.{attribute}" if isinstance(value, Call | Method) else attribute)
+            case _:
+                return UNKNOWN
+
+    def _elements(self, elements: list[ast.expr], names: dict[str, Any]) -> list[Any]:
+        result: list[Any] = []
+        for element in elements:
+            if isinstance(element, ast.Starred):
+                inner = self.value(element.value, names)
+                result.extend(inner if isinstance(inner, list | tuple) else [UNKNOWN])
+            else:
+                result.append(self.value(element, names))
+        return result
+
+    def _joined(self, values: list[ast.expr], names: dict[str, Any]) -> Any:
+        text = Text("")
+        for part in values:
+            value = self.value(part.value if isinstance(part, ast.FormattedValue) else part, names)
+            if not isinstance(value, Text | int | str):
+                return UNKNOWN
+            assert self._module is not None
+            piece = value if isinstance(value, Text) and isinstance(part, ast.Constant) else Text(str(_plain(value)))
+            placed = Text(piece.value, self._module.name, piece.spans or ((0, part.lineno, part.col_offset + 1),))
+            text = text.plus(placed)
+        return text
+
+    def _comprehension(self, element: ast.expr, target: ast.expr, iterated: ast.expr, names: dict[str, Any]) -> Any:
+        source = self.value(iterated, names)
+        if not isinstance(source, list | tuple | dict):
+            return UNKNOWN
+        result = []
+        for each in list(source)[:MAX_ROUNDS]:
+            inner = dict(names)
+            self._bind(target, each, inner)
+            result.append(self.value(element, inner))
+        return result
+
+    # ---- calls
+
+    def _call(self, node: ast.Call, names: dict[str, Any]) -> Any:
+        function = self.value(node.func, names)
+        args = tuple(self._elements(node.args, names))
+        kwargs: dict[str, Any] = {}
+        for keyword in node.keywords:
+            value = self.value(keyword.value, names)
+            if keyword.arg is not None:
+                kwargs[keyword.arg] = value
+            elif isinstance(value, Mapping):
+                kwargs.update({key: each for key, each in value.items() if isinstance(key, str)})
+        match function:
+            case Function():
+                return self._follow(function, args, kwargs)
+            case Symbol(name=name):
+                return self._called(name, args, kwargs, node)
+            case Method(receiver=receiver, name=name):
+                return self._method(receiver, name, args, kwargs, node)
+            case Call(name=name):
+                return Call(f"{name}()", args, kwargs, function)
+            case _:
+                return UNKNOWN
+
+    def _called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], node: ast.Call) -> Any:
+        simple = _built_in(name, args)
+        if simple is not None:
+            return simple
+        found = self._project_value(name)
+        if isinstance(found, Function):
+            return self._follow(found, args, kwargs)
+        call = Call(name, args, kwargs)
+        assert self._module is not None
+        self.effect(call, node, self._module)
+        return call
+
+    def _method(self, receiver: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], node: ast.Call) -> Any:
+        if isinstance(receiver, Text):
+            return _text_method(receiver, name, args, kwargs)
+        if isinstance(receiver, FilePath):
+            return self._path_method(receiver, name, args)
+        if isinstance(receiver, list | tuple | dict):
+            return _collection_method(receiver, name, args)
+        call = Call(name, args, kwargs, receiver)
+        if name == "open.read" and isinstance(receiver, Call) and receiver.args:
+            return self._file_text(receiver.args[0])
+        assert self._module is not None
+        self.effect(call, node, self._module)
+        return call
+
+    def _follow(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self.depth >= MAX_DEPTH:
+            return UNKNOWN
+        parameters = function.node.args
+        positional = [*parameters.posonlyargs, *parameters.args]
+        names: dict[str, Any] = {}
+        defaults: list[ast.expr | None] = [None] * (len(positional) - len(parameters.defaults)) + [*parameters.defaults]
+        before, self._module, self.depth = self._module, function.module, self.depth + 1
+        try:
+            for parameter, default in zip(positional, defaults, strict=True):
+                names[parameter.arg] = UNKNOWN if default is None else self.value(default, {})
+            for parameter, default in zip(parameters.kwonlyargs, parameters.kw_defaults, strict=True):
+                names[parameter.arg] = UNKNOWN if default is None else self.value(default, {})
+            if parameters.vararg:
+                names[parameters.vararg.arg] = list(args[len(positional) :])
+            names.update({parameter.arg: value for parameter, value in zip(positional, args, strict=False)})
+            names.update(kwargs)
+            returned = self.body(function.node.body, names)
+        finally:
+            self._module, self.depth = before, self.depth - 1
+        return returned[0] if returned else None
+
+    def _project_value(self, name: str) -> Any:
+        """Return what an import of the project's own leads to; None for other packages."""
+        if name.startswith(("alembic.", "sqlalchemy", "sqlmodel.")) or "." not in name:
+            return None
+        assert self._module is not None
+        path = _module_file(name.rpartition(".")[0], self._module.path)
+        if path is None:
+            return None
+        try:
+            module = self.load(path)
+        except Unparsable:
+            return None
+        return module.names.get(name.rpartition(".")[2]) if module else None
+
+    # ---- files
+
+    def _path_method(self, receiver: FilePath, name: str, args: tuple[Any, ...]) -> Any:
+        plain = [_plain(argument) for argument in args]
+        match name:
+            case "resolve" | "absolute" | "expanduser":
+                return receiver
+            case "joinpath" if all(isinstance(part, str) for part in plain):
+                return FilePath(receiver.path.joinpath(*plain))
+            case "with_name" | "with_suffix" if len(plain) == 1 and isinstance(plain[0], str):
+                return _changed_path(receiver, name, plain[0])
+            case "read_text":
+                return self._file_text(receiver)
+            case "open":
+                return Call("open", (receiver,))
+            case _:
+                return UNKNOWN
+
+    def _file_text(self, path: Any) -> Any:
+        """Return the text of an SQL file that the migration reads; it is noted as used, so that it is read once."""
+        if not isinstance(path, FilePath) or path.path.suffix not in _SQL_FILES:
+            return UNKNOWN
+        text = self.reading.text(path.path)
+        if text is None:
+            return UNKNOWN
+        self.reading.used.add(path.path.resolve())
+        return Text(text, self.reading.name(path.path), ((0, 1, 1),))
+
+
+def _no_effect(call: Call, node: ast.Call, module: Module) -> None:
+    """At import time a migration does nothing."""
+
+
+def _entered(value: Any) -> Any:
+    if isinstance(value, Call) and value.last == "batch_alter_table":
+        table, schema = _plain(value.arg(0, "table_name")), _plain(value.arg(1, "schema"))
+        if isinstance(table, str):
+            return Batch(f"{schema}.{table}" if isinstance(schema, str) else table)
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """A Text as a plain string, everything else as it is."""
+    return value.value if isinstance(value, Text) else value
+
+
+def _is_constant(value: Any) -> bool:
+    return value is None or isinstance(value, bool | int | float | str | Text | list | tuple | dict)
+
+
+def _hashable(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool | None)
+
+
+def _binary(operator: ast.operator, left: Any, right: Any) -> Any:
+    match operator:
+        case ast.Add():
+            return _added(left, right)
+        case ast.Div() if isinstance(left, FilePath) and isinstance(_plain(right), str):
+            return FilePath(left.path / _plain(right))
+        case ast.Mod() if isinstance(left, Text):
+            values = tuple(_plain(each) for each in right) if isinstance(right, list | tuple) else _plain(right)
+            return _formatted(left, values)
+        case ast.Mult() if isinstance(left, int) and isinstance(right, int) and abs(left) < 1 << 40 and abs(right) < 1 << 40:
+            return left * right
+        case ast.Sub() if isinstance(left, int) and isinstance(right, int):
+            return left - right
+        case _:
+            return UNKNOWN
+
+
+def _added(left: Any, right: Any) -> Any:
+    if isinstance(left, Text) and isinstance(right, Text):
+        return left.plus(right)
+    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
+        return [*left, *right]
+    if isinstance(left, int) and isinstance(right, int):
+        return left + right
+    return UNKNOWN
+
+
+def _formatted(text: Text, values: Any) -> Any:
+    every = values if isinstance(values, tuple) else values.values() if isinstance(values, dict) else (values,)
+    if not all(isinstance(_plain(each), str | int) for each in every):
+        return UNKNOWN
+    plain = {key: _plain(each) for key, each in values.items()} if isinstance(values, dict) else values
+    try:
+        return text.derived(text.value % plain)
+    except (TypeError, ValueError, KeyError, OverflowError, MemoryError):
+        return UNKNOWN
+
+
+def _item(value: Any, index: Any) -> Any:
+    try:
+        if isinstance(value, list | tuple) and isinstance(index, int):
+            return value[index]
+        if isinstance(value, dict) and _hashable(index):
+            return value[index]
+    except (IndexError, KeyError):
+        pass
+    return UNKNOWN
+
+
+def _compared(operator: ast.cmpop, left: Any, right: Any) -> Any:
+    if not (_is_constant(left) and _is_constant(right)):
+        return UNKNOWN
+    first = _plain(left)
+    second = [_plain(each) for each in right] if isinstance(right, list | tuple) else _plain(right)
+    match operator:
+        case ast.Eq() | ast.Is():
+            return first == second
+        case ast.NotEq() | ast.IsNot():
+            return first != second
+        case ast.In() | ast.NotIn() if isinstance(second, list | dict) or (isinstance(first, str) and isinstance(second, str)):
+            if isinstance(second, dict) and not _hashable(first):
+                return UNKNOWN
+            return (first in second) == isinstance(operator, ast.In)
+        case _:
+            return UNKNOWN
+
+
+def _decided(operator: ast.boolop, values: list[Any]) -> Any:
+    """`and` is false as soon as one part is, `or` true; otherwise all parts must be known."""
+    short = isinstance(operator, ast.Or)
+    known = [bool(_plain(value)) for value in values if _is_constant(value)]
+    if short in known:
+        return short
+    return (not short) if len(known) == len(values) else UNKNOWN
+
+
+def _text_method(text: Text, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    plain = [_plain(argument) for argument in args]
+    if name in ("strip", "lstrip", "rstrip", "upper", "lower", "replace", "removeprefix", "removesuffix") and all(
+        isinstance(argument, str) for argument in plain
+    ):
+        try:
+            return text.derived(getattr(text.value, name)(*plain))
+        except TypeError:
+            return UNKNOWN
+    if name == "format":
+        values = [*plain, *(_plain(value) for value in kwargs.values())]
+        if all(isinstance(value, str | int) for value in values):
+            try:
+                return text.derived(text.value.format(*plain, **{key: _plain(value) for key, value in kwargs.items()}))
+            except (IndexError, KeyError, ValueError, AttributeError, MemoryError, OverflowError):
+                return UNKNOWN
+    if name == "join" and len(plain) == 1 and isinstance(plain[0], list | tuple):
+        parts = [_plain(part) for part in plain[0]]
+        return Text(text.value.join(parts)) if all(isinstance(part, str) for part in parts) else UNKNOWN
+    if name in ("split", "splitlines") and all(isinstance(argument, str) for argument in plain) and plain != [""]:
+        pieces = text.value.split(*plain[:1]) if name == "split" else text.value.splitlines()
+        return [text.derived(piece) for piece in pieces]
+    return UNKNOWN
+
+
+def _collection_method(value: Any, name: str, args: tuple[Any, ...]) -> Any:
+    if isinstance(value, dict) and name in ("items", "keys", "values"):
+        keys = [Text(key) if isinstance(key, str) else key for key in value]
+        return {"items": list(map(list, zip(keys, value.values(), strict=True))), "keys": keys, "values": list(value.values())}[name]
+    if isinstance(value, list) and name == "append" and args:
+        value.append(args[0])
+        return None
+    if isinstance(value, dict) and name == "get" and args and _hashable(_plain(args[0])):
+        return value.get(_plain(args[0]), args[1] if len(args) > 1 else None)
+    return UNKNOWN
+
+
+def _built_in(name: str, args: tuple[Any, ...]) -> Any:
+    """Carry out what only moves constants: paths and texts. None when it is something else."""
+    plain = [_plain(argument) for argument in args]
+    first = args[0] if args else None
+    match name:
+        case "pathlib.Path" | "pathlib.PurePath" if isinstance(first, FilePath):
+            return FilePath(first.path.joinpath(*[part for part in plain[1:] if isinstance(part, str)]))
+        case "os.path.dirname" if isinstance(first, FilePath):
+            return FilePath(first.path.parent)
+        case "os.path.abspath" | "os.path.realpath" | "str" | "os.fspath" if isinstance(first, FilePath | Text):
+            return first
+        case "os.path.join" if isinstance(first, FilePath) and all(isinstance(part, str) for part in plain[1:]):
+            return FilePath(first.path.joinpath(*plain[1:]))
+        case "textwrap.dedent" | "inspect.cleandoc" if isinstance(first, Text):
+            return first.derived(textwrap.dedent(first.value))
+        case "list" if isinstance(first, list | tuple):
+            return list(first)
+        case _:
+            return None
+
+
+def _changed_path(path: FilePath, name: str, argument: str) -> Any:
+    try:
+        return FilePath(path.path.with_name(argument) if name == "with_name" else path.path.with_suffix(argument))
+    except ValueError:
+        return UNKNOWN
+
+
+def _module_file(dotted: str, importer: Path) -> Path | None:
+    """Find an imported module of the project: beside the importing file, or from one of the folders above it."""
+    level = len(dotted) - len(dotted.lstrip("."))
+    parts = PurePath(*dotted.lstrip(".").split(".")) if dotted.strip(".") else PurePath()
+    parents = importer.parents
+    starts = parents[level - 1 : level] if level else parents[:6]
+    for start in starts:
+        for candidate in ((start / parts).with_suffix(".py") if parts.parts else start / "__init__.py", start / parts / "__init__.py"):
+            if candidate.is_file():
+                return candidate
+    return None
