@@ -32,7 +32,7 @@ def test_register_then_login_then_me(client: httpx2.Client) -> None:
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
     tokens = answer.json()
-    assert tokens["token_type"] == "Bearer"  # noqa: S105 - the type, not a token
+    assert tokens["token_type"] == "Bearer"
     me = client.get("/auth/me", headers={"Authorization": f"Bearer {tokens['access_token']}"})
     assert (me.status_code, me.json()) == (200, account)
 
