@@ -14,6 +14,7 @@ from backendgen.rules import Confidence
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Column
+from backendgen.sql.types import narrows, type_change
 
 _VOLATILE = frozenset({
     "random", "random_normal", "gen_random_uuid", "uuid_generate_v1", "uuid_generate_v1mc", "uuid_generate_v4", "uuidv4", "uuidv7",
@@ -33,6 +34,53 @@ _STEADY = frozenset({
 _CALL = re.compile(r"(?<![\w\"'.])(?:\w+\.)?(\w+)\s*\(")
 _STRING = re.compile(r"'(?:[^']|'')*'")
 _CONSTANT_DEFAULT_SINCE = 11  # a constant default is kept in the catalogue: release notes of PostgreSQL 11
+
+
+@check("BG708")
+def type_change_rewrites(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+    """ALTER COLUMN TYPE: what it costs depends on the old type, which the replay knows."""
+    if not isinstance(operation, op.AlterColumnType) or context.is_new(operation.table):
+        return
+    table, column, new = operation.table, operation.name, operation.type
+    if (table, column) in context.new_columns:
+        return
+    known = schema.tables.get(table)
+    definition = known.column(column) if known else None
+    what, confidence = f"{table}.{column} from an unknown type to {new}", Confidence.MEDIUM
+    effect = "most such changes write the whole table anew"
+    consequence = ""
+    if definition is not None:
+        old = schema.domains.get(definition.type.name, definition.type)
+        change = type_change(old, new) if _plain_cast(operation) else "rewrite"
+        if change in ("same", "metadata"):
+            return
+        what, confidence = f"{table}.{column} from {definition.type} to {new}", Confidence.HIGH
+        effect = "writes the whole table and its indexes anew" if change == "rewrite" else "builds the column's indexes anew"
+        consequence = "; values that do not fit make it fail" if narrows(old, new) and not operation.using else ""
+    message = f"changing {what}: {effect} while reads and writes of {table} are blocked{consequence}"
+    yield Hit(context.action.location, message, _new_column_fix(operation, context), table, confidence=confidence)
+
+
+def _plain_cast(operation: op.AlterColumnType) -> bool:
+    """Whether USING is absent, or nothing but the column, cast or not."""
+    label = rf'\(?"?{re.escape(operation.name)}"?\)?'
+    return not operation.using or bool(re.fullmatch(rf"(?i){label}(?:::[\w\s(),.\[\]\"]+)?|cast\({label} as [^)]+\)?\)", operation.using))
+
+
+def _new_column_fix(operation: op.AlterColumnType, context: Context) -> str:
+    table, old, new = name(operation.table), name(operation.name), name(f"{operation.name}_new")
+    value = operation.using or f"{old}::{operation.type}"
+    batch = f"UPDATE {table} SET {new} = {value} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE {new} IS NULL AND {old} IS NOT NULL LIMIT 1000))"
+    swap = (
+        alter(operation.table, f"RENAME COLUMN {old} TO {name(operation.name + '_old')}"),
+        alter(operation.table, f"RENAME COLUMN {new} TO {old}"),
+    )
+    return render(
+        context,
+        Stage((alter(operation.table, f"ADD COLUMN {new} {operation.type}"),), note=f"then write both {old} and {new} (in code, or by a trigger)"),
+        Stage((batch,), note="repeat and commit until no row is left", transactional=False),
+        Stage(swap, note="when all rows are copied; drop the old column in a later release"),
+    )
 
 
 @check("BG709")
