@@ -157,6 +157,26 @@ def test_partitions_take_part() -> None:
         ["p1_pkey id", "p1_k_idx key"],
     )
     assert [part.name for part in schema.partitions_of("parent")] == ["p1", "p2"]
+    more = "CREATE INDEX i ON parent (extra); ALTER TABLE parent ADD CHECK (extra > 0), ADD UNIQUE (id, extra)"
+    assert shown(replay(parse(more), schema).tables["p1"])[1:] == (
+        [
+            "p1_pkey primary_key id",
+            "p_k_check check key",
+            "parent_extra_check check extra",
+            "p1_id_extra_key unique id,extra",
+        ],
+        ["p1_pkey id", "p1_k_idx key", "p1_extra_idx extra", "p1_id_extra_key id,extra"],
+    )
+    replay(
+        parse(
+            "DROP INDEX i; ALTER TABLE parent DROP CONSTRAINT parent_extra_check, DROP CONSTRAINT parent_id_extra_key"
+        ),
+        schema,
+    )
+    assert shown(schema.tables["p1"])[1:] == (
+        ["p1_pkey primary_key id", "p_k_check check key"],
+        ["p1_pkey id", "p1_k_idx key"],
+    )
     replay(parse("ALTER TABLE parent DETACH PARTITION p1; DROP TABLE parent"), schema)
     assert list(schema.tables) == ["p1"]
 

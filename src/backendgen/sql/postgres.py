@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -48,6 +49,7 @@ from backendgen.sql.postgres_type import (
     define,
 )
 
+_PLACEHOLDER = re.compile(r"%\(\w+\)s")
 _LOCK_MODES = (
     "",
     "ACCESS SHARE",
@@ -110,9 +112,7 @@ def parse(text: str) -> tuple[Operation, ...]:
 
 def statement_problem(sql: str) -> str:
     """Return why the SQL is not exactly one statement, or an empty string. `:name` and `%(name)s` may stand for values."""
-    import re
-
-    plain = re.sub(r"%\(\w+\)s", "$1", replace_parameters(sql, lambda _: "$1")).replace("%%", "%")
+    plain = _PLACEHOLDER.sub("$1", replace_parameters(sql, lambda _: "$1")).replace("%%", "%")
     try:
         found = parse_tree(plain)
     except SyntaxProblem as problem:

@@ -10,7 +10,7 @@ from backendgen.sql import operation as op
 from backendgen.sql import table_changes as tables
 from backendgen.sql.names import generated_name, joined, object_name
 from backendgen.sql.replay import Schema
-from backendgen.sql.schema import Column, Constraint, Table, View
+from backendgen.sql.schema import Column, Constraint, Index, Table, View
 from backendgen.sql.table_changes import BACKED_BY_INDEX, bare, in_schema, schema_of
 
 
@@ -78,8 +78,7 @@ def _copied(schema: Schema, table: Table, source: Table, like: op.Like) -> Table
         backing = {in_schema(schema_of(source.name), c.name) for c in source.constraints}
         for index in source.indexes:
             if index.name not in backing:
-                name = object_name(bare(table.name), joined(c or "expr" for c in index.columns), "idx")
-                table = tables.with_index(table, replace(index, name=name), False, taken)
+                table = _with_own_index(schema, table, index)
     return table
 
 
@@ -219,14 +218,17 @@ def _comment(schema: Schema, change: op.SetComment) -> None:
 
 
 def _add_constraint(schema: Schema, change: op.AddConstraint) -> None:
-    taken = schema.taken(schema_of(change.table))
-
-    def added(table: Table) -> Table:
-        if change.constraint.named and table.constraint(change.constraint.name):
-            return table
-        return tables.with_constraints(table, [change.constraint], taken, schema.tables)
-
-    _update(schema, change.table, added)
+    constraint = change.constraint
+    for name in _with_descendants(schema, change.table):
+        table = schema.tables[name]
+        if name != change.table and constraint.kind in BACKED_BY_INDEX:
+            constraint = replace(constraint, name=generated_name(name, constraint, ()), named=False)
+        if constraint.named and table.constraint(constraint.name):
+            continue
+        table = tables.with_constraints(table, [constraint], schema.taken(schema_of(name)), schema.tables)
+        schema.put(table)
+        # Partitions take the name that the parent's got; only an index must have another.
+        constraint = replace(table.constraints[-1], named=True)
 
 
 def _drop_constraint(schema: Schema, change: op.DropConstraint) -> None:
@@ -234,7 +236,18 @@ def _drop_constraint(schema: Schema, change: op.DropConstraint) -> None:
     constraint: Constraint | None = table.constraint(change.name) if table else None
     if constraint and change.cascade and constraint.kind in ("primary_key", "unique"):
         _drop_foreign_keys(schema, change.table, constraint.columns)
-    _update(schema, change.table, lambda t: tables.without_constraint(t, change.name))
+    for name in _with_descendants(schema, change.table):
+        dropped = change.name
+        if constraint and name != change.table:
+            same = (c.name for c in schema.tables[name].constraints if _alike(c, constraint))
+            dropped = next(same, "")
+        schema.put(tables.without_constraint(schema.tables[name], dropped))
+
+
+def _alike(one: Constraint, other: Constraint) -> bool:
+    """Whether a partition's constraint is the counterpart of its parent's."""
+    parts = (one.kind, one.columns, one.expression, one.references)
+    return parts == (other.kind, other.columns, other.expression, other.references)
 
 
 def _validate(schema: Schema, change: op.ValidateConstraint) -> None:
@@ -253,6 +266,16 @@ def _create_index(schema: Schema, change: op.CreateIndex) -> None:
     if view := schema.views.get(change.table):
         schema.put_view(replace(view, indexes=(*view.indexes, index)))
     _update(schema, change.table, lambda t: tables.with_index(t, index, change.named, schema.taken(prefix)))
+    if not change.only:
+        for name in _with_descendants(schema, change.table):
+            if name != change.table:
+                schema.put(_with_own_index(schema, schema.tables[name], index))
+
+
+def _with_own_index(schema: Schema, table: Table, index: Index) -> Table:
+    """Return the table with an index like that of its parent or model, under a name of its own."""
+    name = object_name(bare(table.name), joined([*(c or "expr" for c in index.columns), *index.include]), "idx")
+    return tables.with_index(table, replace(index, name=name), False, schema.taken(schema_of(table.name)))
 
 
 def _drop_index(schema: Schema, change: op.DropIndex) -> None:
@@ -260,7 +283,17 @@ def _drop_index(schema: Schema, change: op.DropIndex) -> None:
     if isinstance(owner, View):
         schema.put_view(replace(owner, indexes=tuple(i for i in owner.indexes if i.name != change.index)))
     elif owner is not None:
-        schema.put(tables.without_index(owner, change.index))
+        dropped = owner.index(change.index)
+        for name in _with_descendants(schema, owner.name):
+            table = schema.tables[name]
+            same = next((i.name for i in table.indexes if dropped and _serves_alike(i, dropped)), "")
+            schema.put(tables.without_index(table, change.index if name == owner.name else same))
+
+
+def _serves_alike(one: Index, other: Index) -> bool:
+    """Whether a partition's index is the counterpart of its parent's."""
+    parts = (one.keys, one.unique, one.method, one.where, one.include)
+    return parts == (other.keys, other.unique, other.method, other.where, other.include)
 
 
 def _rename_index(schema: Schema, change: op.RenameIndex) -> None:
