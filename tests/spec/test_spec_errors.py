@@ -280,6 +280,12 @@ def test_error(old: str, new: str, message: str, orders, refuse) -> None:  # typ
     assert refuse(orders((old, new))) == message
 
 
+def test_a_flood_of_errors_is_cut(refuse) -> None:  # type: ignore[no-untyped-def]
+    lines = refuse("backendgen: 1\n" * 500).splitlines()
+    assert len(lines) == 101
+    assert lines[-1] == "spec.yaml and 402 more problems"
+
+
 def test_all_errors_at_once(orders, refuse) -> None:  # type: ignore[no-untyped-def]
     text = orders(
         ("  pool:", "  replicas: true\n  pool:"),

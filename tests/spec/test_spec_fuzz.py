@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import random
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ def _mutate(tree: Any, choose: random.Random, graft: object) -> None:
             if name in other if isinstance(other, dict) else name < len(other):
                 holder[key] = yaml.safe_load(yaml.safe_dump(other[name]))
         case _:
-            holder[key] = graft
+            holder[key] = copy.deepcopy(graft)
 
 
 def _places(node: Any) -> list[tuple[Any, Any]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from backendgen.errors import did_you_mean
+from backendgen.spec.conform import suggestion
 from backendgen.spec.ddl import Data
 from backendgen.spec.document import Entry, Mapping, Node, Scalar, Sequence, shown
 from backendgen.spec.expression import Expression, ExpressionProblem, UnknownTable, read_expression
@@ -197,10 +197,5 @@ def _term(word: Scalar, path: str, access: Access, notes: Notes) -> Term | None:
         return Term(kind, name)
     if name not in access.broken:
         known = [*BUILT_IN, *roles, *access.expressions]
-        notes.error(word, f"{path}: unknown role or policy {shown(name)}{_or_known(name, known)}")
+        notes.error(word, f"{path}: unknown role or policy {shown(name)}{suggestion(name, known)}")
     return None
-
-
-def _or_known(name: str, known: Iterable[str]) -> str:
-    words = list(known)
-    return did_you_mean(name, words) or f" (known: {', '.join(words)})"

@@ -128,8 +128,9 @@ def _unknown(word: str, path: str, known: list[str]) -> str:
 
 
 def suggestion(word: str, known: list[str]) -> str:
-    """Return the closest known word as a question, or all known words when none is close."""
-    return did_you_mean(word[:40], known) or f" (known: {', '.join(known)})"
+    """Return the closest known word as a question, or the first known words when none is close."""
+    listed = [*known[:12], "..."] if len(known) > 12 else known
+    return did_you_mean(word[:40], known) or f" (known: {', '.join(listed)})"
 
 
 def _map(node: Node, shape: MapOf, path: str, report: Report) -> Node | None:

@@ -157,6 +157,8 @@ class _Statement:
             case CreateIndex(table=table, index=index):
                 if self.operation.concurrently:
                     return self._error("CONCURRENTLY has no place in a new schema", "write CREATE INDEX")
+                if self.schema.index(index.name):
+                    return self._error(f"index '{index.name}' is created twice")
                 named = (*index.columns, *index.include, *index.expression_columns)
                 return self._columns(table, tuple(filter(None, named)), f"index '{index.name}'")
             case CreateType(name=name, values=values):
@@ -168,7 +170,10 @@ class _Statement:
                 return known is not None and self._constraint(constraint, known)
             case AddColumn(table=table, definition=column):
                 self._column(column)
-                return self._own(table) is not None
+                known = self._own(table)
+                if known and known.column(column.name):
+                    return self._error(f"table '{table}' has column '{column.name}' twice")
+                return known is not None
             case SetComment(table=table):
                 return self._own(table) is not None
             case NotUnderstood():
@@ -267,7 +272,7 @@ class _Statement:
             return False
         if parent is None:
             guess = did_you_mean(constraint.references, self.schema.tables)
-            known = ", ".join(self.schema.tables) or "none"
+            known = ", ".join([*self.schema.tables][-12:]) or "none"
             message = f"'{table.name}' refers to table '{constraint.references}', which is not created above it{guess}"
             return self._error(message, f"tables so far: {known}", line=line)
         columns = constraint.referenced_columns or parent.primary_key

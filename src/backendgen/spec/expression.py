@@ -12,6 +12,7 @@ from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Table
 
 PARAMETERS = ("user_id", "role")
+MAX_LENGTH = 10_000
 _PREFIX = "SELECT "
 _CLAUSES = frozenset({"target_list", "limit_option", "op"})
 
@@ -69,6 +70,8 @@ def read_expression(sql: str, schema: Schema) -> Expression:
     from backendgen.sql.lexer import replace_parameters
     from backendgen.sql.pg_query import SyntaxProblem, parse_tree
 
+    if len(sql) > MAX_LENGTH:
+        raise ExpressionProblem(f"longer than {MAX_LENGTH:,} characters")
     if re.search(r"--|/\*", sql):
         raise ExpressionProblem("write it without comments")
     if re.search(r"\$\d", sql):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-from backendgen.errors import UserError, did_you_mean
+from backendgen.errors import Problem, UserError, did_you_mean
 from backendgen.files import read_bytes
 from backendgen.spec.access import Access, read_auth
 from backendgen.spec.check import Check
@@ -17,6 +17,8 @@ from backendgen.spec.model import Database, Idempotency, Page, RateLimits, Resou
 from backendgen.spec.questions import Notes
 from backendgen.spec.reading import entries, number, rate, text
 from backendgen.spec.resources import Reader
+
+MAX_PROBLEMS = 100
 
 
 def load(path: Path) -> Spec:
@@ -31,9 +33,16 @@ def load_text(content: str | bytes, path: Path) -> Spec:
     root = compose(source, notes.path, notes.problems)
     spec = _Loader(conform(root, SPEC, "", notes.error), path, notes).spec(source)
     if notes.problems:
-        order = {path: number for number, path in enumerate(dict.fromkeys(p.path for p in notes.problems))}
-        raise UserError(*sorted(set(notes.problems), key=lambda p: (order[p.path], p.line, p.column, p.message)))
+        raise UserError(*_told(notes.problems))
     return spec
+
+
+def _told(problems: list[Problem]) -> list[Problem]:
+    """Order the problems by file and place; an alias repeats what is wrong with its anchor, so each is told once."""
+    files = {path: number for number, path in enumerate(dict.fromkeys(problem.path for problem in problems))}
+    found = sorted(set(problems), key=lambda one: (files[one.path], one.line, one.column, one.message))
+    more = len(found) - MAX_PROBLEMS
+    return [*found[:MAX_PROBLEMS], Problem(f"and {more} more problems", found[-1].path)] if more > 0 else found
 
 
 class _Loader:
