@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from specs import refuse
 
 from backendgen.errors import Problem, UserError
 from backendgen.spec.document import Mapping, Scalar, compose, resolve
@@ -47,7 +48,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("a: \x07", "spec.yaml:1:4 character U+0007 is not allowed in YAML"),
     ],
 )
-def test_unreadable(text: str | bytes, message: str, refuse) -> None:  # type: ignore[no-untyped-def]
+def test_unreadable(text: str | bytes, message: str) -> None:
     assert refuse(text) == message
 
 

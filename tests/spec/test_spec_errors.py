@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from specs import accept, orders, refuse
 
 PLAIN = "only CREATE TABLE, CREATE INDEX, CREATE TYPE, ALTER TABLE ... ADD and COMMENT belong into a spec's schema"
 CUSTOMERS = "columns of customers: id, user_id, email, tax_id, version, created_at"
@@ -276,17 +277,17 @@ CUSTOMERS = "columns of customers: id, user_id, email, tax_id, version, created_
         ),
     ],
 )
-def test_error(old: str, new: str, message: str, orders, refuse) -> None:  # type: ignore[no-untyped-def]
+def test_error(old: str, new: str, message: str) -> None:
     assert refuse(orders((old, new))) == message
 
 
-def test_a_flood_of_errors_is_cut(refuse) -> None:  # type: ignore[no-untyped-def]
+def test_a_flood_of_errors_is_cut() -> None:
     lines = refuse("backendgen: 1\n" * 500).splitlines()
     assert len(lines) == 101
     assert lines[-1] == "spec.yaml and 402 more problems"
 
 
-def test_all_errors_at_once(orders, refuse) -> None:  # type: ignore[no-untyped-def]
+def test_all_errors_at_once() -> None:
     text = orders(
         ("  pool:", "  replicas: true\n  pool:"),
         ("default_role: buyer", "default_role: buyr"),
@@ -306,7 +307,7 @@ def test_all_errors_at_once(orders, refuse) -> None:  # type: ignore[no-untyped-
     ]
 
 
-def test_a_statement_that_does_not_parse_has_no_echo(orders, refuse) -> None:  # type: ignore[no-untyped-def]
+def test_a_statement_that_does_not_parse_has_no_echo() -> None:
     """What the statement would have created is not called unknown everywhere else."""
     text = orders(
         ("CREATE TABLE orders (", "CREATE TABEL orders ("), ("delete: {allow: admin}", "delete: {allow: admn}")
@@ -329,11 +330,11 @@ def test_a_statement_that_does_not_parse_has_no_echo(orders, refuse) -> None:  #
         ("user_id = $1", "spec.yaml:80:19 auth.policies.own_customer: write parameters by name: :user_id, :role"),
     ],
 )
-def test_a_policy_is_one_condition(sql: str, message: str, orders, refuse) -> None:  # type: ignore[no-untyped-def]
+def test_a_policy_is_one_condition(sql: str, message: str) -> None:
     assert refuse(orders(("own_customer: user_id = :user_id", f"own_customer: {sql}"))) == message
 
 
-def test_auth_off(refuse, accept) -> None:  # type: ignore[no-untyped-def]
+def test_auth_off() -> None:
     head = """\
 backendgen: 1
 service: {name: shop}
@@ -352,12 +353,12 @@ schema: |
     )
 
 
-def test_a_resource_needs_a_primary_key(refuse) -> None:  # type: ignore[no-untyped-def]
+def test_a_resource_needs_a_primary_key() -> None:
     text = "backendgen: 1\nservice: {name: x}\nschema: CREATE TABLE a (b int)\napi: {resources: {a: {}}}\n"
     assert refuse(text) == "spec.yaml:4:19 api.resources.a: table 'a' has no primary key"
 
 
-def test_the_target_of_the_language_is_refused_section_by_section(refuse) -> None:  # type: ignore[no-untyped-def]
+def test_the_target_of_the_language_is_refused_section_by_section() -> None:
     target = Path(__file__).parents[3] / "shared" / "design" / "orders.yaml"
     if not target.exists():
         pytest.skip("the design is not beside the repository")

@@ -6,6 +6,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from specs import orders, refuse
 
 from backendgen.spec.jsonschema import json_schema
 from backendgen.spec.load import load
@@ -142,7 +143,7 @@ def test_every_key_of_the_json_schema_helps_an_editor() -> None:
         ("allow: own_payment\n", "allow: scope:pay\n"),
     ],
 )
-def test_the_json_schema_refuses_what_the_loader_refuses(old: str, new: str, orders, refuse) -> None:  # type: ignore[no-untyped-def]
+def test_the_json_schema_refuses_what_the_loader_refuses(old: str, new: str) -> None:
     text = orders((old, new))
     assert refuse(text)
     assert not jsonschema.Draft202012Validator(json_schema()).is_valid(yaml.safe_load(text))

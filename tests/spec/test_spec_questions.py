@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from specs import accept, orders
 
 from backendgen.spec.questions import QUESTIONS
 
@@ -106,7 +107,7 @@ from backendgen.spec.questions import QUESTIONS
         ),
     ],
 )
-def test_question(old: str, new: str, asked: list[tuple[str, int, int, str]], orders, accept) -> None:  # type: ignore[no-untyped-def]
+def test_question(old: str, new: str, asked: list[tuple[str, int, int, str]]) -> None:
     found = accept(orders((old, new))).assumptions
     assert [(one.code, one.line, one.column) for one in found] == [one[:3] for one in asked]
     for one, (*_, message) in zip(found, asked, strict=True):
@@ -114,7 +115,7 @@ def test_question(old: str, new: str, asked: list[tuple[str, int, int, str]], or
         assert one.path == "spec.yaml"
 
 
-def test_the_change_to_paste_is_the_change_that_settles_it(orders, accept) -> None:  # type: ignore[no-untyped-def]
+def test_the_change_to_paste_is_the_change_that_settles_it() -> None:
     line = (
         "          amount_cents: (SELECT total_cents FROM orders WHERE id = order_id)   # order_id: the new payment's\n"
     )
@@ -130,7 +131,7 @@ def test_the_change_to_paste_is_the_change_that_settles_it(orders, accept) -> No
     assert accept(orders((index, f"  {asked.choices[0]}\n"))).assumptions == ()
 
 
-def test_no_update_without_a_column_to_change(accept) -> None:  # type: ignore[no-untyped-def]
+def test_no_update_without_a_column_to_change() -> None:
     text = "backendgen: 1\nservice: {name: x}\nauth: {}\nrate_limits: {}\nschema: CREATE TABLE a (id int PRIMARY KEY)\n"
     spec = accept(f"{text}api: {{resources: {{a: {{}}}}}}\n")
     assert [one.code for one in spec.assumptions] == ["S101", "S204"]
