@@ -55,6 +55,8 @@ _CANONICAL = {
     "timestamp": "timestamp without time zone",
     "timestamptz": "timestamp with time zone",
 }
+_COMMON_CALLS = frozenset({"now", "gen_random_uuid", "uuidv7", "uuid_generate_v4", "clock_timestamp", "random"})
+_BARE_CALL = ("funcname", "funcformat", "location")
 _INTERVAL_PRECISION = 2  # INTERVAL(3) carries a mask of fields before its precision
 
 
@@ -91,30 +93,35 @@ def routine_tree(sql: str) -> Any:
 
 def expression_sql(node: Node) -> str:
     """Return an expression as PostgreSQL would write it."""
+    # Most expressions are constants and now(): the deparser costs as much as a parse.
     kind = node.WhichOneof("node")
-    if kind == "a_const" and node.a_const.HasField("ival"):
-        return str(node.a_const.ival.ival)
-    if kind == "func_call" and node.ByteSize() < _SMALL and (plain := _plain_call(node.func_call)):
+    plain = _plain_constant(node.a_const) if kind == "a_const" else ""
+    if kind == "func_call":
+        plain = _plain_call(node.func_call)
+    if plain:
         return plain
     tree = pb.ParseResult()
     tree.stmts.add().stmt.select_stmt.target_list.add().res_target.val.CopyFrom(node)
     return _deparsed(tree).removeprefix("SELECT ")
 
 
-_SMALL = 64
+def _plain_constant(constant: pb.A_Const) -> str:
+    match constant.WhichOneof("val"):
+        case "ival":
+            return str(constant.ival.ival)
+        case "boolval":
+            return "true" if constant.boolval.boolval else "false"
+        case "sval" if "'" not in constant.sval.sval and "\\" not in constant.sval.sval:
+            return f"'{constant.sval.sval}'"
+        case _:
+            return ""
 
 
 def _plain_call(call: pb.FuncCall) -> str:
-    """Return `now()` and its like without asking the deparser, which costs as much as a parse."""
-    if call.args or len(call.funcname) != 1:
+    name: str = call.funcname[0].string.sval
+    if name not in _COMMON_CALLS or len(call.funcname) > 1:
         return ""
-    name = call.funcname[0].string.sval
-    bare = not (call.agg_star or call.agg_order or call.HasField("agg_filter") or call.HasField("over"))
-    return (
-        f"{name}()"
-        if bare and call.funcformat == pb.COERCE_EXPLICIT_CALL and name.isidentifier() and name.islower()
-        else ""
-    )
+    return f"{name}()" if all(field.name in _BARE_CALL for field, _ in call.ListFields()) else ""
 
 
 def query_sql(node: Node) -> str:
