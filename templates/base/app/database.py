@@ -116,8 +116,12 @@ class Database:
         return self._pool.get_stats()
 
 
-def database(request: Request) -> Database:
-    """Return the application's database (a dependency: see `Db`)."""
+async def database(request: Request) -> Database:
+    """Return the application's database (a dependency: see `Db`).
+
+    A coroutine, as all dependencies here: FastAPI sends plain functions to a thread, which costs
+    more than most queries.
+    """
     instance: Database = request.app.state.database
     return instance
 

@@ -84,7 +84,7 @@ class Cursors:
         return hmac.digest(self._key, message, "sha256")[:SIGNATURE_BYTES]
 
 
-def cursors(request: Request) -> Cursors:
+async def cursors(request: Request) -> Cursors:
     """Return the application's cursors (a dependency: see `Pages`)."""
     instance: Cursors = request.app.state.cursors
     return instance

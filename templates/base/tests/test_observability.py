@@ -11,15 +11,17 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx2
 import pytest
 import structlog
 
+from app.main import create_app
 from app.observability import logs
 from dev.postgres import Access
-from tests.conftest import SECRET, Serve
+from tests.conftest import SECRET, Serve, load_settings, running
 
 ROOT = Path(__file__).parent.parent
 
@@ -162,6 +164,14 @@ def test_secrets_are_redacted_by_key_and_by_pattern(captured: io.StringIO) -> No
     assert line["count"] == 3
 
 
+def test_the_level_is_a_threshold(captured: io.StringIO) -> None:
+    logs.configure("warning", captured)
+    structlog.get_logger().info("below")
+    logging.getLogger("some.library").info("below")
+    structlog.get_logger().warning("above")
+    assert json.loads(captured.getvalue())["event"] == "above"
+
+
 def test_exceptions_are_logged_and_redacted(captured: io.StringIO) -> None:
     try:
         raise RuntimeError("cannot reach postgresql://app:hunter2@db/orders")
@@ -201,6 +211,22 @@ def test_metrics_need_their_token(production: Production) -> None:
     assert refused.headers["www-authenticate"] == "Bearer"
     assert httpx2.get(url, headers={"Authorization": "Bearer wrong"}).status_code == 401
     assert httpx2.get(url, headers={"Authorization": "Bearer metrics-token"}).status_code == 200
+
+
+@pytest.mark.skipif(find_spec("opentelemetry.sdk") is not None, reason="would send traces")
+def test_traces_are_asked_for_by_their_endpoint(
+    database: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the `otel` extra the framework says that it lacks the exporter: so it was asked."""
+    asked: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: asked.append(record.getMessage())  # type: ignore[method-assign]
+    monkeypatch.setattr(logging.getLogger("fastapi"), "handlers", [handler])
+    with running(create_app(load_settings(database))):
+        assert asked == []
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    with running(create_app(load_settings(database))):
+        assert "requires fastapi[opentelemetry]" in asked[0]
 
 
 def test_metrics_do_not_exist_in_production_without_a_token(serve: Serve) -> None:
