@@ -143,7 +143,7 @@ def _create_foreign_key(call: Call) -> list[str]:
 
 def _create_check(call: Call) -> list[str]:
     condition = call.arg(2, "condition")
-    sql = condition.value if isinstance(condition, Text) else sql_text(condition)
+    sql = condition.value if isinstance(condition, Text) and condition.whole else sql_text(condition)
     if sql is None:
         raise Dynamic("the condition is not a constant")
     table = _table(call, 1, "table_name", "source")

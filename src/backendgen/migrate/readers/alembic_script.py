@@ -16,13 +16,16 @@ from backendgen.migrate.readers.evaluate import Evaluator, Module, TooLong
 from backendgen.migrate.readers.reading import Reading
 from backendgen.migrate.readers.sql import operations
 from backendgen.migrate.readers.sqlalchemy import Dynamic, sql_text
-from backendgen.migrate.readers.values import UNKNOWN, Batch, Call, Symbol, Text
+from backendgen.migrate.readers.values import HOLE, UNKNOWN, Batch, Call, Symbol, Text, segment
 from backendgen.sql.operation import NotUnderstood, Operation
 
 _EXECUTES = frozenset({"execute", "exec_driver_sql", "scalar", "scalars", "execute_sql", "executescript"})
 _ORM_CHANGES = frozenset({
     "add", "add_all", "merge", "bulk_save_objects", "bulk_insert_mappings", "bulk_update_mappings", "flush", "commit",
 })  # fmt: skip
+BUILT = "the SQL is built at run time"
+# An unknown part beside a letter or a quote is part of a name.
+_GLUED = re.compile(f"[\\w$\"]{HOLE}|{HOLE}[\\w$\"]")
 
 
 class Script:
@@ -116,13 +119,17 @@ class Script:
         elif (sql := construct_sql(value) or sql_text(value)) is not None:
             self._sql(sql if sql.split()[0].isupper() else f"SELECT {sql}", node, module)
         else:
-            self._dynamic(node, module, "the SQL is built at run time")
+            self._dynamic(node, module, BUILT)
 
     # ---- actions
 
     def _text(self, text: Text, node: ast.Call, module: Module, *, raw: bool) -> None:
         """Place each statement of a text where the text itself stands: in the literal, or in the SQL file it came from."""
         sql = _without_parameters(text.value, raw=raw) if text.path.endswith(".py") else text.value
+        if _GLUED.search(sql):
+            self._dynamic(node, module, BUILT)
+            return
+        sql = sql.replace(HOLE, "$1")
         starts = [0]
         for line in sql.split("\n"):
             starts.append(starts[-1] + len(line) + 1)
@@ -130,12 +137,16 @@ class Script:
         for operation in self._numbered(operations(sql)):
             place = moved.place(starts[operation.line - 1] + operation.column - 1) if operation.line else None
             end = moved.place(starts[max(operation.end_line, operation.line, 1) - 1])
+            if text.path.endswith(".py") and text.path != module.name:
+                place = None  # the text of a function that was called: reported where the migration calls it
+            if isinstance(operation, NotUnderstood) and not text.whole:
+                operation = replace(operation, reason=BUILT)
             line, column = place or (node.lineno, node.col_offset + 1)
             error = moved.place(starts[operation.error_line - 1]) if isinstance(operation, NotUnderstood) and operation.error_line else None
             self._add(operation, line, column, end[0] if end and place else line, text.path if place else module.name, "", error)
 
     def _sql(self, sql: str, node: ast.Call, module: Module) -> None:
-        call = ast.get_source_segment(module.source, node) or ""
+        call = segment(node, module.lines)
         for operation in self._numbered(operations(sql)):
             self._add(operation, node.lineno, node.col_offset + 1, node.end_lineno or node.lineno, module.name, call)
 
@@ -184,4 +195,5 @@ def _without_parameters(sql: str, *, raw: bool) -> str:
         return sql
     from backendgen.sql.lexer import replace_parameters
 
-    return replace_parameters(sql.replace("\\:", "\0"), lambda _: "$1").replace("\0", ":")
+    plain = replace_parameters(sql.replace("\\:", "\0"), lambda _: "$1").replace("\0", ":")
+    return re.sub(r"(?i)\bin\s+\$1", "IN ($1)", plain)  # an expanding parameter

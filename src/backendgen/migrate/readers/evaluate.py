@@ -15,6 +15,7 @@ from typing import Any
 from backendgen.code.parse import Unparsable, parse
 from backendgen.migrate.readers.reading import Reading
 from backendgen.migrate.readers.values import (
+    HOLE,
     UNKNOWN,
     Batch,
     Call,
@@ -56,7 +57,8 @@ class Module:
 class Evaluator:
     """Evaluates expressions and follows functions. `effect` is told of each call, `enter` of each `with`.
 
-    `enter` returns what is to be done when the block is left.
+    `enter` returns what is to be done when the block is left. A call inside a function that is followed is told at the place
+    where the migration itself called out (`site`).
     """
 
     reading: Reading
@@ -65,6 +67,7 @@ class Evaluator:
     modules: dict[Path, Module | None] = field(default_factory=dict)
     steps: int = 0
     depth: int = 0
+    site: tuple[ast.Call, Module] | None = None
     _module: Module | None = None
 
     # ---- modules
@@ -91,7 +94,7 @@ class Evaluator:
 
     def run(self, function: ast.FunctionDef, module: Module) -> None:
         """Follow a function without arguments. Raises TooLong."""
-        self.steps = self.depth = 0
+        self.steps, self.depth, self.site = 0, 0, None
         before, self._module = self._module, module
         try:
             self.body(function.body, {})
@@ -224,7 +227,7 @@ class Evaluator:
         match node:
             case ast.Constant(value=str()):
                 assert self._module is not None
-                return string_at(node, self._module.source, self._module.lines, self._module.name)
+                return string_at(node, self._module.lines, self._module.name)
             case ast.Constant(value=value):
                 return value
             case ast.Name(id=name):
@@ -303,7 +306,7 @@ class Evaluator:
         for part in values:
             value = self.value(part.value if isinstance(part, ast.FormattedValue) else part, names)
             if not isinstance(value, Text | int | str):
-                return UNKNOWN
+                value = Text(HOLE)
             assert self._module is not None
             piece = value if isinstance(value, Text) and isinstance(part, ast.Constant) else Text(str(_plain(value)))
             placed = Text(piece.value, self._module.name, piece.spans or ((0, part.lineno, part.col_offset + 1),))
@@ -335,7 +338,7 @@ class Evaluator:
                 kwargs.update({key: each for key, each in value.items() if isinstance(key, str)})
         match function:
             case Function():
-                return self._follow(function, args, kwargs)
+                return self._follow(function, args, kwargs, node)
             case Symbol(name=name):
                 return self._called(name, args, kwargs, node)
             case Method(receiver=receiver, name=name):
@@ -351,10 +354,9 @@ class Evaluator:
             return simple
         found = self._project_value(name)
         if isinstance(found, Function):
-            return self._follow(found, args, kwargs)
+            return self._follow(found, args, kwargs, node)
         call = Call(name, args, kwargs)
-        assert self._module is not None
-        self.effect(call, node, self._module)
+        self._tell(call, node)
         return call
 
     def _method(self, receiver: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], node: ast.Call) -> Any:
@@ -367,13 +369,20 @@ class Evaluator:
         call = Call(name, args, kwargs, receiver)
         if name == "open.read" and isinstance(receiver, Call) and receiver.args:
             return self._file_text(receiver.args[0])
-        assert self._module is not None
-        self.effect(call, node, self._module)
+        self._tell(call, node)
         return call
 
-    def _follow(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _tell(self, call: Call, node: ast.Call) -> None:
+        assert self._module is not None
+        self.effect(call, *(self.site or (node, self._module)))
+
+    def _follow(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], node: ast.Call) -> Any:
         if self.depth >= MAX_DEPTH:
             return UNKNOWN
+        assert self._module is not None
+        outer = self.site
+        if outer is None and function.module is not self._module:
+            self.site = node, self._module
         parameters = function.node.args
         positional = [*parameters.posonlyargs, *parameters.args]
         names: dict[str, Any] = {}
@@ -390,7 +399,7 @@ class Evaluator:
             names.update(kwargs)
             returned = self.body(function.node.body, names)
         finally:
-            self._module, self.depth = before, self.depth - 1
+            self._module, self.depth, self.site = before, self.depth - 1, outer
         return returned[0] if returned else None
 
     def _project_value(self, name: str) -> Any:
@@ -454,11 +463,19 @@ def _plain(value: Any) -> Any:
 
 
 def _is_constant(value: Any) -> bool:
-    return value is None or isinstance(value, bool | int | float | str | Text | list | tuple | dict)
+    if isinstance(value, Text):
+        return value.whole
+    return value is None or isinstance(value, bool | int | float | str | list | tuple | dict)
 
 
 def _hashable(value: Any) -> bool:
     return isinstance(value, str | int | float | bool | None)
+
+
+def _or_hole(value: Any) -> str | int:
+    """A constant for a format, or the mark of an unknown part."""
+    plain = _plain(value)
+    return plain if isinstance(plain, str | int) else HOLE
 
 
 def _binary(operator: ast.operator, left: Any, right: Any) -> Any:
@@ -479,8 +496,9 @@ def _binary(operator: ast.operator, left: Any, right: Any) -> Any:
 
 
 def _added(left: Any, right: Any) -> Any:
-    if isinstance(left, Text) and isinstance(right, Text):
-        return left.plus(right)
+    if isinstance(left, Text) or isinstance(right, Text):
+        first, second = (each if isinstance(each, Text) else Text(HOLE) for each in (left, right))
+        return first.plus(second)
     if isinstance(left, list | tuple) and isinstance(right, list | tuple):
         return [*left, *right]
     if isinstance(left, int) and isinstance(right, int):
@@ -489,10 +507,11 @@ def _added(left: Any, right: Any) -> Any:
 
 
 def _formatted(text: Text, values: Any) -> Any:
-    every = values if isinstance(values, tuple) else values.values() if isinstance(values, dict) else (values,)
-    if not all(isinstance(_plain(each), str | int) for each in every):
-        return UNKNOWN
-    plain = {key: _plain(each) for key, each in values.items()} if isinstance(values, dict) else values
+    plain: Any
+    if isinstance(values, dict):
+        plain = {key: _or_hole(each) for key, each in values.items()}
+    else:
+        plain = tuple(map(_or_hole, values)) if isinstance(values, tuple) else _or_hole(values)
     try:
         return text.derived(text.value % plain)
     except (TypeError, ValueError, KeyError, OverflowError, MemoryError):
@@ -500,6 +519,8 @@ def _formatted(text: Text, values: Any) -> Any:
 
 
 def _item(value: Any, index: Any) -> Any:
+    if isinstance(value, Method) and value.name.endswith(".tables") and isinstance(index, str):
+        return Call("sqlalchemy.table", (Text(index),))  # MetaData.tables["name"]
     try:
         if isinstance(value, list | tuple) and isinstance(index, int):
             return value[index]
@@ -547,12 +568,12 @@ def _text_method(text: Text, name: str, args: tuple[Any, ...], kwargs: Mapping[s
         except TypeError:
             return UNKNOWN
     if name == "format":
-        values = [*plain, *(_plain(value) for value in kwargs.values())]
-        if all(isinstance(value, str | int) for value in values):
-            try:
-                return text.derived(text.value.format(*plain, **{key: _plain(value) for key, value in kwargs.items()}))
-            except (IndexError, KeyError, ValueError, AttributeError, MemoryError, OverflowError):
-                return UNKNOWN
+        try:
+            return text.derived(text.value.format(*map(_or_hole, args), **{key: _or_hole(value) for key, value in kwargs.items()}))
+        except (IndexError, KeyError, ValueError, TypeError, AttributeError, MemoryError, OverflowError):
+            return UNKNOWN
+    if name in ("startswith", "endswith") and plain and isinstance(plain[0], str) and text.whole:
+        return text.value.startswith(plain[0]) if name == "startswith" else text.value.endswith(plain[0])
     if name == "join" and len(plain) == 1 and isinstance(plain[0], list | tuple):
         parts = [_plain(part) for part in plain[0]]
         return Text(text.value.join(parts)) if all(isinstance(part, str) for part in parts) else UNKNOWN

@@ -22,7 +22,7 @@ OTHER_DIALECTS = {
 
 _FLYWAY = re.compile(r"(?P<kind>[VUB])(?P<version>\d+(?:[._]\d+)*)__.+\.sql", re.IGNORECASE)
 _REPEATABLE = re.compile(r"R__.+\.sql", re.IGNORECASE)
-_NUMBERED = re.compile(r"(?P<version>\d[\d_.-]*?)(?=[^\d]|$).*\.sql", re.IGNORECASE)
+_NUMBERED = re.compile(r"(?P<version>\d{4}([-_])\d\d\2\d\d\2\d+(?:-\d+)*|\d+(?:[.-]\d+)*)(?!\d).*\.sql", re.IGNORECASE)
 _DIRECTED = re.compile(r"(?P<stem>.+)[._-](?P<direction>up|down)\.sql", re.IGNORECASE)
 _SECTION = re.compile(r"^[ \t]*--[ \t]*(?:\+goose|migrate:|\+migrate)[ \t]*(up|down)\b(.*)$", re.IGNORECASE | re.MULTILINE)
 _GOOSE = re.compile(r"^[ \t]*--[ \t]*\+(?:goose|migrate)[ \t]", re.IGNORECASE | re.MULTILINE)
@@ -31,6 +31,8 @@ _NO_TRANSACTION = re.compile(
     r"^[ \t]*--[ \t]*(?:\+goose NO TRANSACTION|no-transaction|atlas:txmode none|\+migrate (?:up|down) notransaction)\b",
     re.IGNORECASE | re.MULTILINE,
 )
+_TEMPLATE = re.compile(r"\{\{[^{}\n]*\}\}|\$\{[^{}\n]*\}")
+_WORD = re.compile(r"[A-Za-z_]\w*")
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -67,15 +69,20 @@ def histories(reading: Reading) -> list[History]:
 
 
 def operations(text: str) -> tuple[op.Operation, ...]:
-    """Translate PostgreSQL text; the parser is loaded when the first text needs it."""
+    """Translate PostgreSQL text; the parser is loaded when the first text needs it.
+
+    A template's `{{ ... }}` or `${...}` is read as the last word in it.
+    """
     from backendgen.sql import postgres
 
+    if "{{" in text or "${" in text:
+        text = _TEMPLATE.sub(lambda found: (_WORD.findall(found[0]) or ["t"])[-1].lower(), text)
     return postgres.parse(text)
 
 
 def _scripts(folder: Path, paths: list[Path], reading: Reading) -> list[Script]:
     """Tell migrations from other SQL by their names; in a folder that the user named, plain names count too."""
-    if dialect := _other_dialect(folder, reading.root):
+    if dialect := other_dialect(folder, reading.root):
         reading.skip(folder, f"holds migrations for {dialect}, which are not read yet")
         return []
     named = [script for path in paths if (script := _named(path))]
@@ -95,7 +102,8 @@ def _is_history(named: list[Script]) -> bool:
     return named[0].tool != "sql" or any(int(re.sub(r"\D", "", script.version) or 0) <= 1 for script in named) or len(named) > 1
 
 
-def _other_dialect(folder: Path, root: Path) -> str:
+def other_dialect(folder: Path, root: Path) -> str:
+    """Return the name of the database that a folder's migrations are for when it is not PostgreSQL, else nothing."""
     inside = folder.relative_to(root).parts if folder.is_relative_to(root) else ()
     return next((OTHER_DIALECTS[part.lower()] for part in (root.name, *inside) if part.lower() in OTHER_DIALECTS), "")
 
@@ -149,7 +157,8 @@ def _migrations(scripts: list[Script], reading: Reading) -> Iterator[Migration]:
 
 
 def _same_version(script: Script, versions: dict[str, Script], reading: Reading) -> None:
-    first = versions.setdefault(script.version, script) if script.version else script
+    # Prisma knows a migration by the whole name of its folder.
+    first = versions.setdefault(script.version, script) if script.version and script.tool != "prisma" else script
     if first is not script:
         message = f"{script.path.name} has the version {script.version} of {first.path.name}: which of them runs first, or at all, is up to the tool"
         reading.refuse(ORDER_UNKNOWN, Location(reading.name(script.path)), message)

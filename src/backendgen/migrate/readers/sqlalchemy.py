@@ -30,7 +30,7 @@ class Dynamic(Exception):
 
 def words(value: Any, what: str) -> str:
     """Return a constant string. Raises Dynamic."""
-    if isinstance(value, Text):
+    if isinstance(value, Text) and value.whole:
         return value.value
     if isinstance(value, Call) and value.last == "quoted_name" and value.args:
         return words(value.args[0], what)
@@ -47,7 +47,7 @@ def optional(value: Any, what: str) -> str:
 def sql_text(value: Any) -> str | None:
     """Return the SQL of text(), literal_column(), func.x(), true(); None when it is no SQL expression."""
     match value:
-        case Call(last="text" | "literal_column" | "DDL", args=(Text(value=sql), *_)):
+        case Call(last="text" | "literal_column" | "DDL", args=(Text(value=sql, whole=True), *_)):
             return sql
         case Call(name=called, args=args) if ".func." in called or called.startswith("func."):
             return f"{called.rpartition('.')[2]}({', '.join(map(_argument, args))})"
@@ -140,7 +140,7 @@ def enums_in(columns: list[Call]) -> Iterator[str]:
 
 def default_sql(value: Any) -> str:
     """Return a server default as SQL. Raises Dynamic."""
-    if isinstance(value, Text):
+    if isinstance(value, Text) and value.whole:
         return literal(value.value)
     if isinstance(value, Call) and value.last == "DefaultClause" and value.args:
         return default_sql(value.args[0])
@@ -219,7 +219,7 @@ def _actions(call: Call) -> str:
 
 
 def _expression(value: Any) -> str:
-    sql = value.value if isinstance(value, Text) else sql_text(value)
+    sql = value.value if isinstance(value, Text) and value.whole else sql_text(value)
     if sql is None:
         raise Dynamic("an expression is not a constant")
     return sql
@@ -231,7 +231,7 @@ def columns_of(values: Any) -> str:
         values = [values]
     parts = []
     for value in values:
-        if isinstance(value, Text):
+        if isinstance(value, Text) and value.whole:
             parts.append(name(value.value))
         elif (sql := sql_text(value)) is not None:
             parts.append(sql if re.fullmatch(r'[\w".]+(?: (?:DESC|ASC|NULLS \w+))*', sql) else f"({sql})")

@@ -20,6 +20,7 @@ class Unknown:
 
 
 UNKNOWN = Unknown()
+HOLE = "\ue000"  # stands in a Text for a part that only a run would tell (a character of private use)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,11 @@ class Text:
     value: str
     path: str = ""
     spans: tuple[tuple[int, int, int], ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether every part of it is known."""
+        return HOLE not in self.value
 
     def place(self, offset: int) -> tuple[int, int] | None:
         """Return the line and column of a character, None when nothing is known."""
@@ -125,20 +131,26 @@ class Batch:
     table: str
 
 
-def string_at(node: ast.Constant, source: str, lines: list[str], path: str) -> Text:
+def _column(node: ast.expr, lines: list[str]) -> int:
+    """Return the 0-based column in characters; syntax trees count bytes."""
+    line = lines[node.lineno - 1] if node.lineno <= len(lines) else ""
+    return node.col_offset if line.isascii() else len(line.encode()[: node.col_offset].decode(errors="replace"))
+
+
+def string_at(node: ast.Constant, lines: list[str], path: str) -> Text:
     """Return a string literal with the place of each of its characters that begins a line or a part."""
     value = str(node.value)
-    line = lines[node.lineno - 1] if node.lineno <= len(lines) else ""
-    column = len(line.encode()[: node.col_offset].decode(errors="replace"))
-    segment = _segment(node, lines, column)
+    column = _column(node, lines)
     try:
-        spans = tuple(_spans(segment, node.lineno, column + 1))
+        spans = tuple(_spans(segment(node, lines), node.lineno, column + 1))
     except (tokenize.TokenError, SyntaxError, ValueError):
         spans = ((0, node.lineno, column + 1),)
     return Text(value, path, spans if not spans or spans[-1][0] <= len(value) else ((0, node.lineno, column + 1),))
 
 
-def _segment(node: ast.Constant, lines: list[str], column: int) -> str:
+def segment(node: ast.expr, lines: list[str]) -> str:
+    """Return the source of an expression."""
+    column = _column(node, lines)
     end = node.end_lineno or node.lineno
     if end == node.lineno:
         line = lines[node.lineno - 1] if node.lineno <= len(lines) else ""
