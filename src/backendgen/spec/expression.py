@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from backendgen.errors import did_you_mean
 from backendgen.sql.replay import Schema
@@ -109,11 +109,14 @@ def _only_expression(statements: list[Any]) -> Any:
     return target.val
 
 
+Columns: TypeAlias = frozenset[str] | None
+
+
 @dataclass(frozen=True, slots=True)
 class _Query:
     """The relations of one query by the name that they go by there; None for columns that are not known."""
 
-    relations: dict[str, frozenset[str] | None]
+    relations: dict[str, Columns]
 
     def has(self, column: str) -> bool:
         return any(columns is None or column in columns for columns in self.relations.values())
@@ -131,29 +134,32 @@ class _Resolver:
         value = getattr(expression, expression.WhichOneof("node")) if hasattr(expression, "WhichOneof") else expression
         writes = (pb.InsertStmt, pb.UpdateStmt, pb.DeleteStmt, pb.MergeStmt)
 
-        def walk(node: Any, queries: tuple[_Query, ...], own: frozenset[str]) -> Iterator[Name]:
+        def walk(node: Any, queries: tuple[_Query, ...], own: dict[str, Columns]) -> Iterator[Name]:
             if isinstance(node, pb.ColumnRef):
                 yield from self._column(node, queries)
                 return
             if isinstance(node, writes):
                 raise ExpressionProblem("an expression may only read")
             if isinstance(node, pb.SelectStmt):
-                own |= {item.common_table_expr.ctename for item in node.with_clause.ctes}
+                ctes = [item.common_table_expr for item in node.with_clause.ctes]
+                own = own | {cte.ctename: _selected(cte.ctequery, cte.aliascolnames) for cte in ctes}
                 queries = (*queries, _Query(dict(self._relations(node.from_clause, own))))
             for child in children(node):
                 yield from walk(child, queries, own)
 
-        return walk(value, (), frozenset())
+        return walk(value, (), {})
 
-    def _relations(self, clause: Any, own: frozenset[str]) -> Iterator[tuple[str, frozenset[str] | None]]:
+    def _relations(self, clause: Any, own: dict[str, Columns]) -> Iterator[tuple[str, Columns]]:
         for node in clause:
             kind = node.WhichOneof("node")
             item = getattr(node, kind)
             if kind == "join_expr":
                 yield from self._relations((item.larg, item.rarg), own)
             elif kind == "range_var":
-                columns = None if item.relname in own or item.alias.colnames else self._columns(item)
-                yield item.alias.aliasname or item.relname, columns
+                columns = own[item.relname] if item.relname in own else self._columns(item)
+                yield item.alias.aliasname or item.relname, None if item.alias.colnames else columns
+            elif kind == "range_subselect":
+                yield item.alias.aliasname, _selected(item.subquery, item.alias.colnames)
             else:
                 yield getattr(item, "alias", item).aliasname, None
 
@@ -182,3 +188,21 @@ class _Resolver:
                     raise ExpressionProblem(f"'{qualifiers[-1]}' has no column '{column}'{known}")
                 return
         yield Name(column, qualifiers[-1])
+
+
+def _selected(query: Any, renamed: Any) -> Columns:
+    """Return the columns that a query yields, None when they cannot be told from its text alone."""
+    if renamed:
+        return frozenset(name.string.sval for name in renamed)
+    select = query.select_stmt
+    while select.HasField("larg"):
+        select = select.larg
+    names = set()
+    for item in select.target_list:
+        target = item.res_target
+        fields = target.val.column_ref.fields
+        name = target.name or (fields[-1].string.sval if fields else "")
+        if not name:
+            return None
+        names.add(name)
+    return frozenset(names) or None  # VALUES has no target list
