@@ -6,6 +6,7 @@ It connects as the service does (DATABASE_URL). The new role counts within AUTH_
 import argparse
 import asyncio
 import sys
+from collections.abc import Sequence
 
 from app.auth import statements
 from app.auth.models import normalised_email
@@ -25,16 +26,17 @@ async def grant(email: str, role: str, settings: Settings) -> bool:
         await database.close()
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m app.auth.grant", description=__doc__)
+    description = "Give a registered user a role."
+    parser = argparse.ArgumentParser(prog="python -m app.auth.grant", description=description)
     parser.add_argument("email")
     parser.add_argument("role", choices=sorted(ROLES))
-    arguments = parser.parse_args()
-    if not asyncio.run(grant(arguments.email, arguments.role, Settings.load())):
-        sys.stderr.write(f"There is no user {arguments.email}: register first.\n")
+    given = parser.parse_args(arguments)
+    if not asyncio.run(grant(given.email, given.role, Settings.load())):
+        sys.stderr.write(f"There is no user {given.email}: register first.\n")
         return 1
-    sys.stdout.write(f"{arguments.email} now has the role {arguments.role}.\n")
+    sys.stdout.write(f"{given.email} now has the role {given.role}.\n")
     return 0
 
 

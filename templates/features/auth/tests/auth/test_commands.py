@@ -1,15 +1,15 @@
 """The commands of operators: grant, prune, keys."""
 
 import json
-import os
-import subprocess
-import sys
+import runpy
 from datetime import timedelta
 
 import httpx2
 import psycopg
+import pytest
 from joserfc.jwk import OKPKey
 
+from app.auth import grant, prune
 from app.auth.roles import DEFAULT_ROLE, ROLES
 from app.database import Row
 from dev.postgres import Access
@@ -17,48 +17,45 @@ from tests.auth_fixtures import SignedIn, SignIn, add_user, credentials
 from tests.conftest import SECRET
 
 
-def run(database: Access, *command: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
-        "ENV": "test",
-        "DATABASE_URL": database.app,
-        "SECRET_KEY": SECRET,
-    }
-    return subprocess.run(
-        [sys.executable, "-m", *command],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+@pytest.fixture(autouse=True)
+def environment(database: Access, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the commands find in the environment: the same as the service."""
+    monkeypatch.setenv("ENV", "test")
+    monkeypatch.setenv("DATABASE_URL", database.app)
+    monkeypatch.setenv("SECRET_KEY", SECRET)
 
 
 def test_grant_changes_a_role(
-    database: Access, client: httpx2.Client, owner: psycopg.Connection[Row]
+    client: httpx2.Client, owner: psycopg.Connection[Row], capsys: pytest.CaptureFixture[str]
 ) -> None:
     email, _ = add_user(owner, DEFAULT_ROLE)
     role = next(iter(ROLES))
-    done = run(database, "app.auth.grant", email.upper(), role)
-    assert (done.returncode, done.stdout) == (0, f"{email.upper()} now has the role {role}.\n")
+    assert grant.main([email.upper(), role]) == 0
+    assert capsys.readouterr().out == f"{email.upper()} now has the role {role}.\n"
     token = client.post("/auth/login", json=credentials(email)).json()["access_token"]
     me = client.get("/auth/me", headers={"Authorization": f"Bearer {token}"})
     assert me.json()["role"] == role
 
 
-def test_grant_says_what_is_wrong(database: Access) -> None:
-    nobody = run(database, "app.auth.grant", "nobody@example.com", DEFAULT_ROLE)
-    assert nobody.returncode == 1
-    assert "There is no user nobody@example.com" in nobody.stderr
-    emperor = run(database, "app.auth.grant", "nobody@example.com", "emperor")
-    assert emperor.returncode == 2
-    assert DEFAULT_ROLE in emperor.stderr
+def test_grant_says_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    assert grant.main(["nobody@example.com", DEFAULT_ROLE]) == 1
+    assert "There is no user nobody@example.com" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        grant.main(["nobody@example.com", "emperor"])
+    assert ended.value.code == 2
+    assert DEFAULT_ROLE in capsys.readouterr().err
 
 
 def test_prune_deletes_what_has_expired_and_nothing_else(
-    database: Access, client: httpx2.Client, sign_in: SignIn, owner: psycopg.Connection[Row]
+    client: httpx2.Client,
+    sign_in: SignIn,
+    owner: psycopg.Connection[Row],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     expired, alive = sign_in(DEFAULT_ROLE), sign_in(DEFAULT_ROLE)
+    for _ in range(4):
+        client.post("/auth/login", json=credentials(expired.email))
     owner.execute(
         "UPDATE sessions SET expires_at = now() - interval '1 s' WHERE user_id = %s",
         (expired.user_id,),
@@ -69,9 +66,9 @@ def test_prune_deletes_what_has_expired_and_nothing_else(
         "WHERE used_at IS NOT NULL AND session_id IN (SELECT id FROM sessions WHERE user_id = %s)",
         (timedelta(seconds=rotated["refresh_expires_in"] + 1), alive.user_id),
     )
-    done = run(database, "app.auth.prune")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Deleted ")
+    monkeypatch.setattr(prune, "BATCH", 2)
+    prune.main()
+    assert capsys.readouterr().out.startswith("Deleted ")
     assert count(owner, expired) == {"sessions": 0, "tokens": 0}
     assert count(owner, alive) == {"sessions": 1, "tokens": 1}
     token = {"refresh_token": rotated["refresh_token"]}
@@ -86,7 +83,11 @@ def count(owner: psycopg.Connection[Row], caller: SignedIn) -> Row | None:
     ).fetchone()
 
 
-def test_keys_prints_a_new_private_key(database: Access) -> None:
-    first, second = (run(database, "app.auth.keys").stdout for _ in range(2))
-    assert first != second
-    assert OKPKey.import_key(json.loads(first)).is_private
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
+def test_keys_prints_a_new_private_key(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = []
+    for _ in range(2):
+        runpy.run_module("app.auth.keys", run_name="__main__")
+        printed.append(capsys.readouterr().out)
+    assert printed[0] != printed[1]
+    assert OKPKey.import_key(json.loads(printed[0])).is_private

@@ -163,6 +163,10 @@ def as_seen_by(url: str, caller: SignedIn) -> httpx2.Client:
 def test_deleting_a_user_ends_the_sessions(
     serve: Serve, sign_in: SignIn, owner: psycopg.Connection[Row]
 ) -> None:
+    remembered = sign_in(DEFAULT_ROLE)
+    assert remembered.get("/auth/me").status_code == 200
+    owner.execute("DELETE FROM users WHERE id = %s", (remembered.user_id,))
+    assert remembered.get("/auth/me").status_code == 401
     with serve(AUTH_RECHECK_SECONDS="0") as url:
         caller = sign_in(DEFAULT_ROLE, url)
         owner.execute("DELETE FROM users WHERE id = %s", (caller.user_id,))
