@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backendgen.sql.lexer import bind, split
-from backendgen.sql.operation import NotUnderstood
+from backendgen.sql.operation import ChangeRows, NotUnderstood
 from backendgen.sql.postgres import parse, statement_problem
 from backendgen.sql.replay import replay
 
@@ -184,3 +185,17 @@ def test_hostile_texts() -> None:
     (operation,) = parse("SELECT '\ud800'")
     assert isinstance(operation, NotUnderstood)
     assert operation.reason == "the statement is not valid Unicode"
+
+
+@pytest.mark.parametrize(
+    "link", ["+1", " UNION SELECT 1", " IS NULL", "::int", ' COLLATE "C"', " AT TIME ZONE 'x'", " JOIN t ON true"]
+)
+def test_a_chain_that_overflows_the_parsers_stack_is_refused_instead(link: str) -> None:
+    (operation,) = parse("SELECT * FROM t" + link * 40_000 if "JOIN" in link else "SELECT 1" + link * 40_000)
+    assert isinstance(operation, NotUnderstood)
+
+
+def test_a_long_statement_that_is_not_deep_is_read() -> None:
+    rows = ", ".join(f"({number}, 'a+b=c', $$x-y$$, now() - interval '1 day')" for number in range(20_000))
+    (operation,) = parse(f"INSERT INTO t VALUES {rows}")
+    assert isinstance(operation, ChangeRows)

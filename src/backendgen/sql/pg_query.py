@@ -5,6 +5,7 @@ The only importer of postgast: another binding of libpg_query would be fitted in
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
@@ -60,6 +61,14 @@ _BARE_CALL = ("funcname", "funcformat", "location")
 _INTERVAL_PRECISION = 2  # INTERVAL(3) carries a mask of fields before its precision
 
 
+TOO_DEEP = "the statement is nested too deeply to be read"
+SAFE_LENGTH, LONGEST_CHAIN = 15_000, 5_000
+LITERAL = re.compile(r"'[^']*'|\$(\w*)\$.*?\$\1\$", re.DOTALL)
+CHAINING = re.compile(
+    r"[-+*/<>=~!@#%^&|`?:]+|\b(?:is|isnull|notnull|join|collate|at|union|except|intersect)\b", re.IGNORECASE
+)
+
+
 class SyntaxProblem(Exception):
     """The parser refused the text; `offset` is 0-based, in characters, None when it is unknown."""
 
@@ -73,14 +82,24 @@ def parse_tree(sql: str) -> list[Node]:
     """Parse SQL into its statements. Raises SyntaxProblem for whatever cannot be parsed, whatever its bytes."""
     if "\0" in sql:
         raise SyntaxProblem("a NUL character is not allowed in SQL", sql.index("\0"))
+    if len(sql) > SAFE_LENGTH and _longest_chain(sql) > LONGEST_CHAIN:
+        raise SyntaxProblem(TOO_DEEP)
     try:
         return [raw.stmt for raw in parse(sql).stmts]
     except PgQueryError as error:
         raise SyntaxProblem(error.message, error.cursorpos - 1 if error.cursorpos > 0 else None) from error
     except DecodeError as error:
-        raise SyntaxProblem("the statement is nested too deeply to be read") from error
+        raise SyntaxProblem(TOO_DEEP) from error
     except UnicodeError as error:
         raise SyntaxProblem("the statement is not valid Unicode") from error
+
+
+def _longest_chain(sql: str) -> int:
+    """Count the operators between two commas, at most: an upper bound of how deep the tree of `1+1+1 ...` gets.
+
+    The parser recurses over its own tree without minding the stack: 20,000 levels end the process.
+    """
+    return max(len(CHAINING.findall(piece)) for piece in LITERAL.sub("", sql).split(","))
 
 
 def routine_tree(sql: str) -> Any:
