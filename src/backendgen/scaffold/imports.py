@@ -131,3 +131,31 @@ def _of_update(resource: ResourceView, wanted: _Wanted, here: str) -> None:
         wanted.add("app.problems", "forbidden", when=resource.update.permitted)
         wanted.add("app.problems", "precondition_failed", when=resource.versioned)
         wanted.add("app.conditional", "IfMatch", when=resource.versioned)
+
+
+_TESTS = {
+    "Any": "typing",
+    "Identifier": "psycopg.sql",
+    "SQL": "psycopg.sql",
+    "Stage": "tests.resources.stage",
+    "after": "app.pagination",
+    "factories": "tests",
+    "order_by": "app.pagination",
+    "prepare": "tests.resources.prepare",
+    "to_jsonable_python": "pydantic_core",
+    "uuid4": "uuid",
+    "walk": "tests.resources.paging",
+    **dict.fromkeys(("eq", "ge", "gt", "le", "lt"), "operator"),
+}
+
+
+def of_tests(text: str, module: str) -> str:
+    """Return the imports of a resource's tests: those names of `_TESTS` that its text uses."""
+    wanted = _Wanted()
+    used = layout.words(text)
+    for word, source in _TESTS.items():
+        wanted.add(source, word, when=word in used)
+    wanted.add(f"app.resources.{module}", "statements", when="statements" in used)
+    for whole in ("itertools", "pytest"):
+        wanted.add(whole, when=whole in used)
+    return layout.imports(wanted)

@@ -31,7 +31,7 @@ def field(name: str, annotation: str, default: str | None, alias: str = "") -> s
     return call(f"{head} = Field", arguments, 4, lead=-4)
 
 
-_STANDARD = frozenset({"collections", "typing", "uuid", "decimal", "datetime", "urllib"})
+_STANDARD = frozenset({"collections", "typing", "uuid", "decimal", "datetime", "itertools", "operator", "urllib"})
 
 
 def imports(wanted: Mapping[str, Iterable[str]]) -> str:
@@ -40,17 +40,23 @@ def imports(wanted: Mapping[str, Iterable[str]]) -> str:
     for module in sorted(wanted, key=str.lower):
         words = sorted(set(wanted[module]), key=lambda word: (_case(word), word))
         root = module.partition(".")[0]
-        group = 0 if root in _STANDARD else 2 if root == "app" else 1
-        line = f"from {module} import {', '.join(words)}"
+        group = 0 if root in _STANDARD else 2 if root in ("app", "tests") else 1
+        line = f"from {module} import {', '.join(words)}" if words else f"import {module}"
         if len(line) > WIDTH:
             line = f"from {module} import (\n{''.join(f'    {word},{chr(10)}' for word in words)})"
         groups[group].append(line)
-    return "\n\n".join("\n".join(lines) for lines in groups.values() if lines)
+    whole_first = (sorted(lines, key=lambda line: line.startswith("from ")) for lines in groups.values() if lines)
+    return "\n\n".join("\n".join(lines) for lines in whole_first)
 
 
 def _case(word: str) -> int:
     """Constants come first, then classes, then the rest (isort's order by type)."""
     return 0 if word.isupper() and len(word) > 1 else 1 if word[:1].isupper() else 2
+
+
+def constant(name: str, values: Iterable[str]) -> str:
+    """Return the definition of a tuple of strings."""
+    return call(f"{name} = ", [string(value) for value in values], 0, comma=True)
 
 
 def call(head: str, arguments: Sequence[str], indent: int, *, tail: str = "", lead: int = 0, comma: bool = False) -> str:

@@ -8,11 +8,12 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from backendgen import __version__
 from backendgen.files import File
 from backendgen.resources import directory
-from backendgen.scaffold import features, migrations, openapi, views
+from backendgen.scaffold import access, features, migrations, openapi, seeds, trials, views
 from backendgen.scaffold.render import render
 from backendgen.scaffold.views import ResourceView
 from backendgen.spec.model import Spec
@@ -44,15 +45,16 @@ def plan(spec: Spec) -> tuple[File, ...]:
             if source == FRAGMENT:
                 fragments.append(_text(template, context))
             elif source not in (DEPENDENCIES, SETTINGS):
-                written.update(_written(source, template, context, resources))
+                written.update(_written(source, template, context))
     written.update(migrations.revisions(spec, written))
     written["app/openapi.json"] = openapi.document(spec, resources, fragments)
     files = [File(path, written[path], path.startswith(_EXECUTABLE)) for path in sorted(written)]
     return (*_record(spec, files), *files)
 
 
-def _context(spec: Spec, resources: tuple[ResourceView, ...], folders: tuple[str, ...]) -> dict[str, object]:
+def _context(spec: Spec, resources: tuple[ResourceView, ...], folders: tuple[str, ...]) -> dict[str, Any]:
     auth = spec.auth
+    tests = tuple(trials.trial(resource, spec) for resource in resources)
     roles = [
         {"name": role.name, "includes": role.includes, "grants": ", ".join(f'"{n}"' for n in (role.name, *role.includes))}
         for role in (auth.roles if auth else ())
@@ -67,6 +69,10 @@ def _context(spec: Spec, resources: tuple[ResourceView, ...], folders: tuple[str
         "rate_limits": spec.rate_limits,
         "features": frozenset(feature.name for feature in features.active(spec)),
         "resources": resources,
+        "trials": tests,
+        "factories": seeds.factories(spec),
+        "cells": access.cells(spec),
+        "operations": trials.operations(tests),
         "constraints": views.constraints(spec),
         "assumptions": spec.assumptions,
         "dependencies": _dependencies(folders),
@@ -74,15 +80,16 @@ def _context(spec: Spec, resources: tuple[ResourceView, ...], folders: tuple[str
     }
 
 
-def _written(
-    source: str, template: Path, context: Mapping[str, object], resources: tuple[ResourceView, ...]
-) -> Iterator[tuple[str, bytes]]:
-    """Yield the files that one template makes: one, or one for each resource."""
+def _written(source: str, template: Path, context: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """Yield the files that one template makes: one, or one for each resource; none when nothing is left of it."""
     if _MARK not in source:
-        yield source, _content(template, context)
+        content = _content(template, context)
+        if content or template.suffix != _SUFFIX:
+            yield source, content
         return
-    for resource in resources:
-        yield source.replace(_MARK, resource.module), _content(template, {**context, "resource": resource})
+    for trial in context["trials"]:
+        names = {**context, "resource": trial.view, "trial": trial}
+        yield source.replace(_MARK, trial.view.module), _content(template, names)
 
 
 def _content(template: Path, context: Mapping[str, object]) -> bytes:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
+from backendgen.scaffold import imports
+
 
 def literal(text: str) -> str:
     """Return a Python (and JSON, and YAML) string literal in double quotes."""
@@ -24,6 +26,7 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.filters["literal"] = literal
+    environment.filters["test_imports"] = imports.of_tests
     return environment
 
 

@@ -1,0 +1,186 @@
+"""What generated tests need to make valid rows: a factory for each table, parents first, and wrong values for each field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from backendgen.errors import UserError
+from backendgen.scaffold import domains, layout, names, samples
+from backendgen.scaffold.domains import Domain
+from backendgen.spec.model import Spec
+from backendgen.sql.schema import Column, Constraint, Table
+
+USERS = "users"
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A foreign key that a row needs: (column, column of the parent) pairs, and the parent's factory."""
+
+    factory: str
+    columns: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Factory:
+    """How to make a row of a table: `values` are (column, Python expression) pairs; `owned` refer to a user."""
+
+    table: str
+    name: str
+    thing: str
+    values: tuple[tuple[str, str], ...]
+    owned: tuple[str, ...]
+    parents: tuple[Parent, ...]
+
+    @property
+    def identifier(self) -> str:
+        """The table as arguments of psycopg's Identifier."""
+        return ", ".join(layout.string(part) for part in self.table.split(".", 1))
+
+
+def factories(spec: Spec) -> tuple[Factory, ...]:
+    """Return the factories of the resources' tables, of all that they refer to, and of what refers to them."""
+    wanted: dict[str, Table] = {}
+    for resource in spec.resources:
+        _require(resource.table, spec, wanted)
+    made = {name: _factory(table, spec) for name, table in wanted.items()}
+    deleted = {resource.table.name for resource in spec.resources if resource.action("delete")}
+    for table in spec.schema.tables.values():
+        if table.name not in wanted and any(key.references in deleted for key in foreign_keys(table)):
+            try:
+                needed = dict(wanted)
+                _require(table, spec, needed)
+                made |= {name: _factory(one, spec) for name, one in needed.items() if name not in made}
+            except UserError:
+                continue  # a column that no JSON value can fill: no test needs the row so much
+    return tuple(made.values())
+
+
+def _require(table: Table, spec: Spec, wanted: dict[str, Table]) -> None:
+    """Add the table behind the tables that its rows need."""
+    if table.name in wanted or (spec.auth is not None and table.name == USERS):
+        return
+    for key in needed_keys(table):
+        parent = spec.schema.tables.get(key.references)
+        if parent is not None and parent.name != table.name:
+            _require(parent, spec, wanted)
+    wanted[table.name] = table
+
+
+def foreign_keys(table: Table) -> tuple[Constraint, ...]:
+    """Return the foreign keys of a table."""
+    return tuple(constraint for constraint in table.constraints if constraint.kind == "foreign_key")
+
+
+def needed_keys(table: Table) -> tuple[Constraint, ...]:
+    """Return the foreign keys that a row cannot do without."""
+    return tuple(key for key in foreign_keys(table) if all(_needed(table.column(name)) for name in key.columns))
+
+
+def _needed(column: Column | None) -> bool:
+    return column is not None and column.not_null and column.default is None
+
+
+def factory_name(table: str) -> str:
+    """Return the name of a table's factory."""
+    return f"make_{names.singular(names.identifier(table.rpartition('.')[2])).lower()}"
+
+
+def _factory(table: Table, spec: Spec) -> Factory:
+    owned = tuple(
+        key.columns[0] for key in foreign_keys(table) if spec.auth and key.references == USERS and len(key.columns) == 1
+    )
+    parents = tuple(_parent(key) for key in needed_keys(table) if not (spec.auth and key.references == USERS))
+    referring = {column for parent in parents for column, _ in parent.columns}
+    values = tuple(
+        (column.name, expression(domains.domain(table, column, spec.schema), column.name))
+        for column in table.columns
+        if required(column) and column.name not in referring and column.name not in owned
+    )
+    return Factory(table.name, factory_name(table.name), names.phrase(table.name.rpartition(".")[2]), values, owned, parents)
+
+
+def _parent(key: Constraint) -> Parent:
+    referenced = key.referenced_columns or ("id",)
+    return Parent(factory_name(key.references), tuple(zip(key.columns, referenced, strict=True)))
+
+
+def required(column: Column) -> bool:
+    """True when an INSERT must give the column a value."""
+    return column.not_null and column.default is None and column.generated is None and not column.identity
+
+
+def expression(values: Domain, column: str) -> str:
+    """Return a Python expression for a valid value, a new one at each evaluation as far as the domain allows."""
+    if values.choices:
+        return layout.string(values.choices[0])
+    match values.kind:
+        case "text":
+            return _text(values, column)
+        case "integer":
+            return _integer(values)
+        case "uuid":
+            return "str(uuid4())"
+        case "timestamptz":
+            return "moment()"
+        case "json":
+            return f"{{{layout.string('note')}: unique()}}"
+    return _python(samples.sample(values, column))
+
+
+def _text(values: Domain, column: str) -> str:
+    low, high = values.min_length or 0, values.max_length or domains.MAX_TEXT
+    if "email" in column.lower() and high >= 40:
+        return 'f"{unique()}@example.com"'
+    size = max(low, min(high, 16))
+    return "unique()" if size == 16 else f"unique({size})"
+
+
+def _integer(values: Domain) -> str:
+    low, high = int(values.ge or 0), int(values.le or 0)
+    if high - low < 100_000 or high < 1_000_000:
+        return str(min(max(1, low), high))
+    return f"number({max(low, 1)})" if low > 1 else "number()"
+
+
+def _python(value: samples.Json) -> str:
+    if isinstance(value, str):
+        return layout.string(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_python, value))}]"
+    return repr(value)
+
+
+def wrong_values(values: Domain, *, nullable: bool) -> tuple[str, ...]:
+    """Return Python expressions for values that the field must refuse."""
+    return tuple(dict.fromkeys((*_wrong(values), *(() if nullable or values.kind == "json" else ("None",)))))
+
+
+def _wrong(values: Domain) -> Iterable[str]:
+    if values.choices:
+        yield '"no such choice"'
+    elif values.kind == "text":
+        if values.min_length:
+            yield '""' if values.min_length == 1 else f'"x" * {values.min_length - 1}'
+        yield f'"x" * {(values.max_length or 0) + 1}'
+        yield '"\\0"' if not values.min_length or values.min_length <= 1 else f'"\\0" * {values.min_length}'
+    elif values.kind in ("integer", "numeric", "float"):
+        yield from (str(_below(values, bound)) for bound in (values.ge, values.gt) if bound is not None)
+        yield from (str(_above(values, bound)) for bound in (values.le, values.lt) if bound is not None)
+        yield '"no number"'
+    elif values.kind == "array":
+        yield '"no list"'
+    elif values.kind not in ("json", "boolean"):
+        yield '"nonsense"'
+    elif values.kind == "boolean":
+        yield '"nonsense"'
+
+
+def _below(values: Domain, bound: Decimal) -> Decimal | int:
+    return bound if bound == values.gt else int(bound) - 1
+
+
+def _above(values: Domain, bound: Decimal) -> Decimal | int:
+    return bound if bound == values.lt else int(bound) + 1

@@ -1,0 +1,238 @@
+"""What the generated tests of a resource need: who may, which rows and bodies, which values must be refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from backendgen.scaffold import access, domains, layout, names, seeds, statements, views
+from backendgen.scaffold.seeds import Parent
+from backendgen.scaffold.views import FieldView, ResourceView
+from backendgen.spec.model import Spec
+from backendgen.sql.schema import Constraint, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A valid body: (column, Python expression) pairs, and the parents that it refers to."""
+
+    values: tuple[tuple[str, str], ...]
+    parents: tuple[Parent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """A unique constraint that a second create violates: the columns that it names."""
+
+    fields: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """A part of a test's name."""
+        return names.identifier("_and_".join(self.fields))
+
+    @property
+    def source(self) -> str:
+        """The fields as a tuple."""
+        return layout.call("", [layout.string(field) for field in self.fields], 4, comma=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A resource as its tests see it. `roles` has a role for each action that a test can do; empty is nobody."""
+
+    view: ResourceView
+    factory: str
+    roles: dict[str, str]
+    seed: Seed
+    change: str
+    changed: str
+    wrong_create: tuple[tuple[str, str], ...]
+    wrong_update: tuple[tuple[str, str], ...]
+    echoed: tuple[str, ...]
+    unique: tuple[Unique, ...]
+    child: Parent | None
+    ties: tuple[tuple[str, str], ...]
+
+    @property
+    def same_key(self) -> str:
+        """The condition under which a JSON `item` is the `row`."""
+        return " and ".join(f'str(item["{key.column}"]) == str(row["{key.column}"])' for key in self.view.keys)
+
+    @property
+    def row_path(self) -> str:
+        """The inside of an f-string: the path of `row`."""
+        return f"{self.view.path}{''.join(f'/{{row[{chr(39)}{key.column}{chr(39)}]}}' for key in self.view.keys)}"
+
+    @property
+    def identity(self) -> str:
+        """The expression for the key of a JSON `item`, as text."""
+        return f"({', '.join(f'str(item[{chr(34)}{key.column}{chr(34)}])' for key in self.view.keys)},)"
+
+    @property
+    def row_identity(self) -> str:
+        """The expression for the key of a `row`, as text."""
+        return self.identity.replace("item[", "row[")
+
+    @property
+    def constants(self) -> str:
+        """The tuples of names that several tests use."""
+        made = {
+            "KEYS": [key.column for key in self.view.keys],
+            "SHOWN": self.shown if "get" in self.roles else (),
+            "ECHOED": self.echoed if "create" in self.roles else (),
+            "REQUIRED": self.required if "create" in self.roles else (),
+        }
+        lists = "list" in self.roles or "get" in self.roles or "update" in self.roles
+        return "\n".join(layout.constant(name, made[name]) for name in made if made[name] and (lists or name != "KEYS"))
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The columns that a create cannot do without."""
+        return tuple(field.column for field in self.view.body if field.required)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The columns of a response."""
+        return tuple(column.name for column in statements.shown(self.view.resource.table))
+
+    @property
+    def sorts(self) -> tuple[str, ...]:
+        """The orders that a list offers."""
+        return tuple(sort.name for sort in self.view.sql.sorts)
+
+    @property
+    def sorts_source(self) -> str:
+        """The orders as a list for parametrize; a list without a choice has the empty one."""
+        return "list(statements.SORTS)" if self.view.sort_source else '[""]'
+
+    @property
+    def table(self) -> str:
+        """The table as arguments of psycopg's Identifier."""
+        return ", ".join(layout.string(part) for part in self.view.resource.table.name.split(".", 1))
+
+    @property
+    def nonsense(self) -> str:
+        """A path below the resource's that no key can have."""
+        return "/nonsense" * len(self.view.keys)
+
+    @property
+    def uuid_key(self) -> bool:
+        """True when a key can be made that no row has."""
+        return all(key.values.kind == "uuid" for key in self.view.keys)
+
+    @property
+    def create_headers(self) -> str:
+        """What a POST needs beside its body."""
+        needed = self.view.create is not None and self.view.create.idempotency == "required"
+        return ', headers={"Idempotency-Key": factories.unique()}' if needed else ""
+
+
+def trial(view: ResourceView, spec: Spec) -> Trial:
+    """Return what the tests of a resource need."""
+    roles = {action.name: access.able_role(view.resource, action, spec) for action in view.resource.actions}
+    table = view.resource.table
+    changed = _harmless(view, spec)
+    return Trial(
+        view=view,
+        factory=seeds.factory_name(table.name),
+        roles={name: role for name, role in roles.items() if role is not None},
+        seed=_seed(view, spec),
+        change=_change(changed) if changed else "{}",
+        changed=changed.column if changed and changed.values.kind in _ECHOED else "",
+        wrong_create=tuple(_wrong(view.body)),
+        wrong_update=tuple(_wrong(view.changes)),
+        echoed=tuple(f.column for f in view.body if f.required and f.values.kind in _ECHOED),
+        unique=tuple(_unique(view)),
+        child=_child(table, spec),
+        ties=tuple(_ties(view, spec)),
+    )
+
+
+_ECHOED = frozenset({"text", "integer", "boolean", "uuid"})
+
+
+def _seed(view: ResourceView, spec: Spec) -> Seed:
+    table = view.resource.table
+    body = {field.column: field for field in view.body}
+    owned = {key.columns[0] for key in seeds.foreign_keys(table) if spec.auth and key.references == seeds.USERS}
+    parents = tuple(
+        Parent(seeds.factory_name(key.references), tuple(zip(key.columns, key.referenced_columns or ("id",), strict=True)))
+        for key in seeds.foreign_keys(table)
+        if set(key.columns) <= body.keys() and any(body[name].required for name in key.columns) and key.columns[0] not in owned
+    )
+    referring = {column for parent in parents for column, _ in parent.columns}
+    values = tuple(
+        (name, "user_id" if name in owned else seeds.expression(field.values, name))
+        for name, field in body.items()
+        if (field.required and name not in referring) or name in owned
+    )
+    return Seed(values, parents)
+
+
+def _harmless(view: ResourceView, spec: Spec) -> FieldView | None:
+    """Return a field whose change moves the row out of nobody's reach, when there is one."""
+    keys = {name for key in seeds.foreign_keys(view.resource.table) for name in key.columns}
+    policies = spec.auth.policies if spec.auth else ()
+    watched = {name for policy in policies for name in policy.columns}
+    free = [field for field in view.changes if field.column not in keys | watched]
+    return next(iter(free), None)
+
+
+def _change(field: FieldView) -> str:
+    return f"{{{layout.string(field.column)}: {_factory_call(seeds.expression(field.values, field.column))}}}"
+
+
+def _factory_call(expression: str) -> str:
+    """Qualify the functions of tests/factories.py."""
+    return re.sub(r"\b(unique|number|moment|uuid4)\(", r"factories.\1(", expression)
+
+
+def _wrong(fields: Iterable[FieldView]) -> Iterable[tuple[str, str]]:
+    for field in fields:
+        for expression in seeds.wrong_values(field.values, nullable=field.nullable):
+            yield field.column, expression
+
+
+def _unique(view: ResourceView) -> Iterable[Unique]:
+    table, body = view.resource.table, {field.column for field in view.body if field.required}
+    for constraint in table.constraints:
+        if constraint.kind in ("unique", "primary_key") and constraint.columns and set(constraint.columns) <= body:
+            yield Unique(constraint.columns)
+
+
+def _child(table: Table, spec: Spec) -> Parent | None:
+    """Return the factory of a row that keeps a row of this table from being deleted."""
+    for child in spec.schema.tables.values():
+        for key in seeds.foreign_keys(child):
+            if key.references == table.name and _restricts(key) and child.name in {f.table for f in seeds.factories(spec)}:
+                referenced = key.referenced_columns or ("id",)
+                return Parent(seeds.factory_name(child.name), tuple(zip(key.columns, referenced, strict=True)))
+    return None
+
+
+def _restricts(key: Constraint) -> bool:
+    return key.on_delete.lower() in ("", "no action", "restrict")
+
+
+def _ties(view: ResourceView, spec: Spec) -> Iterable[tuple[str, str]]:
+    """Yield (column, expression) of values that several rows can share, for the columns that a list sorts by."""
+    table = view.resource.table
+    alone = {c.columns[0] for c in table.constraints if c.kind in ("unique", "primary_key") and len(c.columns) == 1}
+    alone |= {index.columns[0] for index in table.indexes if index.unique and len(index.columns) == 1}
+    seen: set[str] = set()
+    for sort in view.sql.sorts:
+        name = sort.keys[0][0]
+        column = table.column(name)
+        if column is not None and name not in alone | seen and column.generated is None and sort.name:
+            seen.add(name)
+            yield name, _factory_call(seeds.expression(domains.domain(table, column, spec.schema), name))
+
+
+def operations(trials: Iterable[Trial]) -> tuple[str, ...]:
+    """Return the ids of all operations of the resources."""
+    return tuple(
+        views.operation_id(trial.view.name, action.name) for trial in trials for action in trial.view.resource.actions
+    )
+
