@@ -17,9 +17,14 @@ _RESERVED = frozenset(
 )
 
 
+def label(identifier: str) -> str:
+    """Return one identifier as SQL, whatever it holds: the name of a constraint, column or index."""
+    return f'"{identifier}"' if identifier in _RESERVED else quote(identifier)
+
+
 def name(identifier: str) -> str:
     """Return a (possibly schema-qualified) name as SQL."""
-    return ".".join(f'"{part}"' if part in _RESERVED else quote(part) for part in identifier.split("."))
+    return ".".join(map(label, identifier.split(".")))
 
 
 def names(identifiers: Iterable[str]) -> str:

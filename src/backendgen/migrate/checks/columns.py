@@ -9,11 +9,11 @@ from backendgen.findings.finding import Hit
 from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
 from backendgen.migrate.fixes import Stage, alter, render
-from backendgen.migrate.quoting import name
+from backendgen.migrate.quoting import label, name
 from backendgen.rules import Confidence
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
-from backendgen.sql.schema import Column
+from backendgen.sql.schema import Column, Type
 from backendgen.sql.types import narrows, type_change
 
 _VOLATILE = frozenset({
@@ -30,6 +30,10 @@ _STEADY = frozenset({
     "int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange", "numeric", "varchar", "char", "interval", "timestamp",
     "timestamptz", "time", "bit", "decimal", "character", "varying", "in", "and", "or", "not", "any", "case", "when", "then", "else", "hstore",
     "inet", "cidr", "point", "st_geomfromtext", "st_makepoint",
+})  # fmt: skip
+_TYPES = frozenset({
+    "smallint", "integer", "bigint", "numeric", "real", "boolean", "text", "character", "bytea", "date", "interval", "uuid", "json", "jsonb",
+    "xml", "inet", "cidr", "macaddr", "money", "oid", "bit", "tsvector", "citext", "hstore", "name", "bpchar",
 })  # fmt: skip
 _CALL = re.compile(r"(?<![\w\"'.])(?:\w+\.)?(\w+)\s*\(")
 _STRING = re.compile(r"'(?:[^']|'')*'")
@@ -54,25 +58,31 @@ def type_change_rewrites(operation: op.Operation, schema: Schema, context: Conte
         change = type_change(old, new) if _plain_cast(operation) else "rewrite"
         if change in ("same", "metadata"):
             return
-        what, confidence = f"{table}.{column} from {definition.type} to {new}", Confidence.HIGH
+        what = f"{table}.{column} from {definition.type} to {new}"
+        confidence = Confidence.HIGH if _is_known(old, schema) and _is_known(new, schema) else Confidence.LOW
         effect = "writes the whole table and its indexes anew" if change == "rewrite" else "builds the column's indexes anew"
         consequence = "; values that do not fit make it fail" if narrows(old, new) and not operation.using else ""
     message = f"changing {what}: {effect} while reads and writes of {table} are blocked{consequence}"
     yield Hit(context.action.location, message, _new_column_fix(operation, context), table, confidence=confidence)
 
 
+def _is_known(kind: Type, schema: Schema) -> bool:
+    """Whether it is PostgreSQL's own type or an enum: nobody knows what another one is made of."""
+    return " " in kind.name or kind.name in _TYPES or kind.name in schema.enums
+
+
 def _plain_cast(operation: op.AlterColumnType) -> bool:
     """Whether USING is absent, or nothing but the column, cast or not."""
-    label = rf'\(?"?{re.escape(operation.name)}"?\)?'
-    return not operation.using or bool(re.fullmatch(rf"(?i){label}(?:::[\w\s(),.\[\]\"]+)?|cast\({label} as [^)]+\)?\)", operation.using))
+    itself = rf'\(?"?{re.escape(operation.name)}"?\)?'
+    return not operation.using or bool(re.fullmatch(rf"(?i){itself}(?:::[\w\s(),.\[\]\"]+)?|cast\({itself} as [^)]+\)?\)", operation.using))
 
 
 def _new_column_fix(operation: op.AlterColumnType, context: Context) -> str:
-    table, old, new = name(operation.table), name(operation.name), name(f"{operation.name}_new")
+    table, old, new = name(operation.table), label(operation.name), label(f"{operation.name}_new")
     value = operation.using or f"{old}::{operation.type}"
     batch = f"UPDATE {table} SET {new} = {value} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE {new} IS NULL AND {old} IS NOT NULL LIMIT 1000))"
     swap = (
-        alter(operation.table, f"RENAME COLUMN {old} TO {name(operation.name + '_old')}"),
+        alter(operation.table, f"RENAME COLUMN {old} TO {label(operation.name + '_old')}"),
         alter(operation.table, f"RENAME COLUMN {new} TO {old}"),
     )
     return render(
@@ -115,12 +125,12 @@ def _written_now(column: Column, pg_version: int) -> tuple[str, Confidence | Non
 
 
 def _later_fix(table: str, column: Column, context: Context) -> str:
-    label = name(column.name)
-    added = alter(table, f"ADD COLUMN {label} {column.type}")
+    added_name = label(column.name)
+    added = alter(table, f"ADD COLUMN {added_name} {column.type}")
     if column.generated is not None:
         note = f"keep it up to date with a trigger, then fill the old rows in batches with {column.generated}"
         return render(context, Stage((added,), note=note))
-    fill = f"UPDATE {name(table)} SET {label} = DEFAULT WHERE ctid = ANY (ARRAY(SELECT ctid FROM {name(table)} WHERE {label} IS NULL LIMIT 1000))"
+    fill = f"UPDATE {name(table)} SET {added_name} = DEFAULT WHERE ctid = ANY (ARRAY(SELECT ctid FROM {name(table)} WHERE {added_name} IS NULL LIMIT 1000))"
     if column.identity:
         sequence = name(f"{table.rpartition('.')[2]}_{column.name}_seq")
         default, before = f"nextval('{sequence}')", (f"CREATE SEQUENCE {sequence}",)
@@ -130,7 +140,7 @@ def _later_fix(table: str, column: Column, context: Context) -> str:
     else:
         default, before = str(column.default), ()
     stages = [
-        Stage((*before, added, alter(table, f"ALTER COLUMN {label} SET DEFAULT {default}")), note="new rows get it at once"),
+        Stage((*before, added, alter(table, f"ALTER COLUMN {added_name} SET DEFAULT {default}")), note="new rows get it at once"),
         Stage((fill,), note="repeat and commit until no row is left", transactional=False),
     ]
     return render(context, *stages)

@@ -8,7 +8,7 @@ from backendgen.findings.finding import Hit
 from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
 from backendgen.migrate.fixes import Stage, alter, render
-from backendgen.migrate.quoting import name
+from backendgen.migrate.quoting import label, name
 from backendgen.rules import Confidence
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
@@ -45,7 +45,7 @@ def column_dropped(operation: op.Operation, schema: Schema, context: Context) ->
     indexes = [index.name for index in known.indexes if column in index.columns] if known else []
     also = f"; {', '.join(indexes)} goes with it" if indexes else ""
     message = f"dropping {table}.{column} loses its data, and code that still reads or writes it fails{also}"
-    fix = render(context, Stage((alter(table, f"DROP COLUMN {name(column)}"),), note=(
+    fix = render(context, Stage((alter(table, f"DROP COLUMN {label(column)}"),), note=(
         f"in the release after the one whose code no longer names {column}")))  # fmt: skip
     yield Hit(context.action.location, message, fix, table)
 
@@ -70,8 +70,8 @@ def renamed(operation: op.Operation, schema: Schema, context: Context) -> Iterat
         column = known.column(old) if known else None
         kind = str(column.type) if column else "<its type>"
         stages = (
-            Stage((alter(table, f"ADD COLUMN {name(new)} {kind}"),), note=f"then write both, and copy {old} to {new} in batches"),
-            Stage((alter(table, f"DROP COLUMN {name(old)}"),), note=f"in a later release, when no running code names {old}"),
+            Stage((alter(table, f"ADD COLUMN {label(new)} {kind}"),), note=f"then write both, and copy {old} to {new} in batches"),
+            Stage((alter(table, f"DROP COLUMN {label(old)}"),), note=f"in a later release, when no running code names {old}"),
         )
         yield Hit(context.action.location, message, render(context, *stages), table)
 
@@ -95,7 +95,7 @@ def required_column_added(operation: op.Operation, schema: Schema, context: Cont
         "and INSERTs of the code that runs now fail"
     )
     stages = (
-        Stage((alter(table, f"ADD COLUMN {name(column.name)} {column.type}"),), note="then fill it, in batches, and write it in all code"),
-        Stage((alter(table, f"ALTER COLUMN {name(column.name)} SET NOT NULL"),), note="by way of a validated check (BG706)"),
+        Stage((alter(table, f"ADD COLUMN {label(column.name)} {column.type}"),), note="then fill it, in batches, and write it in all code"),
+        Stage((alter(table, f"ALTER COLUMN {label(column.name)} SET NOT NULL"),), note="by way of a validated check (BG706)"),
     )
     yield Hit(context.action.location, message, render(context, *stages), table)

@@ -9,7 +9,7 @@ from backendgen.findings.finding import Hit
 from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
 from backendgen.migrate.fixes import Stage, alter, constraint_sql, render, stands_alone
-from backendgen.migrate.quoting import name, names
+from backendgen.migrate.quoting import label, name, names
 from backendgen.rules import Confidence, Severity
 from backendgen.sql import operation as op
 from backendgen.sql.names import object_name
@@ -31,16 +31,16 @@ def _added(operation: op.Operation, kinds: tuple[str, ...]) -> Iterator[Constrai
 
 def _not_valid_then_validate(operation: op.Operation, constraint: Constraint, context: Context) -> str:
     (table,) = operation.tables
-    added = alter(table, f"ADD CONSTRAINT {name(constraint.name)} {constraint_sql(constraint)} NOT VALID")
+    added = alter(table, f"ADD CONSTRAINT {label(constraint.name)} {constraint_sql(constraint)} NOT VALID")
     if isinstance(operation, op.AddConstraint) and constraint.named and stands_alone(context) and not context.action.call:
         added = f"{operation.sql} NOT VALID"
-    validated = alter(table, f"VALIDATE CONSTRAINT {name(constraint.name)}")
+    validated = alter(table, f"VALIDATE CONSTRAINT {label(constraint.name)}")
     first: tuple[str, ...] = (added,)
     if isinstance(operation, op.AddColumn):
         column = operation.definition
         default = f" DEFAULT {column.default}" if column.default is not None else ""
         null = " NOT NULL" if column.not_null else ""
-        first = (alter(table, f"ADD COLUMN {name(column.name)} {column.type}{default}{null}"), added)
+        first = (alter(table, f"ADD COLUMN {label(column.name)} {column.type}{default}{null}"), added)
     return render(context, Stage(first), Stage((validated,), note="takes no lock that blocks reads or writes"))
 
 
@@ -87,12 +87,24 @@ def _implied(constraint: Constraint, table: Table | None) -> bool:
 @check("BG706")
 def set_not_null_scans(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
     """SET NOT NULL scans under ACCESS EXCLUSIVE, unless a valid CHECK (c IS NOT NULL) proves it (PostgreSQL 12)."""
-    if not isinstance(operation, op.SetNotNull) or context.is_new(operation.table):
-        return
-    table, column = operation.table, operation.name
+    for column in _made_not_null(operation, schema):
+        yield from _scan_for_nulls(operation.tables[0], column, schema, context)
+
+
+def _made_not_null(operation: op.Operation, schema: Schema) -> tuple[str, ...]:
+    """Return the columns that become NOT NULL: a primary key that adopts an index demands it as well (measured)."""
+    if isinstance(operation, op.SetNotNull):
+        return (operation.name,)
+    if isinstance(operation, op.AddConstraint) and operation.constraint.kind == "primary_key" and operation.constraint.using_index:
+        index = schema.index(operation.constraint.using_index)
+        return tuple(column for column in index.columns if column) if index else ()
+    return ()
+
+
+def _scan_for_nulls(table: str, column: str, schema: Schema, context: Context) -> Iterator[Hit]:
     known = schema.tables.get(table)
     definition = known.column(column) if known else None
-    if definition is not None and definition.not_null:
+    if context.is_new(table) or (definition is not None and definition.not_null):
         return
     proof = next((c for c in known.constraints if _demands_not_null(c, column)), None) if known else None
     confidence = None
@@ -100,7 +112,8 @@ def set_not_null_scans(operation: op.Operation, schema: Schema, context: Context
         if proof is not None and proof.valid:
             return
         confidence = Confidence.LOW if table in context.validated_unseen else None
-    message = f"SET NOT NULL blocks reads and writes of {table} while every row is checked for a NULL in {column}"
+    what = "SET NOT NULL" if isinstance(context.action.operation, op.SetNotNull) else f"the primary key makes {column} NOT NULL and"
+    message = f"{what} blocks reads and writes of {table} while every row is checked for a NULL in {column}"
     if proof is not None and not proof.valid:
         message += f"; {proof.name} is not validated yet"
     yield Hit(context.action.location, message, _not_null_fix(table, column, context), table, confidence=confidence)
@@ -116,16 +129,16 @@ def _demands_not_null(constraint: Constraint, column: str) -> bool:
 
 
 def _not_null_fix(table: str, column: str, context: Context) -> str:
-    constraint = name(object_name(table.rpartition(".")[2], column, "not_null"))
+    constraint = label(object_name(table.rpartition(".")[2], column, "not_null"))
     if context.pg_version >= _NOT_NULL_NOT_VALID_SINCE:
-        added = alter(table, f"ADD CONSTRAINT {constraint} NOT NULL {name(column)} NOT VALID")
+        added = alter(table, f"ADD CONSTRAINT {constraint} NOT NULL {label(column)} NOT VALID")
         return render(context, Stage((added,)), Stage((alter(table, f"VALIDATE CONSTRAINT {constraint}"),)))
     stages = [
-        Stage((alter(table, f"ADD CONSTRAINT {constraint} CHECK ({name(column)} IS NOT NULL) NOT VALID"),)),
+        Stage((alter(table, f"ADD CONSTRAINT {constraint} CHECK ({label(column)} IS NOT NULL) NOT VALID"),)),
         Stage((alter(table, f"VALIDATE CONSTRAINT {constraint}"),), note="takes no lock that blocks reads or writes"),
     ]
     if context.pg_version >= _WITHOUT_SCAN_SINCE:
-        done = (alter(table, f"ALTER COLUMN {name(column)} SET NOT NULL"), alter(table, f"DROP CONSTRAINT {constraint}"))
+        done = (alter(table, f"ALTER COLUMN {label(column)} SET NOT NULL"), alter(table, f"DROP CONSTRAINT {constraint}"))
         stages.append(Stage(done, note="the valid check spares the scan"))
     return render(context, *stages)
 
@@ -144,14 +157,14 @@ def unique_built_under_lock(operation: op.Operation, schema: Schema, context: Co
 
 def _using_index_fix(operation: op.Operation, constraint: Constraint, context: Context) -> str:
     (table,) = operation.tables
-    label = name(constraint.name)
+    adopted = label(constraint.name)
     stages = []
     if isinstance(operation, op.AddColumn):
-        stages.append(Stage((alter(table, f"ADD COLUMN {name(operation.definition.name)} {operation.definition.type}"),)))
-    index = f"CREATE UNIQUE INDEX CONCURRENTLY {label} ON {name(table)} ({names(constraint.columns)})"
+        stages.append(Stage((alter(table, f"ADD COLUMN {label(operation.definition.name)} {operation.definition.type}"),)))
+    index = f"CREATE UNIQUE INDEX CONCURRENTLY {adopted} ON {name(table)} ({names(constraint.columns)})"
     stages.append(Stage((index,), transactional=False))
     kind = "PRIMARY KEY" if constraint.kind == "primary_key" else "UNIQUE"
-    stages.append(Stage((alter(table, f"ADD CONSTRAINT {label} {kind} USING INDEX {label}"),)))
+    stages.append(Stage((alter(table, f"ADD CONSTRAINT {adopted} {kind} USING INDEX {adopted}"),)))
     return render(context, *stages)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from backendgen.migrate.quoting import literal, name
+from backendgen.migrate.quoting import label, literal, name
 from backendgen.migrate.readers.sqlalchemy import (
     Dynamic,
     column_sql,
@@ -54,10 +54,10 @@ def _create_table(call: Call) -> list[str]:
 
 
 def _column_index(table: str, column: Call) -> str:
-    label = words(column.kwargs.get("name", column.args[0] if column.args else None), "a column's name")
+    named = words(column.kwargs.get("name", column.args[0] if column.args else None), "a column's name")
     unique = "UNIQUE " if column.kwargs.get("unique") is True else ""
-    index = f"ix_{table.rpartition('.')[2]}_{label}"
-    return f"CREATE {unique}INDEX {name(index)} ON {name(table)} ({name(label)})"
+    index = f"ix_{table.rpartition('.')[2]}_{named}"
+    return f"CREATE {unique}INDEX {label(index)} ON {name(table)} ({label(named)})"
 
 
 def _add_column(call: Call) -> list[str]:
@@ -101,7 +101,7 @@ def _alter_column(call: Call) -> list[str]:
 
 
 def _create_index(call: Call) -> list[str]:
-    label = optional(call.arg(0, "index_name", "name"), "the index's name")
+    index = optional(call.arg(0, "index_name", "name"), "the index's name")
     table = _table(call, 1, "table_name", "tablename")
     columns = columns_of(call.arg(2, "columns", default=UNKNOWN))
     unique = "UNIQUE " if call.arg(4, "unique") is True else ""
@@ -112,20 +112,20 @@ def _create_index(call: Call) -> list[str]:
     include = call.kwargs.get("postgresql_include")
     included = f" INCLUDE ({columns_of(include)})" if isinstance(include, list) and include else ""
     condition = f" WHERE {where.value if isinstance(where, Text) else sql_text(where) or 'true'}" if where is not None else ""
-    named = f"{name(label)} " if label else ""
+    named = f"{label(index)} " if index else ""
     return [f"CREATE {unique}INDEX {concurrently}{exists}{named}ON {name(table)}{using} ({columns}){included}{condition}"]
 
 
 def _drop_index(call: Call) -> list[str]:
-    label = words(call.arg(0, "index_name", "name"), "the index's name")
+    index = label(words(call.arg(0, "index_name", "name"), "the index's name"))
     schema = call.kwargs.get("schema")
-    qualified = f"{schema.value}.{label}" if isinstance(schema, Text) else label
-    return [f"DROP INDEX {_if(call, 'postgresql_concurrently', 'CONCURRENTLY ')}{_if(call, 'if_exists', 'IF EXISTS ')}{name(qualified)}"]
+    qualified = f"{label(schema.value)}.{index}" if isinstance(schema, Text) else index
+    return [f"DROP INDEX {_if(call, 'postgresql_concurrently', 'CONCURRENTLY ')}{_if(call, 'if_exists', 'IF EXISTS ')}{qualified}"]
 
 
-def _add_constraint(call: Call, table: str, label: Any, body: str) -> list[str]:
-    named = optional(label, "the constraint's name")
-    constraint = f"CONSTRAINT {name(named)} " if named else ""
+def _add_constraint(call: Call, table: str, given: Any, body: str) -> list[str]:
+    named = optional(given, "the constraint's name")
+    constraint = f"CONSTRAINT {label(named)} " if named else ""
     not_valid = _if(call, "postgresql_not_valid", " NOT VALID")
     return [f"ALTER TABLE {name(table)} ADD {constraint}{body}{not_valid}"]
 
@@ -163,8 +163,8 @@ def _create_primary_key(call: Call) -> list[str]:
 
 def _drop_constraint(call: Call) -> list[str]:
     table = name(_table(call, 1, "table_name"))
-    label = name(words(call.arg(0, "constraint_name", "name"), "the constraint's name"))
-    return [f"ALTER TABLE {table} DROP CONSTRAINT {_if(call, 'if_exists', 'IF EXISTS ')}{label}"]
+    named = label(words(call.arg(0, "constraint_name", "name"), "the constraint's name"))
+    return [f"ALTER TABLE {table} DROP CONSTRAINT {_if(call, 'if_exists', 'IF EXISTS ')}{named}"]
 
 
 def _rename_table(call: Call) -> list[str]:
@@ -287,7 +287,7 @@ def enum_type(call: Call) -> str | None:
     kind = call.receiver
     if not isinstance(kind, Call) or kind.last not in ("Enum", "ENUM") or call.last not in ("create", "drop"):
         return None
-    label = name(enum_name(kind))
+    named = name(enum_name(kind))
     if call.last == "drop":
-        return f"DROP TYPE IF EXISTS {label}"
-    return f"CREATE TYPE {label} AS ENUM ({', '.join(literal(each) for each in enum_values(kind))})"
+        return f"DROP TYPE IF EXISTS {named}"
+    return f"CREATE TYPE {named} AS ENUM ({', '.join(literal(each) for each in enum_values(kind))})"

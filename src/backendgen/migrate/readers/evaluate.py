@@ -9,6 +9,7 @@ import ast
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -31,6 +32,7 @@ from backendgen.migrate.readers.values import (
 MAX_STEPS = 50_000
 MAX_DEPTH = 12
 MAX_ROUNDS = 1_000
+_FOLLOWED_BUILT_INS = ("open", "str", "list", "isinstance")
 _SQL_FILES = (".sql", ".ddl", ".pgsql")
 
 Effect = Callable[[Call, ast.Call, "Module"], None]
@@ -268,18 +270,22 @@ class Evaluator:
                 return UNKNOWN
 
     def _name(self, name: str, names: dict[str, Any]) -> Any:
-        if name in names:
-            return names[name]
         assert self._module is not None
         if name == "__file__":
             return FilePath(self._module.path)
-        return self._module.names.get(name, Symbol(name) if name in ("open", "str", "list") else UNKNOWN)
+        value = names[name] if name in names else self._module.names.get(name, UNKNOWN)
+        if isinstance(value, Symbol):
+            found = self._project_value(value.name)
+            return value if found is None else found
+        return Symbol(name) if value is UNKNOWN and name in _FOLLOWED_BUILT_INS else value
 
     def _attribute(self, value: Any, attribute: str) -> Any:
         match value:
             case Symbol(name=name):
                 found = self._project_value(f"{name}.{attribute}")
                 return Symbol(f"{name}.{attribute}") if found is None else found
+            case Call(name="sqlalchemy.table", args=(table, *_)) if attribute in ("__tablename__", "__table__"):
+                return table if attribute == "__tablename__" else value
             case FilePath(path=path) if attribute == "parent":
                 return FilePath(path.parent)
             case FilePath(path=path) if attribute == "parents":
@@ -407,7 +413,7 @@ class Evaluator:
         if name.startswith(("alembic.", "sqlalchemy", "sqlmodel.")) or "." not in name:
             return None
         assert self._module is not None
-        path = _module_file(name.rpartition(".")[0], self._module.path)
+        path = _module_file(name.rpartition(".")[0], self._module.path.parent)
         if path is None:
             return None
         try:
@@ -610,6 +616,8 @@ def _built_in(name: str, args: tuple[Any, ...]) -> Any:
             return FilePath(first.path.joinpath(*plain[1:]))
         case "textwrap.dedent" | "inspect.cleandoc" if isinstance(first, Text):
             return first.derived(textwrap.dedent(first.value))
+        case "isinstance" if isinstance(first, Method | Call) and first.name.endswith("dialect") and isinstance(args[1], Symbol):
+            return any(word in args[1].name.lower() for word in ("postgres", "pgdialect", "psycopg"))
         case "list" if isinstance(first, list | tuple):
             return list(first)
         case _:
@@ -623,11 +631,12 @@ def _changed_path(path: FilePath, name: str, argument: str) -> Any:
         return UNKNOWN
 
 
-def _module_file(dotted: str, importer: Path) -> Path | None:
-    """Find an imported module of the project: beside the importing file, or from one of the folders above it."""
+@lru_cache(maxsize=4096)
+def _module_file(dotted: str, folder: Path) -> Path | None:
+    """Find a module that a file in `folder` imports: beside it, or from one of the folders above it."""
     level = len(dotted) - len(dotted.lstrip("."))
     parts = PurePath(*dotted.lstrip(".").split(".")) if dotted.strip(".") else PurePath()
-    parents = importer.parents
+    parents = (folder, *folder.parents)
     starts = parents[level - 1 : level] if level else parents[:6]
     for start in starts:
         for candidate in ((start / parts).with_suffix(".py") if parts.parts else start / "__init__.py", start / parts / "__init__.py"):

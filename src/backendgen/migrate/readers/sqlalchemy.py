@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from backendgen.migrate.quoting import literal, name, names
+from backendgen.migrate.quoting import label, literal, name, names
 from backendgen.migrate.readers.values import Call, Symbol, Text
 
 _TYPES = {
@@ -155,7 +155,7 @@ def default_sql(value: Any) -> str:
 def column_sql(column: Call, *, alone: bool) -> str:
     """Return a column definition. `alone`: of ADD COLUMN, where no key makes an integer a serial. Raises Dynamic."""
     parts = [each for each in column.args if not isinstance(each, Text)]
-    label = words(column.kwargs.get("name", column.args[0] if column.args else None), "a column's name")
+    named = words(column.kwargs.get("name", column.args[0] if column.args else None), "a column's name")
     given = column.kwargs.get("type_", next((each for each in parts if _is_type(each)), None))
     primary = column.kwargs.get("primary_key") is True
     sql = type_sql(given) if given is not None else _TYPES["integer"]
@@ -165,7 +165,7 @@ def column_sql(column: Call, *, alone: bool) -> str:
     increments = column.kwargs.get("autoincrement", primary and not foreign)
     if not alone and increments and not identity and default is None and sql in ("INTEGER", "BIGINT", "SMALLINT"):
         sql = {"INTEGER": "SERIAL", "BIGINT": "BIGSERIAL", "SMALLINT": "SMALLSERIAL"}[sql]
-    text = f"{name(label)} {sql}"
+    text = f"{label(named)} {sql}"
     if isinstance(default, Call) and default.last in ("Identity", "Computed"):
         parts.append(default)
     elif default is not None and not (isinstance(default, Call) and default.last == "FetchedValue"):
@@ -190,8 +190,8 @@ def _inline(parts: list[Any]) -> Iterator[str]:
         match part:
             case Call(last="ForeignKey"):
                 named = optional(part.kwargs.get("name"), "a foreign key's name")
-                label = f"CONSTRAINT {name(named)} " if named else ""
-                yield f"{label}REFERENCES {_target(words(part.arg(0, 'column'), 'a foreign key'))}{_actions(part)}"
+                prefix = f"CONSTRAINT {label(named)} " if named else ""
+                yield f"{prefix}REFERENCES {_target(words(part.arg(0, 'column'), 'a foreign key'))}{_actions(part)}"
             case Call(last="Identity"):
                 yield f"GENERATED {'ALWAYS' if part.arg(2, 'always') is True else 'BY DEFAULT'} AS IDENTITY"
             case Call(last="Computed"):
@@ -243,26 +243,26 @@ def columns_of(values: Any) -> str:
 def constraint_sql(call: Call) -> str:
     """Return a constraint construct of create_table as SQL, with its name. Raises Dynamic."""
     named = optional(call.kwargs.get("name"), "a constraint's name")
-    label = f"CONSTRAINT {name(named)} " if named else ""
+    prefix = f"CONSTRAINT {label(named)} " if named else ""
     not_valid = " NOT VALID" if call.kwargs.get("postgresql_not_valid") is True else ""
     match call.last:
         case "PrimaryKeyConstraint":
-            return f"{label}PRIMARY KEY ({columns_of(call.args)})"
+            return f"{prefix}PRIMARY KEY ({columns_of(call.args)})"
         case "UniqueConstraint":
-            return f"{label}UNIQUE ({columns_of(call.args)})"
+            return f"{prefix}UNIQUE ({columns_of(call.args)})"
         case "CheckConstraint":
-            return f"{label}CHECK ({_expression(call.arg(0, 'sqltext'))}){not_valid}"
+            return f"{prefix}CHECK ({_expression(call.arg(0, 'sqltext'))}){not_valid}"
         case "ForeignKeyConstraint":
             targets = call.arg(1, "refcolumns")
             if not isinstance(targets, list | tuple) or not targets:
                 raise Dynamic("a foreign key's target is not a constant")
             pairs = [words(target, "a foreign key's target").rpartition(".") for target in targets]
             remote = f"{name(pairs[0][0])} ({names(pair[2] for pair in pairs)})"
-            return f"{label}FOREIGN KEY ({columns_of(call.arg(0, 'columns'))}) REFERENCES {remote}{_actions(call)}{not_valid}"
+            return f"{prefix}FOREIGN KEY ({columns_of(call.arg(0, 'columns'))}) REFERENCES {remote}{_actions(call)}{not_valid}"
         case _:
             raise Dynamic(f"{call.last} is not known")
 
 
-def _qualified(call: Call, label: str) -> str:
+def _qualified(call: Call, identifier: str) -> str:
     schema = call.kwargs.get("schema")
-    return f"{schema.value}.{label}" if isinstance(schema, Text) else label
+    return f"{schema.value}.{identifier}" if isinstance(schema, Text) else identifier

@@ -1,0 +1,80 @@
+"""squawk's own labelled cases against ours, rule by rule. Where we differ on purpose, the reason stands beside the case."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from backendgen import migrate
+from backendgen.config import Config
+from backendgen.rules import Rulebook
+
+CASES = Path(__file__).parents[2].parent / "shared" / "cases" / "squawk.jsonl"
+RULEBOOK = Rulebook()
+
+# Theirs -> ours. Several of theirs are one of ours, and one of theirs is split where we can tell the cases apart.
+OURS = {
+    "adding-field-with-default": {"BG709"},
+    "adding-foreign-key-constraint": {"BG704"},
+    "adding-not-nullable-field": {"BG706"},
+    "adding-required-field": {"BG804"},
+    "adding-serial-primary-key-field": {"BG707"},
+    "ban-concurrent-index-creation-in-transaction": {"BG702"},
+    "ban-drop-column": {"BG802"},
+    "ban-drop-table": {"BG801"},
+    "changing-column-type": {"BG708"},
+    "constraint-missing-not-valid": {"BG704", "BG705", "BG711"},
+    "disallowed-unique-constraint": {"BG707"},
+    "renaming-column": {"BG803"},
+    "renaming-table": {"BG803"},
+    "require-concurrent-index-creation": {"BG701"},
+    "require-concurrent-index-deletion": {"BG703"},
+    "require-lock-timeout": {"BG710"},
+    "require-timeout-settings": {"BG710"},
+}
+NOT_YET = {
+    "ban-alter-domain-with-add-constraint", "ban-char-field", "ban-create-domain-with-constraint", "ban-drop-database",
+    "ban-duplicate-column-assignments", "ban-truncate-cascade", "ban-uncommitted-transaction", "identifier-too-long", "prefer-bigint-over-int",
+    "prefer-bigint-over-smallint", "prefer-identity", "prefer-repack", "prefer-robust-stmts", "prefer-text-field", "prefer-timestamp-tz",
+    "require-concurrent-partition-detach", "require-concurrent-reindex", "require-enum-value-ordering", "require-statement-timeout",
+    "require-table-schema", "transaction-nesting",
+}  # fmt: skip
+# Cases that we answer the other way round, and why we are right.
+DIFFERENT = {
+    "default_random_with_args_err": "now() is stable; there is no now(123), so PostgreSQL refuses the statement",
+    "err_missing_statement_timeout": "it sets lock_timeout, which is what BG710 asks for",
+    "err_other_ddl_operations": "CREATE TYPE locks no table",
+    "err_reindex_concurrently_false_uses_non_concurrent_lock": "the index is on no table that the history knows",
+    "err_vacuum_full_false_uses_non_full_lock": "VACUUM blocks neither reads nor writes",
+    "err_lock_access_share_uses_correct_article": "ACCESS SHARE blocks neither reads nor writes",
+}
+
+
+def rows() -> list[dict[str, object]]:
+    return [json.loads(line) for line in CASES.read_text(encoding="utf-8").splitlines()] if CASES.exists() else []
+
+
+def wrapped(row: dict[str, object]) -> str:
+    """squawk's `assume_in_transaction` is our goose file, whose tool opens the transaction."""
+    sql = str(row["sql"])
+    assumed = row["assume_in_transaction"] and "squawk-disable-assume-in-transaction" not in sql
+    return f"-- +goose Up\n{sql}" if assumed and sql.count(";") > 1 else sql
+
+
+@pytest.mark.skipif(not CASES.exists(), reason="the labelled cases are not beside this checkout")
+@pytest.mark.parametrize("row", [pytest.param(row, id=str(row["test"])) for row in rows() if row["rule"] in OURS])
+def test_case(row: dict[str, object], tmp_path: Path) -> None:
+    wanted = (row["expect"] == "hit") != (str(row["test"]).rpartition("::")[2] in DIFFERENT)
+    (tmp_path / "0001_case.sql").write_text(wrapped(row), encoding="utf-8")
+    version = row["pg_version"]
+    config = Config(pg_version=int(str(version))) if version else Config()
+    report = migrate.check(tmp_path, config, RULEBOOK)
+    found = {one.rule_id for one in report.findings} & OURS[str(row["rule"])]
+    assert bool(found) == wanted
+
+
+@pytest.mark.skipif(not CASES.exists(), reason="the labelled cases are not beside this checkout")
+def test_every_rule_of_theirs_is_placed() -> None:
+    assert {str(row["rule"]) for row in rows()} == OURS.keys() | NOT_YET
