@@ -27,8 +27,16 @@ LEFT_OUT = frozenset(
     {"node_modules", "site-packages", "__pycache__", "__pypackages__", "vendor", "_vendor", "third_party"}
 )
 BUILT = frozenset({"build", "dist"})  # only directly under the root: deeper down they may be packages
+TEST_FOLDERS = frozenset({"tests", "test", "testing", "e2e"})
+TEST_NAME = re.compile(r"test_.*\.py|.*_tests?\.py|tests?\.py")
 CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 GENERATED = re.compile(r"(?:_pb2|_pb2_grpc)\.pyi?$")
+
+
+def is_test(path: str) -> bool:
+    """Is this a test by its place or name? Tests are read for what they define; rules do not judge them."""
+    *folders, name = path.split("/")
+    return bool(TEST_FOLDERS.intersection(folders)) or name == "conftest.py" or TEST_NAME.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,8 @@ class Symbols:
     def __init__(self, project: Project) -> None:
         self.modules: dict[str, Module] = {}
         self._by_suffix: dict[str, list[Module]] = {}
+        self._lineages: dict[int, list[Class]] = {}
+        self._bases: dict[int, frozenset[str]] = {}
         packages = {str(PurePosixPath(path).parent) for path in project.by_path if path.endswith("__init__.py")}
         above = _packages_above(project)
         for file in project.files:
@@ -185,6 +187,9 @@ class Symbols:
 
     def lineage(self, owner: Class) -> list[Class]:
         """The class and its bases within the project, each once."""
+        known = self._lineages.get(id(owner.node))
+        if known is not None:
+            return known
         order, pending, seen = [], [owner], set()
         while pending:
             one = pending.pop(0)
@@ -196,17 +201,21 @@ class Symbols:
                 found = self.value(base, one.module)
                 if isinstance(found, Class):
                     pending.append(found)
+        self._lineages[id(owner.node)] = order
         return order
 
     def bases(self, owner: Class) -> frozenset[str]:
         """The dotted names of all bases outside the project."""
+        if id(owner.node) in self._bases:
+            return self._bases[id(owner.node)]
         names = set()
         for one in self.lineage(owner):
             for base in one.node.bases:
                 found = self.value(base, one.module)
                 if isinstance(found, External):
                     names.add(found.name)
-        return frozenset(names)
+        self._bases[id(owner.node)] = frozenset(names)
+        return self._bases[id(owner.node)]
 
     def _imported(self, dotted: str, name: str, importer: Module, hops: int) -> Symbol | None:
         module = self.module(dotted, importer)

@@ -1,0 +1,192 @@
+"""What makes a service slow or takes it down: lists without a limit, blocking calls in asynchronous code."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from backendgen.audit.checks.walk import called, own_nodes, reached
+from backendgen.audit.flow.values import place
+from backendgen.audit.registry import Context, check
+from backendgen.audit.service import Endpoint
+from backendgen.code.project import is_test
+from backendgen.code.symbols import External, Function, Variable
+from backendgen.findings.finding import Hit, Location, Step
+
+PAGED = re.compile(r"limit|page|per_page|size|cursor|paginat|offset|batch|chunk|top_?n|first|count", re.IGNORECASE)
+BOUNDED = re.compile(
+    r"\.limit\(|\blimit\b|\.slice\(|fetch\s+(?:first|next)|\btop\s+\d|paginat|\.in_\(|\[:\w+\]", re.IGNORECASE
+)
+QUERY = re.compile(r"\bselect\(|\.query\(|\bselect\b.+\bfrom\b|\.select\(", re.IGNORECASE | re.DOTALL)
+FEW = re.compile(
+    r"\bgroup_by\b|\bgroup\s+by\b|\bfunc\.(?:count|sum|max|min|avg)\(|\b(?:count|sum|max|min|avg)\s*\(|\bpg_|information_schema",
+    re.IGNORECASE,
+)
+ALL = frozenset({"all", "fetchall", "fetch_all", "fetch"})
+MAX_HOPS = 5
+
+
+@check("BG303")
+def list_without_limit(context: Context) -> Iterator[Hit]:
+    """GET endpoints that read all rows that a query finds."""
+    seen: set[Location] = set()
+    for endpoint in context.service.endpoints:
+        if endpoint.method != "GET" or any(PAGED.search(one.name) for one in endpoint.parameters):
+            continue
+        for function in reached(context, endpoint.handler):
+            if any(PAGED.search(one.arg) for one in function.parameters):
+                continue
+            for call in _fetches(context, function):
+                location = place(function.path, call)
+                if location not in seen:
+                    seen.add(location)
+                    yield _unlimited(endpoint, function, call, location)
+
+
+def _fetches(context: Context, function: Function) -> Iterator[ast.Call]:
+    """Calls that fetch every row of a query that has no limit."""
+    for node in own_nodes(function):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ALL:
+            if node.func.attr == "fetch" and not node.args:
+                continue
+            text = _whole(context, node, function)
+            if text is not None and QUERY.search(text) and not BOUNDED.search(text) and not FEW.search(text):
+                yield node
+
+
+def _whole(context: Context, node: ast.expr, function: Function) -> str | None:
+    """The text of an expression and of all that its names were assigned; None when a call may have changed the query."""
+    texts, pending, seen = [], [(node, 0)], set()
+    assigned = _assignments(function)
+    while pending:
+        one, hops = pending.pop()
+        texts.append(ast.unparse(one))
+        for part in ast.walk(one):
+            if (
+                isinstance(part, ast.Call)
+                and isinstance(called(context, part, function), Function)
+                and _takes_query(part)
+            ):
+                return None
+            if isinstance(part, ast.Name) and part.id not in seen and hops < MAX_HOPS:
+                seen.add(part.id)
+                pending.extend((value, hops + 1) for value in assigned.get(part.id, ()))
+                if part.id not in assigned:
+                    pending.extend((value, hops + 1) for value in _module_value(context, part, function))
+            elif isinstance(part, ast.Attribute) and hops < MAX_HOPS:
+                pending.extend((value, hops + 1) for value in _module_value(context, part, function))
+    return "\n".join(texts)
+
+
+def _takes_query(call: ast.Call) -> bool:
+    """May a call of the project add a limit: does it get, or make, a statement?"""
+    return bool(call.args) or isinstance(call.func, ast.Attribute)
+
+
+def _assignments(function: Function) -> dict[str, list[ast.expr]]:
+    found: dict[str, list[ast.expr]] = {}
+    for node in own_nodes(function):
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and node.value is not None:
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Name):
+                    found.setdefault(target.id, []).append(node.value)
+        elif isinstance(node, ast.withitem) and isinstance(node.optional_vars, ast.Name):
+            found.setdefault(node.optional_vars.id, []).append(node.context_expr)
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+        ):
+            if node.func.attr in ("execute", "append", "extend"):  # cursor.execute(sql); cursor.fetchall()
+                found.setdefault(node.func.value.id, []).extend(node.args)
+    return found
+
+
+def _module_value(context: Context, node: ast.expr, function: Function) -> list[ast.expr]:
+    found = context.symbols.resolve(node, function.module, function)
+    return [found.value] if isinstance(found, Variable) and found.scope is None else []
+
+
+def _unlimited(endpoint: Endpoint, function: Function, call: ast.Call, location: Location) -> Hit:
+    written = " ".join(ast.unparse(call.func).split())
+    shown = written if len(written) <= 60 else f"...{written[-57:]}"
+    return Hit(
+        location,
+        f"`{endpoint.name}` ({endpoint.handler.name}) reads every row that its query finds (`{shown}()`): "
+        "the answer grows with the table until it is too large for memory and time",
+        "take `limit: Annotated[int, Query(ge=1, le=100)] = 20` in the handler and give it to the query: LIMIT, or .limit(limit)",
+        function.name,
+        (Step(endpoint.location, f"`{endpoint.name}`"), Step(location, f"`{shown}()` without a limit")),
+    )
+
+
+BLOCKING = {
+    "time.sleep": "await asyncio.sleep(...)",
+    "requests.": "httpx.AsyncClient, or await asyncio.to_thread(...)",
+    "urllib.request.urlopen": "httpx.AsyncClient, or await asyncio.to_thread(...)",
+    "httpx.get": "httpx.AsyncClient",
+    "httpx.post": "httpx.AsyncClient",
+    "httpx.put": "httpx.AsyncClient",
+    "httpx.patch": "httpx.AsyncClient",
+    "httpx.delete": "httpx.AsyncClient",
+    "httpx.request": "httpx.AsyncClient",
+    "subprocess.run": "await asyncio.create_subprocess_exec(...)",
+    "subprocess.call": "await asyncio.create_subprocess_exec(...)",
+    "subprocess.check_call": "await asyncio.create_subprocess_exec(...)",
+    "subprocess.check_output": "await asyncio.create_subprocess_exec(...)",
+    "os.system": "await asyncio.create_subprocess_exec(...)",
+    "psycopg2.connect": "psycopg.AsyncConnection",
+    "bcrypt.hashpw": "await asyncio.to_thread(bcrypt.hashpw, ...)",
+    "bcrypt.checkpw": "await asyncio.to_thread(bcrypt.checkpw, ...)",
+}
+REQUESTS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "request"})
+
+
+@check("BG501")
+def blocking_call_in_async(context: Context) -> Iterator[Hit]:
+    """Calls that stop the event loop: every other request waits."""
+    handlers = {id(endpoint.handler.node): endpoint for endpoint in context.service.endpoints}
+    for function in context.symbols.functions():
+        if not isinstance(function.node, ast.AsyncFunctionDef) or is_test(function.path):
+            continue
+        endpoint = handlers.get(id(function.node))
+        who = f"`{endpoint.name}` ({function.name})" if endpoint else f"`{function.name}`"
+        for node in own_nodes(function):
+            if isinstance(node, ast.Call):
+                found = _blocks(context, node, function, 0)
+                if found:
+                    name, instead, through = found
+                    via = f" through `{through}`" if through else ""
+                    yield Hit(
+                        place(function.path, node),
+                        f"{who} is asynchronous and calls `{name}`{via}: until it returns, this process answers no request",
+                        f"use {instead}",
+                        function.name,
+                    )
+
+
+def _blocks(context: Context, call: ast.Call, function: Function, depth: int) -> tuple[str, str, str] | None:
+    """Return (blocking call, what to use instead, through which function)."""
+    target = called(context, call, function)
+    if isinstance(target, External):
+        name = target.name
+        if name.startswith("requests."):
+            return (name, BLOCKING["requests."], "") if name.rpartition(".")[2] in REQUESTS else None
+        return (name, BLOCKING[name], "") if name in BLOCKING else None
+    if (
+        isinstance(target, Function)
+        and isinstance(target.node, ast.FunctionDef)
+        and depth < 3
+        and not _is_generator(target)
+    ):
+        for node in own_nodes(target):
+            if isinstance(node, ast.Call):
+                found = _blocks(context, node, target, depth + 1)
+                if found:
+                    return found[0], found[1], target.name
+    return None
+
+
+def _is_generator(function: Function) -> bool:
+    return any(isinstance(node, ast.Yield | ast.YieldFrom) for node in own_nodes(function))

@@ -1,0 +1,245 @@
+"""Secrets where they do not belong: in the code, and in logs."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from backendgen.audit.flow.values import place
+from backendgen.audit.registry import Context, check
+from backendgen.code.project import SourceFile, is_test
+from backendgen.code.symbols import External, Module, Variable
+from backendgen.findings.finding import Hit
+from backendgen.rules import Confidence
+
+KEY_NAME = re.compile(
+    r"(?:^|_)(?:secret_?key|jwt_?(?:secret|key)|signing_?key|session_?secret|encryption_?key|app_?secret|client_?secret"
+    r"|auth_?secret|token_?secret|private_?key|api_?secret)(?:$|_)",
+    re.IGNORECASE,
+)
+FORMATS = {
+    "an AWS access key": re.compile(r"(?:AKIA|ASIA)[A-Z2-7]{16}"),
+    "a GitHub token": re.compile(r"gh[pousr]_[A-Za-z0-9]{36}"),
+    "a Stripe live key": re.compile(r"[sr]k_live_[A-Za-z0-9]{20,}"),
+    "a Slack token": re.compile(r"xox[abprs]-[A-Za-z0-9-]{20,}"),
+    "a Google API key": re.compile(r"AIza[A-Za-z0-9_-]{35}"),
+    "a private key": re.compile(r"-----BEGIN (?:RSA |EC |OPENSSH |DSA )?PRIVATE KEY-----\s+[A-Za-z0-9+/]{20}"),
+}
+SIGNERS = frozenset(
+    {
+        "jwt.encode",
+        "jwt.decode",
+        "jose.jwt.encode",
+        "jose.jwt.decode",
+        "authlib.jose.jwt.encode",
+        "authlib.jose.jwt.decode",
+    }
+)
+SIGNED_COOKIES = "starlette.middleware.sessions.SessionMiddleware"
+NOT_A_SECRET = re.compile(
+    r"^$|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$|^[a-z]+(?:[_.-][a-z]+)*(?:_|\.|-)?(?:id|name|path|file|url|header|field|param)$|\s|[{<$]"
+)
+
+
+@check("BG204")
+def secret_in_code(context: Context) -> Iterator[Hit]:
+    """Keys that sign or encrypt, and providers' tokens, written into the code."""
+    for module in context.symbols.modules.values():
+        if is_test(module.file.path):
+            continue
+        lines: set[int] = set()
+        for hit in (*_formats(module.file), *_used_keys(context, module), *_named_keys(module)):
+            if hit.location.line not in lines:
+                lines.add(hit.location.line)
+                yield hit
+
+
+def _formats(file: SourceFile) -> Iterator[Hit]:
+    """Texts in a provider's own format."""
+    if not any(pattern.search(file.text) for pattern in FORMATS.values()):
+        return
+    for node in ast.walk(file.tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            for kind, pattern in FORMATS.items():
+                if pattern.search(node.value) and "EXAMPLE" not in node.value.upper():
+                    yield _hit(file, node, f"{kind} is written into the code", "")
+
+
+def _used_keys(context: Context, module: Module) -> Iterator[Hit]:
+    """Constants that tokens or cookies are signed with: reported where the constant is."""
+    if "jwt" not in module.file.text and "SessionMiddleware" not in module.file.text:
+        return
+    for function, call in _calls(module):
+        target = context.symbols.value(call.func, module, function)
+        key: ast.expr | None = None
+        if isinstance(target, External) and target.name in SIGNERS:
+            key = (
+                call.args[1]
+                if len(call.args) > 1
+                else next((one.value for one in call.keywords if one.arg == "key"), None)
+            )
+        elif isinstance(call.func, ast.Attribute) and call.func.attr == "add_middleware" and call.args:
+            kind = context.symbols.value(call.args[0], module, function)
+            if isinstance(kind, External) and kind.name == SIGNED_COOKIES:
+                key = next((one.value for one in call.keywords if one.arg == "secret_key"), None)
+        if key is not None:
+            yield from _constant_key(context, module, key, function, ast.unparse(call.func))
+
+
+def _constant_key(context: Context, module: Module, key: ast.expr, function, user: str) -> Iterator[Hit]:  # type: ignore[no-untyped-def]
+    file, name = module.file, ast.unparse(key) if isinstance(key, ast.Name | ast.Attribute) else ""
+    value, confidence = key, Confidence.HIGH
+    found = context.symbols.value(key, module, function)
+    if isinstance(found, Variable):
+        value, file = found.value, found.module.file
+    if isinstance(value, ast.Call) and ast.unparse(value.func) in (
+        "os.getenv",
+        "os.environ.get",
+        "getenv",
+        "environ.get",
+        "config",
+    ):
+        default = (
+            value.args[1]
+            if len(value.args) > 1
+            else next((one.value for one in value.keywords if one.arg == "default"), None)
+        )
+        if default is None:
+            return
+        value, confidence = default, Confidence.MEDIUM
+    if isinstance(value, ast.Constant) and isinstance(value.value, str) and value.value:
+        named = f"`{name}`" if name else "the key"
+        yield _hit(
+            file,
+            value,
+            f"{named}, which `{user}` signs with, is written into the code: whoever reads it can sign in as anyone",
+            name,
+            confidence,
+        )
+
+
+def _named_keys(module: Module) -> Iterator[Hit]:
+    """Constants whose name says that they are a key."""
+    for node in ast.walk(module.file.tree):
+        pairs: list[tuple[str, ast.expr | None]] = []
+        if isinstance(node, ast.Assign):
+            pairs = [(_name(target), node.value) for target in node.targets]
+        elif isinstance(node, ast.AnnAssign):
+            pairs = [(_name(node.target), node.value)]
+        elif isinstance(node, ast.keyword):
+            pairs = [(node.arg or "", node.value)]
+        for name, value in pairs:
+            if (
+                isinstance(value, ast.Constant)
+                and isinstance(value.value, str)
+                and KEY_NAME.search(name)
+                and _is_secret(value.value)
+            ):
+                yield _hit(
+                    module.file, value, f"`{name}` is written into the code: whoever reads the code has it", name
+                )
+
+
+def _is_secret(text: str) -> bool:
+    return len(text) >= 6 and not NOT_A_SECRET.search(text)
+
+
+def _hit(file: SourceFile, node: ast.expr, message: str, name: str, confidence: Confidence = Confidence.HIGH) -> Hit:
+    variable = (name.rpartition(".")[2] or "secret_key").upper()
+    fix = f'read it from the environment, without a default: os.environ["{variable}"]; and replace the one that was published'
+    return Hit(place(file.path, node), message, fix, file.symbol_at(node.lineno), confidence=confidence)
+
+
+def _name(target: ast.expr) -> str:
+    if isinstance(target, ast.Attribute):
+        return target.attr
+    if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
+        return str(target.slice.value)
+    return target.id if isinstance(target, ast.Name) else ""
+
+
+def _calls(module: Module):  # type: ignore[no-untyped-def]
+    from backendgen.audit.checks.walk import own_nodes
+
+    for function in module.functions:
+        for node in own_nodes(function):
+            if isinstance(node, ast.Call):
+                yield function, node
+    for node in ast.walk(module.file.tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            yield None, node.value
+
+
+LOGGED = re.compile(
+    r"^(?:\w*_)?(?:password|passwd|passphrase|secret|secret_key|api_key|apikey|private_key|access_token|refresh_token|auth_token"
+    r"|id_token|session_token|reset_token|authorization|credit_card|card_number|cvv|cvc|ssn|otp_code)$",
+    re.IGNORECASE,
+)
+LEVELS = frozenset({"debug", "info", "warning", "warn", "error", "exception", "critical", "fatal", "log", "msg"})
+LOGGERS = re.compile(r"^(?:_?log|_?logger|logging|LOG|LOGGER|structlog)$")
+KEEPS = frozenset({"str", "repr", "format", "dict", "list"})
+
+
+@check("BG402")
+def secret_in_log(context: Context) -> Iterator[Hit]:
+    """Passwords, tokens and card numbers given to a logger."""
+    for module in context.symbols.modules.values():
+        if is_test(module.file.path):
+            continue
+        for node in ast.walk(module.file.tree):
+            if not isinstance(node, ast.Call) or not _is_logger(node.func):
+                continue
+            for argument in [*node.args, *(one.value for one in node.keywords)]:
+                name = _secret_in(argument)
+                if name:
+                    symbol = module.file.symbol_at(node.lineno)
+                    who = f"`{symbol}`" if symbol else module.file.path
+                    yield Hit(
+                        place(module.file.path, node),
+                        f"{who} writes `{name}` to the log, where everyone who may read logs, and every copy of them, has it",
+                        f"leave `{name}` out, or log something that identifies without revealing: an id, or a hash of it",
+                        symbol,
+                    )
+                    break
+
+
+def _is_logger(node: ast.expr) -> bool:
+    if not isinstance(node, ast.Attribute) or node.attr not in LEVELS:
+        return False
+    holder = node.value
+    if (
+        isinstance(holder, ast.Call)
+        and isinstance(holder.func, ast.Attribute)
+        and holder.func.attr in ("bind", "getLogger", "get_logger")
+    ):
+        return True
+    return bool(
+        LOGGERS.match(
+            holder.attr if isinstance(holder, ast.Attribute) else holder.id if isinstance(holder, ast.Name) else ""
+        )
+    )
+
+
+def _secret_in(node: ast.expr) -> str:
+    """The secret's name when the text that is logged holds its value."""
+    if isinstance(node, ast.Name | ast.Attribute):
+        name = node.id if isinstance(node, ast.Name) else node.attr
+        return ast.unparse(node) if LOGGED.match(name) else ""
+    if isinstance(node, ast.Subscript):
+        key = node.slice.value if isinstance(node.slice, ast.Constant) else ""
+        return ast.unparse(node) if isinstance(key, str) and LOGGED.match(key) else ""
+    if isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Name) and node.func.id in KEEPS:
+            return next(filter(None, map(_secret_in, node.args)), "")
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("format", "get_secret_value"):
+            inner = (
+                [*node.args, *(one.value for one in node.keywords)] if node.func.attr == "format" else [node.func.value]
+            )
+            return next(filter(None, map(_secret_in, inner)), "")
+        return ""
+    if isinstance(node, ast.JoinedStr | ast.BinOp | ast.FormattedValue | ast.Tuple | ast.List | ast.Dict):
+        return next(
+            filter(None, (_secret_in(child) for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))), ""
+        )
+    return ""

@@ -8,7 +8,7 @@ from backendgen.audit.engines.result import EngineResult
 from backendgen.audit.frameworks.fastapi import FastAPI
 from backendgen.audit.registry import Context
 from backendgen.audit.service import Service
-from backendgen.code.project import Project
+from backendgen.code.project import Project, is_test
 from backendgen.code.symbols import Symbols
 from backendgen.config import Config
 from backendgen.findings.finding import Finding, finding
@@ -39,5 +39,5 @@ def run(
 def describe(project: Project, config: Config) -> Context:
     """Build what checks look at: the names and the service model of a project."""
     symbols = Symbols(project)
-    service = Service(FastAPI(symbols).endpoints())
+    service = Service(tuple(one for one in FastAPI(symbols).endpoints() if not is_test(one.location.path)))
     return Context(project, symbols, service, config)

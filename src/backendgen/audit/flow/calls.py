@@ -28,7 +28,7 @@ FIELD = re.compile(r"{[^{}]*}")
 
 def call(frame: Frame, node: ast.Call) -> Value:
     """Return what is known of a call's result; note the sinks that it is or leads to."""
-    receiver, target = _target(frame, node.func)
+    receiver, target = target_of(frame, node.func)
     positional = [frame.evaluate(each) for each in node.args]
     keywords = {each.arg: frame.evaluate(each.value) for each in node.keywords if each.arg is not None}
     spread = [frame.evaluate(each.value) for each in node.keywords if each.arg is None]
@@ -44,8 +44,8 @@ def call(frame: Frame, node: ast.Call) -> Value:
     return _method(frame, node, receiver, positional, keywords)
 
 
-def _target(frame: Frame, node: ast.expr) -> tuple[Value | None, Symbol | None]:
-    """What is called, and the value that it is a method of."""
+def target_of(frame: Frame, node: ast.expr) -> tuple[Value | None, Symbol | None]:
+    """Return what is called, and the value that it is a method of."""
     engine = frame.engine
     if isinstance(node, ast.Name):
         local = frame.names.get(node.id)

@@ -31,12 +31,15 @@ class Reached:
 class Summary:
     """What calling a function does, in terms of its parameters.
 
-    `cleared` are the parameters that it refuses unless they are harmless; `effects` the attributes that it sets on them.
+    `cleared` are the parameters that it refuses unless they are harmless, `when_true` and `when_false` what its answer
+    proves of them; `effects` the attributes that it sets on them.
     """
 
     returns: Value = NOTHING
     reached: tuple[Reached, ...] = ()
     cleared: Mapping[Origin, frozenset[str]] = field(default_factory=dict)
+    when_true: Mapping[Origin, frozenset[str]] = field(default_factory=dict)
+    when_false: Mapping[Origin, frozenset[str]] = field(default_factory=dict)
     effects: Mapping[tuple[str, str], Value] = field(default_factory=dict)
 
 
@@ -48,7 +51,7 @@ class Engine:
 
     def __init__(self, symbols: Symbols, rules: Iterable[FlowRule]) -> None:
         self.symbols = symbols
-        self.types = Types(symbols)
+        self.types = Types(symbols, self.proves)
         self.rules = tuple(rules)
         self.sinks_by_name: dict[str, list[tuple[FlowRule, Sink]]] = {}
         self.sinks_by_method: dict[str, list[tuple[FlowRule, Sink]]] = {}
@@ -83,6 +86,14 @@ class Engine:
             finally:
                 self._depth -= 1
         return self._summaries[key]
+
+    def proves(self, validator: Function, *, by_answer: bool) -> bool:
+        """Does a validator let only harmless values through: by raising, or by the answer True?"""
+        if not validator.parameters:
+            return False
+        summary = self.summary(validator)
+        cleared = summary.when_true if by_answer else summary.cleared
+        return "*" in cleared.get(Origin("parameter", validator.parameters[-1].arg), frozenset())
 
     def variable(self, variable: Variable) -> Value:
         """Return what is known of a module's or class's variable."""

@@ -13,7 +13,8 @@ from backendgen.audit.flow.calls import call
 from backendgen.audit.flow.guards import refine
 from backendgen.audit.flow.types import Type
 from backendgen.audit.flow.values import (
-    HARMLESS, HOLE, MAX_ITEMS, NOTHING, UNKNOWN, Origin, Value, all_taints, carrying, concatenated, constant, join, join_all, tainted, union,
+    HARMLESS, HOLE, MAX_ITEMS, NOTHING, UNKNOWN, Origin, Value, all_taints, carrying, concatenated, constant, join, join_all,
+    sanitised, tainted, union,
 )  # fmt: skip
 from backendgen.code.symbols import Class, External, Function, Module, Variable
 
@@ -46,6 +47,8 @@ def attribute(engine: Engine, value: Value, name: str) -> Value:
             return tainted(Origin("request", part)) if part else NOTHING
         if kind.name in libraries.UPLOADS and name != "filename":
             return NOTHING
+        if kind.name == "pathlib.Path" and name in ("name", "stem", "suffix"):
+            return sanitised(value, frozenset({"path"}))
     if isinstance(kind, Class):
         member = engine.symbols.member(kind, name)
         if isinstance(member, Variable) and member.annotation is not None:

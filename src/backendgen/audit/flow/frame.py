@@ -11,7 +11,8 @@ from backendgen.audit.flow.engine import Engine, Reached, Summary
 from backendgen.audit.flow.expressions import EVALUATE, attribute, element, entry
 from backendgen.audit.flow.guards import refine
 from backendgen.audit.flow.values import (
-    HARMLESS, MAX_ITEMS, NOTHING, UNKNOWN, Origin, Value, carrying, concatenated, join, join_all, tainted,
+    HARMLESS, MAX_ITEMS, NOTHING, UNKNOWN, Origin, Value, carrying, concatenated,
+    constant, join, join_all, tainted,
 )  # fmt: skip
 from backendgen.code.symbols import Function, Module
 
@@ -30,6 +31,7 @@ class Frame:
         self.cleared: Cleared = {}
         self.returned: list[Value] = []
         self.exits: list[Cleared] = []
+        self.answers: dict[bool, list[Cleared]] = {True: [], False: []}
         self.reached: list[Reached] = []
         self.effects: dict[tuple[str, str], Value] = {}
         self.loops = 0
@@ -50,9 +52,8 @@ class Frame:
                 self.names[rest.arg] = tainted(Origin("parameter", rest.arg))
         if self.run(function.node.body):
             self.exits.append(self.cleared)
-        cleared = _common(self.exits)
-        kept = {origin: kinds for origin, kinds in cleared.items() if origin.kind == "parameter"}
-        return Summary(join_all(self.returned), tuple(dict.fromkeys(self.reached)), kept, self.effects)
+        kept = [_of_parameters(_common(states)) for states in (self.exits, self.answers[True], self.answers[False])]
+        return Summary(join_all(self.returned), tuple(dict.fromkeys(self.reached)), *kept, self.effects)
 
     def _parameter(self, parameter: ast.arg) -> Value:
         function = self.function
@@ -185,8 +186,17 @@ class Frame:
 
 
 def _return(frame: Frame, node: ast.Return) -> bool:
-    frame.returned.append(frame.evaluate(node.value) if node.value is not None else NOTHING)
+    value = frame.evaluate(node.value) if node.value is not None else constant(None)
+    frame.returned.append(value)
     frame.exits.append(frame.cleared)
+    for outcome in (True, False):
+        if value.const is not UNKNOWN:
+            if bool(value.const) == outcome:
+                frame.answers[outcome].append(frame.cleared)
+        elif isinstance(node.value, ast.Compare | ast.BoolOp | ast.UnaryOp | ast.Call):
+            frame.answers[outcome].append(frame.branch([], node.value, outcome)[0][1])
+        else:
+            frame.answers[outcome].append({})
     return False
 
 
@@ -346,6 +356,10 @@ def _kinds(cleared: Mapping[Origin, frozenset[str]], origin: Origin) -> frozense
     for length in range(len(origin.path)):
         found |= cleared.get(Origin(origin.kind, origin.name, origin.path[:length]), frozenset())
     return found
+
+
+def _of_parameters(cleared: Cleared) -> Cleared:
+    return {origin: kinds for origin, kinds in cleared.items() if origin.kind == "parameter"}
 
 
 def _common(states: list[Cleared]) -> Cleared:

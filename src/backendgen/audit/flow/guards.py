@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from backendgen.audit.flow.libraries import NUMBERS_AND_SUCH
 from backendgen.audit.flow.values import UNKNOWN, Value, constant
-from backendgen.code.symbols import Class, External
+from backendgen.code.symbols import Class, External, Function
 
 if TYPE_CHECKING:
     from backendgen.audit.flow.frame import Frame
@@ -29,8 +29,10 @@ def refine(frame: Frame, test: ast.expr, outcome: bool) -> None:
         _comparison(frame, test, outcome)
     elif isinstance(test, ast.NamedExpr):
         refine(frame, test.value, outcome)
-    elif isinstance(test, ast.Call) and outcome:
-        _call(frame, test)
+    elif isinstance(test, ast.Call):
+        if outcome:
+            _call(frame, test)
+        _answered(frame, test, outcome)
 
 
 def _comparison(frame: Frame, test: ast.Compare, outcome: bool) -> None:
@@ -42,19 +44,23 @@ def _comparison(frame: Frame, test: ast.Compare, outcome: bool) -> None:
         else:
             _absent(frame, left, right)
     elif isinstance(operator, ast.Eq | ast.NotEq | ast.Is | ast.IsNot):
-        if isinstance(operator, ast.Eq | ast.Is) != outcome:
-            return
-        for side, other in ((left, right), (right, left)):
-            known = frame.evaluate(other)
-            if known.const is not UNKNOWN and not isinstance(side, ast.Constant):
-                _allow(frame, side)
-                if isinstance(side, ast.Name):
-                    frame.names[side.id] = constant(known.const)
+        if isinstance(operator, ast.Eq | ast.Is) == outcome:
+            _equal(frame, left, right)
     call = left if isinstance(left, ast.Call) else None
     if call is not None and isinstance(right, ast.Constant) and right.value is None:
         is_something = isinstance(operator, ast.IsNot | ast.NotEq) == outcome
         if is_something:
             _call(frame, call)
+
+
+def _equal(frame: Frame, left: ast.expr, right: ast.expr) -> None:
+    """What equals a constant is that constant."""
+    for side, other in ((left, right), (right, left)):
+        known = frame.evaluate(other)
+        if known.const is not UNKNOWN and not isinstance(side, ast.Constant):
+            _allow(frame, side)
+            if isinstance(side, ast.Name):
+                frame.names[side.id] = constant(known.const)
 
 
 def is_allow_list(container: Value) -> bool:
@@ -99,6 +105,24 @@ def _call(frame: Frame, call: ast.Call) -> None:
             frame.clear(frame.evaluate(call.args[1]), ALL)
     elif isinstance(call.func, ast.Attribute):
         _method(frame, call, call.func)
+
+
+def _answered(frame: Frame, call: ast.Call, outcome: bool) -> None:
+    """`if is_allowed(name):`: what the answer of a function of the project proves of its arguments."""
+    from backendgen.audit.flow.calls import bound, target_of
+
+    receiver, target = target_of(frame, call.func)
+    if not isinstance(target, Function):
+        return
+    summary = frame.engine.summary(target)
+    proved = summary.when_true if outcome else summary.when_false
+    if not proved:
+        return
+    keywords = {each.arg: frame.evaluate(each.value) for each in call.keywords if each.arg is not None}
+    given = bound(target, receiver, [frame.evaluate(each) for each in call.args], keywords, [])
+    for origin, kinds in proved.items():
+        if not origin.path and origin.name in given:
+            frame.clear(given[origin.name], kinds)
 
 
 def _method(frame: Frame, call: ast.Call, function: ast.Attribute) -> None:

@@ -79,6 +79,10 @@ PASSES_ON = (
 )  # fmt: skip
 
 
+PASSING_MODULES = tuple(name for name in PASSES_ON if name.endswith("."))
+PASSING_NAMES = frozenset(PASSES_ON) - frozenset(PASSING_MODULES)
+
+
 def returned(name: str) -> External | None:
     """The type that calling an outside function returns, when it is known."""
     kind = RETURNS.get(name)
@@ -87,4 +91,4 @@ def returned(name: str) -> External | None:
 
 def passes_on(name: str) -> bool:
     """Does the result hold what is given?"""
-    return any(name.startswith(known) if known.endswith(".") else name == known for known in PASSES_ON)
+    return name in PASSING_NAMES or name.startswith(PASSING_MODULES)

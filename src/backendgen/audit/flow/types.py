@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from backendgen.audit.flow.libraries import NUMBERS_AND_SUCH
-from backendgen.code.symbols import Class, External, Module, Symbols, Variable
+from backendgen.code.symbols import Class, External, Function, Module, Symbols, Variable
 
 WRAPPERS = frozenset(
     {"Optional", "Annotated", "Final", "ClassVar", "Required", "NotRequired", "Mapped", "Awaitable", "Secret"}
 )
 CONTAINERS = frozenset({"list", "List", "Sequence", "set", "Set", "frozenset", "Iterable", "Iterator", "tuple", "AsyncIterator",
                         "Generator", "AsyncGenerator", "Collection", "conlist"})  # fmt: skip
+VALIDATORS = frozenset({"AfterValidator", "BeforeValidator", "PlainValidator", "Predicate"})
 MAX_DEPTH = 6
 
 
@@ -31,8 +33,9 @@ ANYTHING = Type()
 class Types:
     """Reads annotations, each once."""
 
-    def __init__(self, symbols: Symbols) -> None:
+    def __init__(self, symbols: Symbols, proves: Callable[..., bool]) -> None:
         self.symbols = symbols
+        self._proves = proves
         self._known: dict[int, tuple[ast.expr, Type]] = {}
 
     def of(self, annotation: ast.expr | None, module: Module, depth: int = 0) -> Type:
@@ -95,9 +98,20 @@ class Types:
 
     def _annotated(self, parts: list[ast.expr], module: Module, depth: int) -> Type:
         """`Annotated[str, Query(pattern="^[a-z]+$")]`: what a pattern lets through is harmless."""
-        if any(is_constrained(part) for part in parts[1:]):
+        if any(is_constrained(part) or self._is_validated(part, module) for part in parts[1:]):
             return Type(harmless=True)
         return self.of(parts[0], module, depth + 1)
+
+    def _is_validated(self, node: ast.expr, module: Module) -> bool:
+        """`AfterValidator(check)`, `Predicate(is_valid)`: what the function does decides."""
+        if not isinstance(node, ast.Call) or not node.args:
+            return False
+        maker = self.symbols.value(node.func, module)
+        name = maker.name.rpartition(".")[2] if isinstance(maker, External) else ""
+        if name not in VALIDATORS:
+            return False
+        function = self.symbols.value(node.args[0], module)
+        return isinstance(function, Function) and self._proves(function, by_answer=name == "Predicate")
 
     def _is_enumeration(self, owner: Class) -> bool:
         return any(

@@ -141,7 +141,7 @@ class Dependencies:
         if target is None and isinstance(call.func, ast.Attribute):
             target = self._method(call.func, module, scope)
         if isinstance(target, Function):
-            return (*self.function(target, depth), None)
+            return self._factory(target, depth)
         if isinstance(target, Class):
             called = self.symbols.member(target, "__call__")
             statuses = self.function(called, depth)[0] if isinstance(called, Function) else NONE
@@ -156,6 +156,22 @@ class Dependencies:
                 return (NONE if optional else frozenset({401})), False, target
             return self._external(target.name), not self._is_harmless(target.name), target
         return NONE, True, None
+
+    def _factory(self, maker: Function, depth: int) -> tuple[Statuses, bool, Symbol | None]:
+        """`require("admin")`: the function or instance that it returns, and the dependencies that it writes down."""
+        statuses, unknown = self.function(maker, depth)
+        result: Symbol | None = None
+        for node in ast.walk(maker.node):
+            found: tuple[Statuses, bool, Symbol | None] | None = None
+            if isinstance(node, ast.Return) and isinstance(node.value, ast.Call | ast.Name):
+                found = self._callable(node.value, maker.module, maker, depth + 1)
+                result = result or found[2]
+            elif isinstance(node, ast.Call) and depth < MAX_DEPTH:
+                one = self.attached(node, "parameter", maker.module, maker)
+                found = (one.statuses, one.unknown, one.target) if one else None
+            if found is not None:
+                statuses |= found[0]
+        return statuses, unknown, result
 
     def function(self, function: Function, depth: int = 0) -> tuple[Statuses, bool]:
         """What a function refuses, with the dependencies of its parameters and of the functions defined in it."""

@@ -241,6 +241,8 @@ class FastAPI:
     def _kind(self, target: object) -> bool | None:
         """True for an application's class, False for a router's, None for anything else."""
         names = frozenset[str]()
+        if isinstance(target, Variable) and isinstance(target.value, ast.Call):
+            target = self._made_class(target.value, target.module, target.scope)
         if isinstance(target, External):
             names = frozenset({target.name})
         elif isinstance(target, Class):
@@ -248,6 +250,18 @@ class FastAPI:
         if names & APPLICATION:
             return True
         return False if names & ROUTER else None
+
+    def _made_class(self, call: ast.Call, module: Module, scope: Function | None) -> Class | None:
+        """`APIRouter = router_class_for(APIRoute)`: the class that a function defines and returns."""
+        maker = self.symbols.value(call.func, module, scope)
+        if not isinstance(maker, Function):
+            return None
+        for node in ast.walk(maker.node):
+            if isinstance(node, ast.Return) and isinstance(node.value, ast.Name):
+                found = self.symbols.lookup(node.value.id, maker.module, maker)
+                if isinstance(found, Class):
+                    return found
+        return None
 
     def _made(self, call: ast.Call, module: Module, scope: Function | None, name: str, hops: int) -> Router | None:
         if id(call) in self._routers:
@@ -339,10 +353,10 @@ class FastAPI:
                 whole.includes.extend(alias.includes)
                 alias.routes, alias.includes = [], []
         reached: set[int] = set()
-        for router in routers:
-            if router.is_application:
-                yield from self._under(router, "", [], reached, (), True)
         included = {id(child.whole()) for router in routers for child, _, _ in router.includes}
+        for router in routers:
+            if router.is_application and id(router) not in included:
+                yield from self._under(router, "", [], reached, (), True)
         for tops_only in (True, False):
             for router in routers:
                 if id(router) not in reached and not (tops_only and id(router) in included):

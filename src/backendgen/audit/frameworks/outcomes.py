@@ -126,18 +126,42 @@ class Outcomes:
         if name in ("abort", "HTTPException", "Response", "JSONResponse", "PlainTextResponse"):
             return _written(call)
         target = self.symbols.value(call.func, function.module, function)
-        if (
-            isinstance(call.func, ast.Attribute)
-            and isinstance(call.func.value, ast.Name)
-            and call.func.value.id == "self"
-        ):
-            owner = function.owner or (function.outer.owner if function.outer else None)
-            target = self.symbols.member(owner, call.func.attr) if owner else None
+        if isinstance(call.func, ast.Attribute) and not isinstance(target, Function):
+            target = self._method(call.func, function) or target
         if isinstance(target, Function):
             return self.of(target, depth + 1)
         if isinstance(target, Class):
             return _written(call)
         return _sent(call)
+
+    def _method(self, node: ast.Attribute, function: Function) -> Function | None:
+        """`self.check()`, `super().check()`, and methods of names whose class is declared or made in the function."""
+        owner = function.owner or (function.outer.owner if function.outer else None)
+        base = node.value
+        kind: object = None
+        if isinstance(base, ast.Name) and base.id == "self":
+            kind = owner
+        elif isinstance(base, ast.Call) and isinstance(base.func, ast.Name) and base.func.id == "super" and owner:
+            for one in self.symbols.lineage(owner)[1:]:
+                found = one.module.members.get(id(one.node), {}).get(node.attr)
+                if isinstance(found, Function):
+                    return found
+        elif isinstance(base, ast.Name):
+            kind = self._kind(base, function)
+        member = self.symbols.member(kind, node.attr) if isinstance(kind, Class) else None
+        return member if isinstance(member, Function) else None
+
+    def _kind(self, name: ast.Name, function: Function) -> object:
+        variable = self.symbols.lookup(name.id, function.module, function)
+        if isinstance(variable, Variable):
+            if variable.annotation is not None:
+                return self.symbols.value(variable.annotation, variable.module, variable.scope)
+            if isinstance(variable.value, ast.Call):
+                return self.symbols.value(variable.value.func, variable.module, variable.scope)
+        for parameter in function.parameters:
+            if parameter.arg == name.id and parameter.annotation is not None:
+                return self.symbols.value(parameter.annotation, function.module, function.outer)
+        return None
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
