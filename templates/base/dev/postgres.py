@@ -55,17 +55,13 @@ def running(directory: Path) -> Iterator[str]:
         text=True,
         start_new_session=True,  # Ctrl-C is for us: the keeper stops the server after we have
     )
-    assert keeper.stdin is not None
-    assert keeper.stdout is not None
     try:
-        address = keeper.stdout.readline().strip()
+        address = next(iter(keeper.stdout or ()), "").strip()
         if not address:
             raise RuntimeError(f"PostgreSQL did not start: see {directory / 'log'}")
         yield address
     finally:
-        keeper.stdin.close()
-        keeper.stdout.close()
-        keeper.wait(STOP_TIMEOUT_S)
+        keeper.communicate(timeout=STOP_TIMEOUT_S)  # closes its standard input and waits
 
 
 def provision(admin: str, name: str, database: str | None = None) -> Access:

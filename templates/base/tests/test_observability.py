@@ -21,7 +21,7 @@ import structlog
 from app.main import create_app
 from app.observability import logs
 from dev.postgres import Access
-from tests.conftest import SECRET, Serve, load_settings, running
+from tests.conftest import SECRET, load_settings, running
 
 ROOT = Path(__file__).parent.parent
 
@@ -231,8 +231,9 @@ def test_traces_are_asked_for_by_their_endpoint(
         assert "requires fastapi[opentelemetry]" in asked[0]
 
 
-def test_metrics_do_not_exist_in_production_without_a_token(serve: Serve) -> None:
-    with serve(ENV="prod") as url:
+def test_metrics_do_not_exist_in_production_without_a_token(database: Access) -> None:
+    settings = load_settings(database).model_copy(update={"env": "prod"})
+    with running(create_app(settings)) as url:
         response = httpx2.get(f"{url}/metrics")
         hsts = response.headers["strict-transport-security"]
     assert response.status_code == 404
