@@ -205,6 +205,8 @@ def _success(resource: ResourceView, action: ActionView, spec: Spec) -> tuple[st
     if action.name == "create":
         location = {"type": "string", "format": "uri-reference"}
         headers["Location"] = {"description": "The path of the new row.", "required": True, "schema": location}
+        if action.idempotency != "off":
+            headers["Idempotency-Replayed"] = _reference("headers", "Idempotency-Replayed")
     status = "201" if action.name == "create" else "200"
     return status, _json(f"The {resource.thing}.", headers, resource.type, _row_example(resource, spec))
 

@@ -65,6 +65,7 @@ def _context(spec: Spec, resources: tuple[ResourceView, ...], folders: tuple[str
         "page": spec.page,
         "auth": auth,
         "roles": roles,
+        "strongest_role": max(auth.roles, key=lambda role: len(role.includes)).name if auth and auth.roles else "",
         "default_role": auth.default_role if auth else "",
         "rate_limits": spec.rate_limits,
         "features": frozenset(feature.name for feature in features.active(spec)),

@@ -355,6 +355,8 @@ def _decorator(resource: Resource, action: Action, dependencies: list[str]) -> s
         arguments.append(f"status_code={_STATUSES[action.name]}")
     if dependencies:
         arguments.append(f"dependencies=[{', '.join(f'Depends({one})' for one in dependencies)}]")
+    if action.name == "update" and statements.versioned(resource.table):
+        arguments.append("openapi_extra=conditional.GUARDED")
     if action.idempotency == "required":
         arguments.append("openapi_extra=REQUIRED")
     return layout.call(f"@router.{METHODS[action.name]}", arguments, 0)

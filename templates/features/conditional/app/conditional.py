@@ -1,7 +1,7 @@
 """Conditional requests (RFC 9110, section 13): nobody overwrites a change without seeing it."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Header
 from fastapi.responses import Response
@@ -15,10 +15,19 @@ ENTITY_TAG = re.compile(r'(W/)?"([^"]*)"')
 VERSION = re.compile("[0-9]{1,10}")
 MAX_VERSION = 2**31 - 1
 
-IfMatch = Annotated[
-    str | None,
-    Header(alias="If-Match", description="The ETag of the representation that you change."),
-]
+# Its absence is answered with 428, not with 422: the contract says that it is required, in GUARDED.
+IfMatch = Annotated[str | None, Header(alias="If-Match", include_in_schema=False)]
+GUARDED: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "If-Match",
+            "in": "header",
+            "required": True,
+            "description": "The ETag of the representation that you change.",
+            "schema": {"type": "string"},
+        }
+    ]
+}
 IfNoneMatch = Annotated[
     str | None,
     Header(alias="If-None-Match", description="The ETag that you have: 304 when it is current."),
