@@ -17,10 +17,23 @@ from backendgen.sql.replay import Schema
 
 CASES = Path(__file__).parents[2].parent / "shared" / "cases" / "eugene.jsonl"
 RULEBOOK = Rulebook()
-MODES = {"AccessExclusiveLock": "ACCESS EXCLUSIVE", "ShareLock": "SHARE", "ShareRowExclusiveLock": "SHARE ROW EXCLUSIVE"}
-# Theirs -> ours. E3 (json column), E4 (other statements while locked), E8 (EXCLUDE), E10, E12-W13 (one ALTER for several, enums) and
-# E15 (foreign key without index) have no card of ours yet.
-OURS = {"E1": "BG705", "E2": "BG706", "E5": "BG708", "E6": "BG701", "E7": "BG707", "E9": "BG710", "E11": "BG709", "W14": "BG706"}
+MODES = {
+    "AccessExclusiveLock": "ACCESS EXCLUSIVE",
+    "ShareLock": "SHARE",
+    "ShareRowExclusiveLock": "SHARE ROW EXCLUSIVE",
+}
+# Theirs -> ours. No card of ours yet: E3 (json column), E4 (other statements while locked), E8 (EXCLUDE), E10,
+# W12 (one ALTER for several), W13 (enums) and E15 (foreign key without index).
+OURS = {
+    "E1": "BG705",
+    "E2": "BG706",
+    "E5": "BG708",
+    "E6": "BG701",
+    "E7": "BG707",
+    "E9": "BG710",
+    "E11": "BG709",
+    "W14": "BG706",
+}
 DIFFERENT = {
     ("W14", "3.sql", "good"): "its own comment says that the SET NOT NULL is unsafe and left in for the example",
     ("W14", "4.sql", "good"): "the column is NOT NULL by then: nothing is scanned",

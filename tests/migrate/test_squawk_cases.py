@@ -35,11 +35,12 @@ OURS = {
     "require-timeout-settings": {"BG710"},
 }
 NOT_YET = {
-    "ban-alter-domain-with-add-constraint", "ban-char-field", "ban-create-domain-with-constraint", "ban-drop-database",
-    "ban-duplicate-column-assignments", "ban-truncate-cascade", "ban-uncommitted-transaction", "identifier-too-long", "prefer-bigint-over-int",
-    "prefer-bigint-over-smallint", "prefer-identity", "prefer-repack", "prefer-robust-stmts", "prefer-text-field", "prefer-timestamp-tz",
-    "require-concurrent-partition-detach", "require-concurrent-reindex", "require-enum-value-ordering", "require-statement-timeout",
-    "require-table-schema", "transaction-nesting",
+    "ban-alter-domain-with-add-constraint", "ban-char-field", "ban-create-domain-with-constraint",
+    "ban-drop-database", "ban-duplicate-column-assignments", "ban-truncate-cascade",
+    "ban-uncommitted-transaction", "identifier-too-long", "prefer-bigint-over-int", "prefer-bigint-over-smallint",
+    "prefer-identity", "prefer-repack", "prefer-robust-stmts", "prefer-text-field", "prefer-timestamp-tz",
+    "require-concurrent-partition-detach", "require-concurrent-reindex", "require-enum-value-ordering",
+    "require-statement-timeout", "require-table-schema", "transaction-nesting",
 }  # fmt: skip
 # Cases that we answer the other way round, and why we are right.
 DIFFERENT = {

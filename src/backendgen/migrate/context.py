@@ -1,4 +1,4 @@
-"""What a check may know besides the Operation and the Schema before it: the migration, its transaction, what it did so far."""
+"""What a check knows besides the Operation and the Schema before it: the migration, its transaction, what it did so far."""
 
 from __future__ import annotations
 

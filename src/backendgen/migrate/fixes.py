@@ -77,6 +77,12 @@ def alter(table: str, action: str) -> str:
     return f"ALTER TABLE {name(table)} {action}"
 
 
+def update_batch(table: str, assignments: str, condition: str) -> str:
+    """Return an UPDATE of the next thousand rows that meet the condition; changed rows must meet it no more."""
+    rows = f"SELECT ctid FROM {name(table)} WHERE {condition} LIMIT 1000"
+    return f"UPDATE {name(table)} SET {assignments} WHERE ctid = ANY (ARRAY({rows}))"
+
+
 def concurrently(sql: str) -> str:
     """Return CREATE or DROP INDEX with CONCURRENTLY; IF NOT EXISTS goes, since it would keep an invalid index for ever."""
     text = re.sub(r"(?i)^(\s*(?:create\s+(?:unique\s+)?|drop\s+)index)\b", r"\1 CONCURRENTLY", sql, count=1)
@@ -98,7 +104,9 @@ def stands_alone(context: Context) -> bool:
     """Whether the present operation is all that its statement does, so that its own text can be reused."""
     up, at = context.migration.up, context.position
     return not any(
-        0 <= other < len(up) and _same_statement(up[other].operation, up[at].operation) and up[other].path == up[at].path
+        0 <= other < len(up)
+        and _same_statement(up[other].operation, up[at].operation)
+        and up[other].path == up[at].path
         for other in (at - 1, at + 1)
     )
 

@@ -73,7 +73,9 @@ def _up(
 def _not_understood(action: Action, rule: Rule) -> Iterator[Finding]:
     if isinstance(action.operation, op.NotUnderstood):
         where = f" (line {action.operation.error_line})" if action.operation.error_line > action.operation.line else ""
-        yield finding(rule, Hit(action.location, f"not understood, so not judged: {action.operation.reason}{where}"), ENGINE)
+        yield finding(
+            rule, Hit(action.location, f"not understood, so not judged: {action.operation.reason}{where}"), ENGINE
+        )
 
 
 def _settle(
@@ -101,5 +103,3 @@ class _Lines(dict[str, list[str]]):
 
 def _files(histories: Histories) -> int:
     return len(histories.sources)
-
-

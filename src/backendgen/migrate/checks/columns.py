@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from backendgen.findings.finding import Hit
 from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
-from backendgen.migrate.fixes import Stage, alter, render
+from backendgen.migrate.fixes import Stage, alter, render, update_batch
 from backendgen.migrate.quoting import label, name
 from backendgen.rules import Confidence
 from backendgen.sql import operation as op
@@ -17,23 +17,26 @@ from backendgen.sql.schema import Column, Type
 from backendgen.sql.types import narrows, type_change
 
 _VOLATILE = frozenset({
-    "random", "random_normal", "gen_random_uuid", "uuid_generate_v1", "uuid_generate_v1mc", "uuid_generate_v4", "uuidv4", "uuidv7",
-    "gen_random_bytes", "gen_salt", "clock_timestamp", "timeofday", "nextval", "currval", "lastval", "setval",
-    "txid_current", "pg_current_xact_id", "pg_sleep", "set_config",
+    "clock_timestamp", "currval", "gen_random_bytes", "gen_random_uuid", "gen_salt", "lastval", "nextval",
+    "pg_current_xact_id", "pg_sleep", "random", "random_normal", "set_config", "setval", "timeofday",
+    "txid_current", "uuid_generate_v1", "uuid_generate_v1mc", "uuid_generate_v4", "uuidv4", "uuidv7",
 })  # fmt: skip
 _STEADY = frozenset({
-    "now", "statement_timestamp", "transaction_timestamp", "timezone", "date_trunc", "date_part", "extract", "age", "to_timestamp",
-    "to_date", "to_char", "make_date", "make_interval", "make_timestamptz", "justify_days", "lower", "upper", "concat", "concat_ws", "left",
-    "right", "substring", "substr", "replace", "trim", "btrim", "length", "repeat", "md5", "sha256", "encode", "decode", "format", "coalesce", "nullif", "greatest",
-    "least", "abs", "floor", "ceil", "round", "power", "sqrt", "array", "array_fill", "cardinality", "row", "cast", "current_setting", "current_database",
-    "current_schema", "to_json", "to_jsonb", "jsonb_build_object", "jsonb_build_array", "json_build_object", "json_build_array", "to_tsvector",
-    "int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange", "numeric", "varchar", "char", "interval", "timestamp",
-    "timestamptz", "time", "bit", "decimal", "character", "varying", "in", "and", "or", "not", "any", "case", "when", "then", "else", "hstore",
-    "inet", "cidr", "point", "st_geomfromtext", "st_makepoint",
+    "abs", "age", "and", "any", "array", "array_fill", "bit", "btrim", "cardinality", "case", "cast", "ceil",
+    "char", "character", "cidr", "coalesce", "concat", "concat_ws", "current_database", "current_schema",
+    "current_setting", "date_part", "date_trunc", "daterange", "decimal", "decode", "else", "encode", "extract",
+    "floor", "format", "greatest", "hstore", "in", "inet", "int4range", "int8range", "interval",
+    "json_build_array", "json_build_object", "jsonb_build_array", "jsonb_build_object", "justify_days", "least",
+    "left", "length", "lower", "make_date", "make_interval", "make_timestamptz", "md5", "not", "now", "nullif",
+    "numeric", "numrange", "or", "point", "power", "repeat", "replace", "right", "round", "row", "sha256", "sqrt",
+    "st_geomfromtext", "st_makepoint", "statement_timestamp", "substr", "substring", "then", "time", "timestamp",
+    "timestamptz", "timezone", "to_char", "to_date", "to_json", "to_jsonb", "to_timestamp", "to_tsvector",
+    "transaction_timestamp", "trim", "tsrange", "tstzrange", "upper", "varchar", "varying", "when",
 })  # fmt: skip
 _TYPES = frozenset({
-    "smallint", "integer", "bigint", "numeric", "real", "boolean", "text", "character", "bytea", "date", "interval", "uuid", "json", "jsonb",
-    "xml", "inet", "cidr", "macaddr", "money", "oid", "bit", "tsvector", "citext", "hstore", "name", "bpchar",
+    "bigint", "bit", "boolean", "bpchar", "bytea", "character", "cidr", "citext", "date", "hstore", "inet",
+    "integer", "interval", "json", "jsonb", "macaddr", "money", "name", "numeric", "oid", "real", "smallint",
+    "text", "tsvector", "uuid", "xml",
 })  # fmt: skip
 _CALL = re.compile(r"(?<![\w\"'.])(?:\w+\.)?(\w+)\s*\(")
 _STRING = re.compile(r"'(?:[^']|'')*'")
@@ -60,7 +63,9 @@ def type_change_rewrites(operation: op.Operation, schema: Schema, context: Conte
             return
         what = f"{table}.{column} from {definition.type} to {new}"
         confidence = Confidence.HIGH if _is_known(old, schema) and _is_known(new, schema) else Confidence.LOW
-        effect = "writes the whole table and its indexes anew" if change == "rewrite" else "builds the column's indexes anew"
+        effect = (
+            "writes the whole table and its indexes anew" if change == "rewrite" else "builds the column's indexes anew"
+        )
         consequence = "; values that do not fit make it fail" if narrows(old, new) and not operation.using else ""
     message = f"changing {what}: {effect} while reads and writes of {table} are blocked{consequence}"
     yield Hit(context.action.location, message, _new_column_fix(operation, context), table, confidence=confidence)
@@ -74,20 +79,25 @@ def _is_known(kind: Type, schema: Schema) -> bool:
 def _plain_cast(operation: op.AlterColumnType) -> bool:
     """Whether USING is absent, or nothing but the column, cast or not."""
     itself = rf'\(?"?{re.escape(operation.name)}"?\)?'
-    return not operation.using or bool(re.fullmatch(rf"(?i){itself}(?:::[\w\s(),.\[\]\"]+)?|cast\({itself} as [^)]+\)?\)", operation.using))
+    return not operation.using or bool(
+        re.fullmatch(rf"(?i){itself}(?:::[\w\s(),.\[\]\"]+)?|cast\({itself} as [^)]+\)?\)", operation.using)
+    )
 
 
 def _new_column_fix(operation: op.AlterColumnType, context: Context) -> str:
-    table, old, new = name(operation.table), label(operation.name), label(f"{operation.name}_new")
+    old, new = label(operation.name), label(f"{operation.name}_new")
     value = operation.using or f"{old}::{operation.type}"
-    batch = f"UPDATE {table} SET {new} = {value} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE {new} IS NULL AND {old} IS NOT NULL LIMIT 1000))"
+    batch = update_batch(operation.table, f"{new} = {value}", f"{new} IS NULL AND {old} IS NOT NULL")
     swap = (
         alter(operation.table, f"RENAME COLUMN {old} TO {label(operation.name + '_old')}"),
         alter(operation.table, f"RENAME COLUMN {new} TO {old}"),
     )
     return render(
         context,
-        Stage((alter(operation.table, f"ADD COLUMN {new} {operation.type}"),), note=f"then write both {old} and {new} (in code, or by a trigger)"),
+        Stage(
+            (alter(operation.table, f"ADD COLUMN {new} {operation.type}"),),
+            note=f"then write both {old} and {new} (in code, or by a trigger)",
+        ),
         Stage((batch,), note="repeat and commit until no row is left", transactional=False),
         Stage(swap, note="when all rows are copied; drop the old column in a later release"),
     )
@@ -116,7 +126,11 @@ def _written_now(column: Column, pg_version: int) -> tuple[str, Confidence | Non
         return "", None
     calls = {call.lower() for call in _CALL.findall(_STRING.sub("''", column.default))}
     if volatile := sorted(calls & _VOLATILE):
-        return ("is a serial column", None) if volatile == ["nextval"] else (f"has a new {volatile[0]}() for each row", None)
+        return (
+            ("is a serial column", None)
+            if volatile == ["nextval"]
+            else (f"has a new {volatile[0]}() for each row", None)
+        )
     if unknown := sorted(calls - _STEADY):
         return f"has a default of {unknown[0]}(), which is volatile unless it is declared otherwise", Confidence.MEDIUM
     if pg_version < _CONSTANT_DEFAULT_SINCE:
@@ -130,7 +144,8 @@ def _later_fix(table: str, column: Column, context: Context) -> str:
     if column.generated is not None:
         note = f"keep it up to date with a trigger, then fill the old rows in batches with {column.generated}"
         return render(context, Stage((added,), note=note))
-    fill = f"UPDATE {name(table)} SET {added_name} = DEFAULT WHERE ctid = ANY (ARRAY(SELECT ctid FROM {name(table)} WHERE {added_name} IS NULL LIMIT 1000))"
+    fill = update_batch(table, f"{added_name} = DEFAULT", f"{added_name} IS NULL")
+    before: tuple[str, ...] = ()
     if column.identity:
         sequence = name(f"{table.rpartition('.')[2]}_{column.name}_seq")
         default, before = f"nextval('{sequence}')", (f"CREATE SEQUENCE {sequence}",)
@@ -138,9 +153,12 @@ def _later_fix(table: str, column: Column, context: Context) -> str:
         sequence = name(f"{table.rpartition('.')[2]}_{column.name}_seq")
         default, before = str(column.default), (f"CREATE SEQUENCE {sequence}",)
     else:
-        default, before = str(column.default), ()
+        default = str(column.default)
     stages = [
-        Stage((*before, added, alter(table, f"ALTER COLUMN {added_name} SET DEFAULT {default}")), note="new rows get it at once"),
+        Stage(
+            (*before, added, alter(table, f"ALTER COLUMN {added_name} SET DEFAULT {default}")),
+            note="new rows get it at once",
+        ),
         Stage((fill,), note="repeat and commit until no row is left", transactional=False),
     ]
     return render(context, *stages)

@@ -13,6 +13,8 @@ from backendgen.rules import Confidence
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
 
+BREAKS = "breaks the code that runs now, until its new version is everywhere"
+
 
 @check("BG801")
 def table_dropped(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
@@ -57,7 +59,7 @@ def renamed(operation: op.Operation, schema: Schema, context: Context) -> Iterat
         table = operation.table
         if any(isinstance(later.operation, op.CreateView) and later.operation.name == table for later in context.later):
             return
-        message = f"renaming {table} to {operation.new_name} breaks the code that runs now, until its new version is everywhere"
+        message = f"renaming {table} to {operation.new_name} {BREAKS}"
         view = f"CREATE VIEW {name(table)} AS SELECT * FROM {name(_beside(table, operation.new_name))}"
         stage = Stage((operation.sql, view), note="in one transaction; drop the view in a later release")
         yield Hit(context.action.location, message, render(context, stage), table)
@@ -65,13 +67,19 @@ def renamed(operation: op.Operation, schema: Schema, context: Context) -> Iterat
         if (operation.table, operation.name) in context.new_columns:
             return
         table, old, new = operation.table, operation.name, operation.new_name
-        message = f"renaming {table}.{old} to {new} breaks the code that runs now, until its new version is everywhere"
+        message = f"renaming {table}.{old} to {new} {BREAKS}"
         known = schema.tables.get(table)
         column = known.column(old) if known else None
         kind = str(column.type) if column else "<its type>"
         stages = (
-            Stage((alter(table, f"ADD COLUMN {label(new)} {kind}"),), note=f"then write both, and copy {old} to {new} in batches"),
-            Stage((alter(table, f"DROP COLUMN {label(old)}"),), note=f"in a later release, when no running code names {old}"),
+            Stage(
+                (alter(table, f"ADD COLUMN {label(new)} {kind}"),),
+                note=f"then write both, and copy {old} to {new} in batches",
+            ),
+            Stage(
+                (alter(table, f"DROP COLUMN {label(old)}"),),
+                note=f"in a later release, when no running code names {old}",
+            ),
         )
         yield Hit(context.action.location, message, render(context, *stages), table)
 
@@ -95,7 +103,13 @@ def required_column_added(operation: op.Operation, schema: Schema, context: Cont
         "and INSERTs of the code that runs now fail"
     )
     stages = (
-        Stage((alter(table, f"ADD COLUMN {label(column.name)} {column.type}"),), note="then fill it, in batches, and write it in all code"),
-        Stage((alter(table, f"ALTER COLUMN {label(column.name)} SET NOT NULL"),), note="by way of a validated check (BG706)"),
+        Stage(
+            (alter(table, f"ADD COLUMN {label(column.name)} {column.type}"),),
+            note="then fill it, in batches, and write it in all code",
+        ),
+        Stage(
+            (alter(table, f"ALTER COLUMN {label(column.name)} SET NOT NULL"),),
+            note="by way of a validated check (BG706)",
+        ),
     )
     yield Hit(context.action.location, message, render(context, *stages), table)

@@ -32,7 +32,12 @@ def _added(operation: op.Operation, kinds: tuple[str, ...]) -> Iterator[Constrai
 def _not_valid_then_validate(operation: op.Operation, constraint: Constraint, context: Context) -> str:
     (table,) = operation.tables
     added = alter(table, f"ADD CONSTRAINT {label(constraint.name)} {constraint_sql(constraint)} NOT VALID")
-    if isinstance(operation, op.AddConstraint) and constraint.named and stands_alone(context) and not context.action.call:
+    if (
+        isinstance(operation, op.AddConstraint)
+        and constraint.named
+        and stands_alone(context)
+        and not context.action.call
+    ):
         added = f"{operation.sql} NOT VALID"
     validated = alter(table, f"VALIDATE CONSTRAINT {label(constraint.name)}")
     first: tuple[str, ...] = (added,)
@@ -79,7 +84,10 @@ def check_validated_under_lock(operation: op.Operation, schema: Schema, context:
 def _implied(constraint: Constraint, table: Table | None) -> bool:
     """A check that only demands NOT NULL of a column that is so already still scans; nothing is implied without a twin."""
     return table is not None and any(
-        other.kind == "check" and other.valid and other.expression == constraint.expression and other.name == constraint.name
+        other.kind == "check"
+        and other.valid
+        and other.expression == constraint.expression
+        and other.name == constraint.name
         for other in table.constraints
     )
 
@@ -95,7 +103,11 @@ def _made_not_null(operation: op.Operation, schema: Schema) -> tuple[str, ...]:
     """Return the columns that become NOT NULL: a primary key that adopts an index demands it as well (measured)."""
     if isinstance(operation, op.SetNotNull):
         return (operation.name,)
-    if isinstance(operation, op.AddConstraint) and operation.constraint.kind == "primary_key" and operation.constraint.using_index:
+    if (
+        isinstance(operation, op.AddConstraint)
+        and operation.constraint.kind == "primary_key"
+        and operation.constraint.using_index
+    ):
         index = schema.index(operation.constraint.using_index)
         return tuple(column for column in index.columns if column) if index else ()
     return ()
@@ -112,7 +124,11 @@ def _scan_for_nulls(table: str, column: str, schema: Schema, context: Context) -
         if proof is not None and proof.valid:
             return
         confidence = Confidence.LOW if table in context.validated_unseen else None
-    what = "SET NOT NULL" if isinstance(context.action.operation, op.SetNotNull) else f"the primary key makes {column} NOT NULL and"
+    what = (
+        "SET NOT NULL"
+        if isinstance(context.action.operation, op.SetNotNull)
+        else f"the primary key makes {column} NOT NULL and"
+    )
     message = f"{what} blocks reads and writes of {table} while every row is checked for a NULL in {column}"
     if proof is not None and not proof.valid:
         message += f"; {proof.name} is not validated yet"
@@ -138,7 +154,10 @@ def _not_null_fix(table: str, column: str, context: Context) -> str:
         Stage((alter(table, f"VALIDATE CONSTRAINT {constraint}"),), note="takes no lock that blocks reads or writes"),
     ]
     if context.pg_version >= _WITHOUT_SCAN_SINCE:
-        done = (alter(table, f"ALTER COLUMN {label(column)} SET NOT NULL"), alter(table, f"DROP CONSTRAINT {constraint}"))
+        done = (
+            alter(table, f"ALTER COLUMN {label(column)} SET NOT NULL"),
+            alter(table, f"DROP CONSTRAINT {constraint}"),
+        )
         stages.append(Stage(done, note="the valid check spares the scan"))
     return render(context, *stages)
 
@@ -160,7 +179,9 @@ def _using_index_fix(operation: op.Operation, constraint: Constraint, context: C
     adopted = label(constraint.name)
     stages = []
     if isinstance(operation, op.AddColumn):
-        stages.append(Stage((alter(table, f"ADD COLUMN {label(operation.definition.name)} {operation.definition.type}"),)))
+        stages.append(
+            Stage((alter(table, f"ADD COLUMN {label(operation.definition.name)} {operation.definition.type}"),))
+        )
     index = f"CREATE UNIQUE INDEX CONCURRENTLY {adopted} ON {name(table)} ({names(constraint.columns)})"
     stages.append(Stage((index,), transactional=False))
     kind = "PRIMARY KEY" if constraint.kind == "primary_key" else "UNIQUE"

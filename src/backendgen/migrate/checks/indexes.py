@@ -27,8 +27,8 @@ def index_blocks_writes(operation: op.Operation, schema: Schema, context: Contex
     if table is not None and table.partitioned:
         statement = f"CREATE INDEX {name(index.name)} ON ONLY {name(operation.table)} {_after_table(operation.sql)}"
         note = "then CREATE INDEX CONCURRENTLY on each partition, and ALTER INDEX ... ATTACH PARTITION for each"
-        yield Hit(context.action.location, f"{message}, in all of its partitions", render(context, Stage((statement,), note=note)),
-                  operation.table)  # fmt: skip
+        fix = render(context, Stage((statement,), note=note))
+        yield Hit(context.action.location, f"{message}, in all of its partitions", fix, operation.table)
         return
     yield Hit(context.action.location, message, render(context, _built_online(operation, context)), operation.table)
 
@@ -41,7 +41,9 @@ def _built_online(operation: op.CreateIndex, context: Context) -> Stage:
     sql = concurrently(operation.sql)
     call = context.action.call
     if not operation.named:
-        sql = re.sub(r"(?i)concurrently\s+on\b", lambda _: f"CONCURRENTLY {name(operation.index.name)} ON", sql, count=1)
+        sql = re.sub(
+            r"(?i)concurrently\s+on\b", lambda _: f"CONCURRENTLY {name(operation.index.name)} ON", sql, count=1
+        )
     if call.endswith(")") and "create_index" in call:
         call = call[:-1].rstrip().rstrip(",") + ", postgresql_concurrently=True)"
     return Stage((sql,), transactional=False, call=call if "postgresql_concurrently" in call else "")
@@ -84,7 +86,9 @@ def dropped_index_blocks(operation: op.Operation, schema: Schema, context: Conte
     ):
         return
     table = owner.name if owner else "its table"
-    message = f"dropping index {operation.index} locks {table} against reads and writes, and queues behind its longest query"
+    message = (
+        f"dropping index {operation.index} locks {table} against reads and writes, and queues behind its longest query"
+    )
     call = context.action.call
     if call.endswith(")") and "drop_index" in call:
         call = call[:-1].rstrip().rstrip(",") + ", postgresql_concurrently=True)"

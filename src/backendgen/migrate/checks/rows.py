@@ -9,14 +9,16 @@ from backendgen.findings.finding import Hit
 from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
 from backendgen.migrate.fixes import Stage, render
-from backendgen.migrate.quoting import name
+from backendgen.migrate.quoting import label, name
 from backendgen.rules import Confidence
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
 
 _BOOKKEEPING = re.compile(r"(?:^|\.)(?:alembic_version|schema_migrations|goose_db_version|flyway_schema_history)$")
 # One row, or a few: a column compared with a literal. Anything else may touch the whole table.
-_FEW_ROWS = re.compile(r"""(?i)(?:^|\band\b|\()\s*(?:\w+\.)?"?\w*(?:id|uuid|key|name|slug|code|email)"?\s*(?:=|in\s*\()\s*(?:'|\d|\(*')""")
+_FEW_ROWS = re.compile(
+    r"""(?i)(?:^|\band\b|\()\s*(?:\w+\.)?"?\w*(?:id|uuid|key|name|slug|code|email)"?\s*(?:=|in\s*\()\s*(?:'|\d|\(*')"""
+)
 _TAUTOLOGY = re.compile(r"(?i)\(*\s*(?:true|1\s*=\s*1|'?1'?)\s*\)*")
 _MISSING = re.compile(r"""(?i)\(*\s*(?:[\w.]+|"[^"]+")\s+is\s+(?:not\s+)?null\s*\)*""")
 
@@ -46,7 +48,9 @@ def backfill_beside_ddl(operation: op.Operation, schema: Schema, context: Contex
         f"by line {action.operation.line}, for as long as it takes"
     )
     confidence = Confidence.LOW if context.in_transaction is None else None
-    yield Hit(context.action.location, message, _batches(operation, context), operation.table, confidence=confidence)
+    yield Hit(
+        context.action.location, message, _batches(operation, schema, context), operation.table, confidence=confidence
+    )
 
 
 @check("BG806")
@@ -58,19 +62,24 @@ def whole_table_at_once(operation: op.Operation, schema: Schema, context: Contex
     if where and not _TAUTOLOGY.fullmatch(where) and not _MISSING.fullmatch(where):
         return
     whole = "every row" if not where or _TAUTOLOGY.fullmatch(where) else f"every row with {where}"
-    message = f"{operation.verb.upper()} changes {whole} of {operation.table} at once: they stay locked until it commits"
-    yield Hit(context.action.location, message, _batches(operation, context), operation.table)
+    message = (
+        f"{operation.verb.upper()} changes {whole} of {operation.table} at once: they stay locked until it commits"
+    )
+    yield Hit(context.action.location, message, _batches(operation, schema, context), operation.table)
 
 
-def _batches(operation: op.ChangeRows, context: Context) -> str:
-    table, body = name(operation.table), operation.sql
-    condition = operation.where or "true"
-    limit = f"(SELECT ctid FROM {table} WHERE {condition} LIMIT 1000)"
-    if operation.verb == "update" and (written := re.search(r"(?is)\bset\b(.*?)(?:\bwhere\b|\bfrom\b|\breturning\b|$)", body)):
-        batch = f"UPDATE {table} SET {' '.join(written[1].split())} WHERE ctid = ANY (ARRAY{limit})"
-    elif operation.verb == "delete":
-        batch = f"DELETE FROM {table} WHERE ctid = ANY (ARRAY{limit})"
-    else:
-        batch = body
+def _batches(operation: op.ChangeRows, schema: Schema, context: Context) -> str:
+    """Return the change cut into batches. Rows that were changed must not be found again, or it would never end."""
+    table, condition = name(operation.table), operation.where
     note = "in a migration of its own, or a job; repeat and commit until no row is left"
-    return render(context, Stage((batch,), note=note, transactional=False))
+    if operation.verb == "delete":
+        rows = f"SELECT ctid FROM {table} WHERE {condition or 'true'} LIMIT 1000"
+        return render(context, Stage((f"DELETE FROM {table} WHERE ctid = ANY (ARRAY({rows}))",), note=note))
+    known = schema.tables.get(operation.table)
+    key = known.primary_key[0] if known and len(known.primary_key) == 1 else "id"
+    limits = f"{label(key)} > :last AND {label(key)} <= :last + 1000"
+    sql = re.sub(
+        r"(?is)\bwhere\b(.*)$", lambda found: f"WHERE ({found[1].strip()}) AND {limits}", operation.sql, count=1
+    )
+    note = f"in a migration of its own, or a job; commit, and go on from the last {key}"
+    return render(context, Stage((sql if operation.where else f"{operation.sql} WHERE {limits}",), note=note))

@@ -86,7 +86,9 @@ def _revision(path: Path, script: Script, reading: Reading) -> Revision | None:
         return None
     line = lines.get("revision", 1)
     if "down_revision" not in lines:
-        reading.refuse(ORDER_UNKNOWN, Location(name, line), f"revision {own.value} has no down_revision: Alembic cannot place it")
+        reading.refuse(
+            ORDER_UNKNOWN, Location(name, line), f"revision {own.value} has no down_revision: Alembic cannot place it"
+        )
     down, after = _ids(module.names.get("down_revision")), _ids(module.names.get("depends_on"))
     labels = module.names.get("branch_labels") is not None
     return Revision(path, module, own.value, down, after, labels, line, lines.get("down_revision", line))
@@ -115,7 +117,11 @@ def _link(revisions: list[Revision], reading: Reading) -> None:
             reading.refuse(ORDER_UNKNOWN, Location(reading.name(revision.path), revision.line), message)
     for revision in revisions:
         for parent_id in dict.fromkeys((*revision.down, *revision.after)):
-            parent = near.get((revision.path.parent, parent_id)) or anywhere.get(parent_id) or _abbreviated(parent_id, anywhere)
+            parent = (
+                near.get((revision.path.parent, parent_id))
+                or anywhere.get(parent_id)
+                or _abbreviated(parent_id, anywhere)
+            )
             if parent is not None:
                 revision.parents.append(parent)
                 parent.children.append(revision)
@@ -165,7 +171,11 @@ def _history(group: list[Revision], script: Script, reading: Reading) -> History
 def _ordered(group: list[Revision], reading: Reading) -> list[Revision]:
     """Sort so that parents come first (Kahn); among those that are ready, file names decide. A circle is said."""
     waiting = {id(revision): len(revision.parents) for revision in group}
-    ready = [(revision.path.name, str(revision.path), number, revision) for number, revision in enumerate(group) if not revision.parents]
+    ready = [
+        (revision.path.name, str(revision.path), number, revision)
+        for number, revision in enumerate(group)
+        if not revision.parents
+    ]
     heapq.heapify(ready)
     ordered: list[Revision] = []
     while ready:
@@ -198,7 +208,8 @@ def _say_heads(group: list[Revision], reading: Reading) -> None:
     """Several heads stop `alembic upgrade head`; labelled branches have them on purpose."""
     heads = sorted((revision for revision in group if not revision.children), key=lambda one: one.path.name)
     if len(heads) > 1 and not any(revision.labels for revision in group) and not reading.single:
-        message = f"there are {len(heads)} heads, {', '.join(head.id for head in heads)}: join them with `alembic merge heads`"
+        listed = ", ".join(head.id for head in heads)
+        message = f"there are {len(heads)} heads, {listed}: join them with `alembic merge heads`"
         reading.refuse(ORDER_UNKNOWN, Location(reading.name(heads[-1].path), heads[-1].line), message)
 
 
@@ -211,11 +222,15 @@ def _migration(revision: Revision, script: Script, reading: Reading) -> Migratio
 
 def _environment_bounds_locks(versions: Path) -> bool:
     """Whether env.py beside the versions folder, or the alembic.ini above it, sets lock_timeout."""
-    for path in (versions.parent / "env.py", versions / "env.py", versions.parent / "alembic.ini", versions.parent.parent / "alembic.ini"):
+    for path in (
+        versions.parent / "env.py",
+        versions / "env.py",
+        versions.parent / "alembic.ini",
+        versions.parent.parent / "alembic.ini",
+    ):
         try:
             if path.is_file() and "lock_timeout" in files.read_text(path):
                 return True
         except UserError:
             continue
     return False
-

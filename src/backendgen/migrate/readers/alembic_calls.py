@@ -23,7 +23,6 @@ from backendgen.migrate.readers.sqlalchemy import (
 from backendgen.migrate.readers.values import UNKNOWN, Batch, Call, Text
 
 
-
 def _table(call: Call, position: int = 0, *keywords: str, schema: str = "schema") -> str:
     table = words(call.arg(position, *(keywords or ("table_name",))), "the table's name")
     within = call.kwargs.get(schema)
@@ -43,14 +42,20 @@ def _create_table(call: Call) -> list[str]:
     lines = [column_sql(column, alone=False) for column in columns]
     keys = [column for column in columns if column.kwargs.get("primary_key") is True]
     if keys:
-        lines.append(f"PRIMARY KEY ({columns_of([each.kwargs.get('name', each.args[0] if each.args else None) for each in keys])})")
+        lines.append(
+            f"PRIMARY KEY ({columns_of([each.kwargs.get('name', each.args[0] if each.args else None) for each in keys])})"
+        )
     known = ("PrimaryKeyConstraint", "UniqueConstraint", "CheckConstraint", "ForeignKeyConstraint")
     lines += [constraint_sql(part) for part in parts if part.last in known and (part.args or part.kwargs)]
     exists = _if(call, "if_not_exists", "IF NOT EXISTS ")
     prefixes = [each.value for each in call.kwargs.get("prefixes") or () if isinstance(each, Text)]
     temporary = "TEMPORARY " if any(each.upper().startswith("TEMP") for each in prefixes) else ""
     made = f"CREATE {temporary}TABLE {exists}{name(table)} (\n  " + ",\n  ".join(lines) + "\n)"
-    return [*enums_in(columns), made, *(_column_index(table, column) for column in columns if column.kwargs.get("index") is True)]
+    return [
+        *enums_in(columns),
+        made,
+        *(_column_index(table, column) for column in columns if column.kwargs.get("index") is True),
+    ]
 
 
 def _column_index(table: str, column: Call) -> str:
@@ -111,16 +116,21 @@ def _create_index(call: Call) -> list[str]:
     using = f" USING {method.value}" if isinstance(method, Text) else ""
     include = call.kwargs.get("postgresql_include")
     included = f" INCLUDE ({columns_of(include)})" if isinstance(include, list) and include else ""
-    condition = f" WHERE {where.value if isinstance(where, Text) else sql_text(where) or 'true'}" if where is not None else ""
+    condition = (
+        f" WHERE {where.value if isinstance(where, Text) else sql_text(where) or 'true'}" if where is not None else ""
+    )
     named = f"{label(index)} " if index else ""
-    return [f"CREATE {unique}INDEX {concurrently}{exists}{named}ON {name(table)}{using} ({columns}){included}{condition}"]
+    return [
+        f"CREATE {unique}INDEX {concurrently}{exists}{named}ON {name(table)}{using} ({columns}){included}{condition}"
+    ]
 
 
 def _drop_index(call: Call) -> list[str]:
     index = label(words(call.arg(0, "index_name", "name"), "the index's name"))
     schema = call.kwargs.get("schema")
     qualified = f"{label(schema.value)}.{index}" if isinstance(schema, Text) else index
-    return [f"DROP INDEX {_if(call, 'postgresql_concurrently', 'CONCURRENTLY ')}{_if(call, 'if_exists', 'IF EXISTS ')}{qualified}"]
+    concurrently = _if(call, "postgresql_concurrently", "CONCURRENTLY ")
+    return [f"DROP INDEX {concurrently}{_if(call, 'if_exists', 'IF EXISTS ')}{qualified}"]
 
 
 def _add_constraint(call: Call, table: str, given: Any, body: str) -> list[str]:
@@ -133,10 +143,10 @@ def _add_constraint(call: Call, table: str, given: Any, body: str) -> list[str]:
 def _create_foreign_key(call: Call) -> list[str]:
     table = _table(call, 1, "source_table", "source", schema="source_schema")
     parent = _table(call, 2, "referent_table", "referent", schema="referent_schema")
-    parts = Call("ForeignKeyConstraint", (call.arg(3, "local_cols"), UNKNOWN), call.kwargs)
-    body = f"FOREIGN KEY ({columns_of(parts.args[0])}) REFERENCES {name(parent)} ({columns_of(call.arg(4, 'remote_cols'))})"
-    body += "".join(f" {clause} {given.value.upper()}" for clause, given in (
-        ("ON DELETE", call.kwargs.get("ondelete")), ("ON UPDATE", call.kwargs.get("onupdate"))) if isinstance(given, Text))  # fmt: skip
+    local, remote = columns_of(call.arg(3, "local_cols")), columns_of(call.arg(4, "remote_cols"))
+    body = f"FOREIGN KEY ({local}) REFERENCES {name(parent)} ({remote})"
+    for clause, given in (("DELETE", call.kwargs.get("ondelete")), ("UPDATE", call.kwargs.get("onupdate"))):
+        body += f" ON {clause} {given.value.upper()}" if isinstance(given, Text) else ""
     body += _if(call, "deferrable", " DEFERRABLE")
     return _add_constraint(call, table, call.arg(0, "constraint_name", "name"), body)
 
@@ -176,6 +186,10 @@ def _bulk_insert(call: Call) -> list[str]:
     return [f"INSERT INTO {name(table_of(call.arg(0, 'table')))} DEFAULT VALUES"]
 
 
+def _excluded(call: Call) -> list[str]:
+    raise Dynamic("create_exclude_constraint is not translated")
+
+
 _OPERATIONS: Mapping[str, Callable[[Call], list[str]]] = {
     "create_table": _create_table,
     "drop_table": lambda call: [f"DROP TABLE {_if(call, 'if_exists', 'IF EXISTS ')}{name(_table(call))}"],
@@ -193,20 +207,17 @@ _OPERATIONS: Mapping[str, Callable[[Call], list[str]]] = {
     "bulk_insert": _bulk_insert,
     "create_table_comment": lambda call: [f"COMMENT ON TABLE {name(_table(call))} IS ''"],
     "drop_table_comment": lambda call: [f"COMMENT ON TABLE {name(_table(call))} IS NULL"],
-    "create_exclude_constraint": lambda call: _excluded(call),
+    "create_exclude_constraint": _excluded,
 }
 _SILENT = frozenset({
-    "f", "get_bind", "get_context", "batch_alter_table", "inline_literal", "run_async", "invoke", "implementation_for", "register_operation",
+    "batch_alter_table", "f", "get_bind", "get_context", "implementation_for", "inline_literal", "invoke",
+    "register_operation", "run_async",
 })  # fmt: skip
 # Where the table's name comes among the arguments: a batch operation leaves it out.
 _TABLE_AT = {
     "create_index": 1, "create_foreign_key": 1, "create_check_constraint": 1, "create_unique_constraint": 1,
     "create_primary_key": 1, "drop_constraint": 1, "drop_index": 1,
 }  # fmt: skip
-
-
-def _excluded(call: Call) -> list[str]:
-    raise Dynamic("create_exclude_constraint is not translated")
 
 
 def is_operation(function: str) -> bool:

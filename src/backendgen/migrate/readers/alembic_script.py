@@ -25,7 +25,7 @@ _ORM_CHANGES = frozenset({
 })  # fmt: skip
 BUILT = "the SQL is built at run time"
 # An unknown part beside a letter or a quote is part of a name.
-_GLUED = re.compile(f"[\\w$\"]{HOLE}|{HOLE}[\\w$\"]")
+_GLUED = re.compile(f'[\\w$"]{HOLE}|{HOLE}[\\w$"]')
 
 
 class Script:
@@ -92,9 +92,9 @@ class Script:
                 self._sql(made, node, module)
         elif call.last in ("create_all", "drop_all"):
             self._dynamic(node, module, f"{call.last}() changes whatever the models say when it runs")
-        elif call.last in _ORM_CHANGES and _is_session(call.receiver):
-            self._once(node, module, "rows are changed through the ORM")
-        elif call.last in ("update", "delete") and "query()" in call.name + "()" and ".query" in call.name:
+        elif (call.last in _ORM_CHANGES and _is_session(call.receiver)) or (
+            call.last in ("update", "delete") and ".query" in call.name
+        ):
             self._once(node, module, "rows are changed through the ORM")
 
     def _operation(self, call: Call, node: ast.Call, module: Module) -> None:
@@ -130,20 +130,23 @@ class Script:
             self._dynamic(node, module, BUILT)
             return
         sql = sql.replace(HOLE, "$1")
-        starts = [0]
-        for line in sql.split("\n"):
-            starts.append(starts[-1] + len(line) + 1)
         moved = text if sql == text.value else text.derived(sql)
+        starts = [0, *(found.end() for found in re.finditer("\n", sql))]
+        # The text of a function that was called is reported where the migration calls it.
+        elsewhere = text.path.endswith(".py") and text.path != module.name
         for operation in self._numbered(operations(sql)):
-            place = moved.place(starts[operation.line - 1] + operation.column - 1) if operation.line else None
-            end = moved.place(starts[max(operation.end_line, operation.line, 1) - 1])
-            if text.path.endswith(".py") and text.path != module.name:
-                place = None  # the text of a function that was called: reported where the migration calls it
+            known = operation
             if isinstance(operation, NotUnderstood) and not text.whole:
-                operation = replace(operation, reason=BUILT)
-            line, column = place or (node.lineno, node.col_offset + 1)
-            error = moved.place(starts[operation.error_line - 1]) if isinstance(operation, NotUnderstood) and operation.error_line else None
-            self._add(operation, line, column, end[0] if end and place else line, text.path if place else module.name, "", error)
+                known = replace(operation, reason=BUILT)
+            place = moved.place(starts[operation.line - 1] + operation.column - 1)
+            if place is None or elsewhere:
+                self._add(known, node.lineno, node.col_offset + 1, node.lineno, module.name, "")
+                continue
+            last = moved.place(starts[max(operation.end_line, operation.line) - 1]) or place
+            if isinstance(known, NotUnderstood) and known.error_line:
+                line, column = moved.place(starts[known.error_line - 1]) or place
+                known = replace(known, error_line=line, error_column=column)
+            self._add(known, *place, last[0], text.path)
 
     def _sql(self, sql: str, node: ast.Call, module: Module) -> None:
         call = segment(node, module.lines)
@@ -159,22 +162,20 @@ class Script:
         self._statement = base + highest
         return result
 
-    def _add(
-        self, operation: Operation, line: int, column: int, end: int, path: str, call: str, error: tuple[int, int] | None = None
-    ) -> None:
+    def _add(self, operation: Operation, line: int, column: int, end: int, path: str, call: str = "") -> None:
         placed = replace(operation, line=line, column=column, end_line=max(end, line))
-        if isinstance(placed, NotUnderstood):
-            placed = replace(placed, error_line=error[0] if error else line, error_column=error[1] if error else column)
         self._actions.append(Action(placed, path, self._transactional, call))
 
     def _dynamic(self, node: ast.expr | ast.stmt, module: Module, reason: str) -> None:
         done = NotUnderstood(reason=reason, sql="", statement=self._statement)
         self._statement += 1
         end = node.lineno if isinstance(node, ast.FunctionDef) else node.end_lineno or node.lineno
-        self._add(done, node.lineno, node.col_offset + 1, end, module.name, "")
+        self._add(done, node.lineno, node.col_offset + 1, end, module.name)
 
     def _once(self, node: ast.expr, module: Module, reason: str) -> None:
-        if not any(isinstance(each.operation, NotUnderstood) and each.operation.reason == reason for each in self._actions):
+        if not any(
+            isinstance(each.operation, NotUnderstood) and each.operation.reason == reason for each in self._actions
+        ):
             self._dynamic(node, module, reason)
 
 
@@ -188,7 +189,7 @@ def _is_session(value: Any) -> bool:
 
 
 def _without_parameters(sql: str, *, raw: bool) -> str:
-    """Put a value where SQLAlchemy or the driver would: `:name` (not `::type`), `\\:`, and for drivers `%s`, `%(name)s`, `%%`."""
+    """Put a value where SQLAlchemy would (`:name`, not `::type` nor `\\:`), or the driver (`%s`, `%(name)s`, `%%`)."""
     if raw:
         return re.sub(r"%\(\w+\)s|%s", "$1", sql).replace("%%", "%")
     if ":" not in sql:

@@ -6,14 +6,27 @@ Where a condition is not known, both branches are followed; a loop over unknown 
 from __future__ import annotations
 
 import ast
-import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from backendgen.code.parse import Unparsable, parse
+from backendgen.migrate.readers.constants import (
+    added,
+    binary,
+    built_in,
+    changed_path,
+    collection_method,
+    compared,
+    constant,
+    decided,
+    is_constant,
+    is_key,
+    module_file,
+    subscripted,
+    text_method,
+)
 from backendgen.migrate.readers.reading import Reading
 from backendgen.migrate.readers.values import (
     HOLE,
@@ -127,7 +140,7 @@ class Evaluator:
             case ast.AnnAssign(target=target, value=value) if value is not None:
                 self._bind(target, self.value(value, names), names)
             case ast.AugAssign(target=ast.Name(id=name), op=ast.Add(), value=value):
-                names[name] = _added(self._name(name, names), self.value(value, names))
+                names[name] = added(self._name(name, names), self.value(value, names))
             case ast.Return(value=value):
                 return [self.value(value, names) if value is not None else None]
             case ast.Raise():
@@ -156,8 +169,8 @@ class Evaluator:
 
     def _if(self, test: ast.expr, body: list[ast.stmt], orelse: list[ast.stmt], names: dict[str, Any]) -> Any:
         known = self.value(test, names)
-        if _is_constant(known):
-            return self.body(body if _plain(known) else orelse, names)
+        if is_constant(known):
+            return self.body(body if constant(known) else orelse, names)
         first = self.body(body, names)
         second = self.body(orelse, names)
         return first if first is not None and second is not None else None
@@ -189,14 +202,18 @@ class Evaluator:
             case ast.Name(id=name):
                 names[name] = value
             case ast.Tuple(elts=elements) | ast.List(elts=elements):
-                values = value if isinstance(value, list | tuple) and len(value) == len(elements) else [UNKNOWN] * len(elements)
+                values = (
+                    value
+                    if isinstance(value, list | tuple) and len(value) == len(elements)
+                    else [UNKNOWN] * len(elements)
+                )
                 for element, each in zip(elements, values, strict=True):
                     self._bind(element, each, names)
             case _:
                 pass
 
     def _class(self, name: str, body: list[ast.stmt], names: dict[str, Any]) -> Any:
-        """A column type of the project is read as the type that it wraps (`impl` of a TypeDecorator); a model as its table."""
+        """Read a column type of the project as the type that it wraps (`impl` of a TypeDecorator), a model as its table."""
         inner: dict[str, Any] = {}
         for statement in body:
             if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
@@ -241,29 +258,31 @@ class Evaluator:
             case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
                 return self._elements(elements, names)
             case ast.Dict(keys=keys, values=values):
-                return {_plain(self.value(k, names)): self.value(v, names)
-                        for k, v in zip(keys, values, strict=True) if k is not None and _hashable(_plain(self.value(k, names)))}  # fmt: skip
+                pairs = [(constant(self.value(key, names)), self.value(value, names))
+                         for key, value in zip(keys, values, strict=True) if key is not None]  # fmt: skip
+                return {key: value for key, value in pairs if is_key(key)}
             case ast.BinOp(left=left, op=operator, right=right):
-                return _binary(operator, self.value(left, names), self.value(right, names))
+                return binary(operator, self.value(left, names), self.value(right, names))
             case ast.JoinedStr(values=values):
                 return self._joined(values, names)
             case ast.Subscript(value=value, slice=index):
-                return _item(self.value(value, names), _plain(self.value(index, names)))
+                return subscripted(self.value(value, names), constant(self.value(index, names)))
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 known = self.value(test, names)
-                return self.value(body if _plain(known) else orelse, names) if _is_constant(known) else UNKNOWN
+                return self.value(body if constant(known) else orelse, names) if is_constant(known) else UNKNOWN
             case ast.Compare(left=left, ops=[operator], comparators=[right]):
-                return _compared(operator, self.value(left, names), self.value(right, names))
+                return compared(operator, self.value(left, names), self.value(right, names))
             case ast.BoolOp(op=operator, values=values):
-                return _decided(operator, [self.value(each, names) for each in values])
+                return decided(operator, [self.value(each, names) for each in values])
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 known = self.value(operand, names)
-                return not _plain(known) if _is_constant(known) else UNKNOWN
+                return not constant(known) if is_constant(known) else UNKNOWN
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 number = self.value(operand, names)
                 return -number if isinstance(number, int | float) else UNKNOWN
-            case ast.ListComp(elt=element, generators=[ast.comprehension(target=target, iter=iterated, ifs=[])]) | ast.GeneratorExp(
-                elt=element, generators=[ast.comprehension(target=target, iter=iterated, ifs=[])]
+            case (
+                ast.ListComp(elt=element, generators=[ast.comprehension(target=target, iter=iterated, ifs=[])])
+                | ast.GeneratorExp(elt=element, generators=[ast.comprehension(target=target, iter=iterated, ifs=[])])
             ):
                 return self._comprehension(element, target, iterated, names)
             case _:
@@ -314,7 +333,7 @@ class Evaluator:
             if not isinstance(value, Text | int | str):
                 value = Text(HOLE)
             assert self._module is not None
-            piece = value if isinstance(value, Text) and isinstance(part, ast.Constant) else Text(str(_plain(value)))
+            piece = value if isinstance(value, Text) and isinstance(part, ast.Constant) else Text(str(constant(value)))
             placed = Text(piece.value, self._module.name, piece.spans or ((0, part.lineno, part.col_offset + 1),))
             text = text.plus(placed)
         return text
@@ -355,7 +374,7 @@ class Evaluator:
                 return UNKNOWN
 
     def _called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], node: ast.Call) -> Any:
-        simple = _built_in(name, args)
+        simple = built_in(name, args)
         if simple is not None:
             return simple
         found = self._project_value(name)
@@ -367,11 +386,11 @@ class Evaluator:
 
     def _method(self, receiver: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], node: ast.Call) -> Any:
         if isinstance(receiver, Text):
-            return _text_method(receiver, name, args, kwargs)
+            return text_method(receiver, name, args, kwargs)
         if isinstance(receiver, FilePath):
             return self._path_method(receiver, name, args)
         if isinstance(receiver, list | tuple | dict):
-            return _collection_method(receiver, name, args)
+            return collection_method(receiver, name, args)
         call = Call(name, args, kwargs, receiver)
         if name == "open.read" and isinstance(receiver, Call) and receiver.args:
             return self._file_text(receiver.args[0])
@@ -413,7 +432,7 @@ class Evaluator:
         if name.startswith(("alembic.", "sqlalchemy", "sqlmodel.")) or "." not in name:
             return None
         assert self._module is not None
-        path = _module_file(name.rpartition(".")[0], self._module.path.parent)
+        path = module_file(name.rpartition(".")[0], self._module.path.parent)
         if path is None:
             return None
         try:
@@ -425,14 +444,14 @@ class Evaluator:
     # ---- files
 
     def _path_method(self, receiver: FilePath, name: str, args: tuple[Any, ...]) -> Any:
-        plain = [_plain(argument) for argument in args]
+        plain = [constant(argument) for argument in args]
         match name:
             case "resolve" | "absolute" | "expanduser":
                 return receiver
             case "joinpath" if all(isinstance(part, str) for part in plain):
                 return FilePath(receiver.path.joinpath(*plain))
             case "with_name" | "with_suffix" if len(plain) == 1 and isinstance(plain[0], str):
-                return _changed_path(receiver, name, plain[0])
+                return changed_path(receiver, name, plain[0])
             case "read_text":
                 return self._file_text(receiver)
             case "open":
@@ -457,189 +476,7 @@ def _no_effect(call: Call, node: ast.Call, module: Module) -> None:
 
 def _entered(value: Any) -> Any:
     if isinstance(value, Call) and value.last == "batch_alter_table":
-        table, schema = _plain(value.arg(0, "table_name")), _plain(value.arg(1, "schema"))
+        table, schema = constant(value.arg(0, "table_name")), constant(value.arg(1, "schema"))
         if isinstance(table, str):
             return Batch(f"{schema}.{table}" if isinstance(schema, str) else table)
     return value
-
-
-def _plain(value: Any) -> Any:
-    """A Text as a plain string, everything else as it is."""
-    return value.value if isinstance(value, Text) else value
-
-
-def _is_constant(value: Any) -> bool:
-    if isinstance(value, Text):
-        return value.whole
-    return value is None or isinstance(value, bool | int | float | str | list | tuple | dict)
-
-
-def _hashable(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool | None)
-
-
-def _or_hole(value: Any) -> str | int:
-    """A constant for a format, or the mark of an unknown part."""
-    plain = _plain(value)
-    return plain if isinstance(plain, str | int) else HOLE
-
-
-def _binary(operator: ast.operator, left: Any, right: Any) -> Any:
-    match operator:
-        case ast.Add():
-            return _added(left, right)
-        case ast.Div() if isinstance(left, FilePath) and isinstance(_plain(right), str):
-            return FilePath(left.path / _plain(right))
-        case ast.Mod() if isinstance(left, Text):
-            values = tuple(_plain(each) for each in right) if isinstance(right, list | tuple) else _plain(right)
-            return _formatted(left, values)
-        case ast.Mult() if isinstance(left, int) and isinstance(right, int) and abs(left) < 1 << 40 and abs(right) < 1 << 40:
-            return left * right
-        case ast.Sub() if isinstance(left, int) and isinstance(right, int):
-            return left - right
-        case _:
-            return UNKNOWN
-
-
-def _added(left: Any, right: Any) -> Any:
-    if isinstance(left, Text) or isinstance(right, Text):
-        first, second = (each if isinstance(each, Text) else Text(HOLE) for each in (left, right))
-        return first.plus(second)
-    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
-        return [*left, *right]
-    if isinstance(left, int) and isinstance(right, int):
-        return left + right
-    return UNKNOWN
-
-
-def _formatted(text: Text, values: Any) -> Any:
-    plain: Any
-    if isinstance(values, dict):
-        plain = {key: _or_hole(each) for key, each in values.items()}
-    else:
-        plain = tuple(map(_or_hole, values)) if isinstance(values, tuple) else _or_hole(values)
-    try:
-        return text.derived(text.value % plain)
-    except (TypeError, ValueError, KeyError, OverflowError, MemoryError):
-        return UNKNOWN
-
-
-def _item(value: Any, index: Any) -> Any:
-    if isinstance(value, Method) and value.name.endswith(".tables") and isinstance(index, str):
-        return Call("sqlalchemy.table", (Text(index),))  # MetaData.tables["name"]
-    try:
-        if isinstance(value, list | tuple) and isinstance(index, int):
-            return value[index]
-        if isinstance(value, dict) and _hashable(index):
-            return value[index]
-    except (IndexError, KeyError):
-        pass
-    return UNKNOWN
-
-
-def _compared(operator: ast.cmpop, left: Any, right: Any) -> Any:
-    if not (_is_constant(left) and _is_constant(right)):
-        return UNKNOWN
-    first = _plain(left)
-    second = [_plain(each) for each in right] if isinstance(right, list | tuple) else _plain(right)
-    match operator:
-        case ast.Eq() | ast.Is():
-            return first == second
-        case ast.NotEq() | ast.IsNot():
-            return first != second
-        case ast.In() | ast.NotIn() if isinstance(second, list | dict) or (isinstance(first, str) and isinstance(second, str)):
-            if isinstance(second, dict) and not _hashable(first):
-                return UNKNOWN
-            return (first in second) == isinstance(operator, ast.In)
-        case _:
-            return UNKNOWN
-
-
-def _decided(operator: ast.boolop, values: list[Any]) -> Any:
-    """`and` is false as soon as one part is, `or` true; otherwise all parts must be known."""
-    short = isinstance(operator, ast.Or)
-    known = [bool(_plain(value)) for value in values if _is_constant(value)]
-    if short in known:
-        return short
-    return (not short) if len(known) == len(values) else UNKNOWN
-
-
-def _text_method(text: Text, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    plain = [_plain(argument) for argument in args]
-    if name in ("strip", "lstrip", "rstrip", "upper", "lower", "replace", "removeprefix", "removesuffix") and all(
-        isinstance(argument, str) for argument in plain
-    ):
-        try:
-            return text.derived(getattr(text.value, name)(*plain))
-        except TypeError:
-            return UNKNOWN
-    if name == "format":
-        try:
-            return text.derived(text.value.format(*map(_or_hole, args), **{key: _or_hole(value) for key, value in kwargs.items()}))
-        except (IndexError, KeyError, ValueError, TypeError, AttributeError, MemoryError, OverflowError):
-            return UNKNOWN
-    if name in ("startswith", "endswith") and plain and isinstance(plain[0], str) and text.whole:
-        return text.value.startswith(plain[0]) if name == "startswith" else text.value.endswith(plain[0])
-    if name == "join" and len(plain) == 1 and isinstance(plain[0], list | tuple):
-        parts = [_plain(part) for part in plain[0]]
-        return Text(text.value.join(parts)) if all(isinstance(part, str) for part in parts) else UNKNOWN
-    if name in ("split", "splitlines") and all(isinstance(argument, str) for argument in plain) and plain != [""]:
-        pieces = text.value.split(*plain[:1]) if name == "split" else text.value.splitlines()
-        return [text.derived(piece) for piece in pieces]
-    return UNKNOWN
-
-
-def _collection_method(value: Any, name: str, args: tuple[Any, ...]) -> Any:
-    if isinstance(value, dict) and name in ("items", "keys", "values"):
-        keys = [Text(key) if isinstance(key, str) else key for key in value]
-        return {"items": list(map(list, zip(keys, value.values(), strict=True))), "keys": keys, "values": list(value.values())}[name]
-    if isinstance(value, list) and name == "append" and args:
-        value.append(args[0])
-        return None
-    if isinstance(value, dict) and name == "get" and args and _hashable(_plain(args[0])):
-        return value.get(_plain(args[0]), args[1] if len(args) > 1 else None)
-    return UNKNOWN
-
-
-def _built_in(name: str, args: tuple[Any, ...]) -> Any:
-    """Carry out what only moves constants: paths and texts. None when it is something else."""
-    plain = [_plain(argument) for argument in args]
-    first = args[0] if args else None
-    match name:
-        case "pathlib.Path" | "pathlib.PurePath" if isinstance(first, FilePath):
-            return FilePath(first.path.joinpath(*[part for part in plain[1:] if isinstance(part, str)]))
-        case "os.path.dirname" if isinstance(first, FilePath):
-            return FilePath(first.path.parent)
-        case "os.path.abspath" | "os.path.realpath" | "str" | "os.fspath" if isinstance(first, FilePath | Text):
-            return first
-        case "os.path.join" if isinstance(first, FilePath) and all(isinstance(part, str) for part in plain[1:]):
-            return FilePath(first.path.joinpath(*plain[1:]))
-        case "textwrap.dedent" | "inspect.cleandoc" if isinstance(first, Text):
-            return first.derived(textwrap.dedent(first.value))
-        case "isinstance" if isinstance(first, Method | Call) and first.name.endswith("dialect") and isinstance(args[1], Symbol):
-            return any(word in args[1].name.lower() for word in ("postgres", "pgdialect", "psycopg"))
-        case "list" if isinstance(first, list | tuple):
-            return list(first)
-        case _:
-            return None
-
-
-def _changed_path(path: FilePath, name: str, argument: str) -> Any:
-    try:
-        return FilePath(path.path.with_name(argument) if name == "with_name" else path.path.with_suffix(argument))
-    except ValueError:
-        return UNKNOWN
-
-
-@lru_cache(maxsize=4096)
-def _module_file(dotted: str, folder: Path) -> Path | None:
-    """Find a module that a file in `folder` imports: beside it, or from one of the folders above it."""
-    level = len(dotted) - len(dotted.lstrip("."))
-    parts = PurePath(*dotted.lstrip(".").split(".")) if dotted.strip(".") else PurePath()
-    parents = (folder, *folder.parents)
-    starts = parents[level - 1 : level] if level else parents[:6]
-    for start in starts:
-        for candidate in ((start / parts).with_suffix(".py") if parts.parts else start / "__init__.py", start / parts / "__init__.py"):
-            if candidate.is_file():
-                return candidate
-    return None

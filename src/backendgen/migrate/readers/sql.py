@@ -17,14 +17,17 @@ ORDER_UNKNOWN = "BG905"
 FOLDERS = frozenset({"migrations", "migration", "migrate", "changelogs"})
 OTHER_DIALECTS = {
     "mysql": "MySQL", "mariadb": "MariaDB", "sqlite": "SQLite", "sqlite3": "SQLite", "mssql": "SQL Server",
-    "sqlserver": "SQL Server", "oracle": "Oracle", "clickhouse": "ClickHouse", "spanner": "Spanner", "cassandra": "Cassandra",
+    "sqlserver": "SQL Server", "oracle": "Oracle", "clickhouse": "ClickHouse", "spanner": "Spanner",
+    "cassandra": "Cassandra",
 }  # fmt: skip
 
 _FLYWAY = re.compile(r"(?P<kind>[VUB])(?P<version>\d+(?:[._]\d+)*)__.+\.sql", re.IGNORECASE)
 _REPEATABLE = re.compile(r"R__.+\.sql", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?P<version>\d{4}([-_])\d\d\2\d\d\2\d+(?:-\d+)*|\d+(?:[.-]\d+)*)(?!\d).*\.sql", re.IGNORECASE)
 _DIRECTED = re.compile(r"(?P<stem>.+)[._-](?P<direction>up|down)\.sql", re.IGNORECASE)
-_SECTION = re.compile(r"^[ \t]*--[ \t]*(?:\+goose|migrate:|\+migrate)[ \t]*(up|down)\b(.*)$", re.IGNORECASE | re.MULTILINE)
+_SECTION = re.compile(
+    r"^[ \t]*--[ \t]*(?:\+goose|migrate:|\+migrate)[ \t]*(up|down)\b(.*)$", re.IGNORECASE | re.MULTILINE
+)
 _GOOSE = re.compile(r"^[ \t]*--[ \t]*\+(?:goose|migrate)[ \t]", re.IGNORECASE | re.MULTILINE)
 _DBMATE = re.compile(r"^[ \t]*--[ \t]*migrate:", re.IGNORECASE | re.MULTILINE)
 _NO_TRANSACTION = re.compile(
@@ -99,7 +102,11 @@ def _scripts(folder: Path, paths: list[Path], reading: Reading) -> list[Script]:
 
 def _is_history(named: list[Script]) -> bool:
     """A folder of any name is a history when its first migration says so, or when it has the first of a series."""
-    return named[0].tool != "sql" or any(int(re.sub(r"\D", "", script.version) or 0) <= 1 for script in named) or len(named) > 1
+    return (
+        named[0].tool != "sql"
+        or any(int(re.sub(r"\D", "", script.version) or 0) <= 1 for script in named)
+        or len(named) > 1
+    )
 
 
 def other_dialect(folder: Path, root: Path) -> str:
@@ -123,7 +130,9 @@ def _named(path: Path) -> Script | None:
     if numbered := _NUMBERED.fullmatch(f"{directed['stem']}.sql" if directed else name):
         stem = directed["stem"] if directed else path.stem
         down = bool(directed) and directed["direction"].lower() == "down" if directed else False
-        return Script(path, folder, stem, numbered["version"], _natural(stem), "golang-migrate" if directed else "sql", down)
+        return Script(
+            path, folder, stem, numbered["version"], _natural(stem), "golang-migrate" if directed else "sql", down
+        )
     return None
 
 
@@ -160,7 +169,10 @@ def _same_version(script: Script, versions: dict[str, Script], reading: Reading)
     # Prisma knows a migration by the whole name of its folder.
     first = versions.setdefault(script.version, script) if script.version and script.tool != "prisma" else script
     if first is not script:
-        message = f"{script.path.name} has the version {script.version} of {first.path.name}: which of them runs first, or at all, is up to the tool"
+        message = (
+            f"{script.revision} has the version {script.version} of {first.revision}: "
+            "which of them runs first, or at all, is up to the tool"
+        )
         reading.refuse(ORDER_UNKNOWN, Location(reading.name(script.path)), message)
 
 
@@ -187,9 +199,7 @@ def _sections(text: str, down: bool) -> Iterator[tuple[bool, str, str]]:
         yield mark[1].lower() == "down", "\n" * text.count("\n", 0, mark.end()) + text[mark.end() : end], mark[2]
 
 
-def _transactional(
-    tool: Tool, script: Script, text: str, options: str, found: Iterable[op.Operation]
-) -> bool | None:
+def _transactional(tool: Tool, script: Script, text: str, options: str, found: Iterable[op.Operation]) -> bool | None:
     """Say whether the tool runs these operations in a transaction, as its own manual has it; None when nobody knows."""
     if _NO_TRANSACTION.search(text) or re.search(r"transaction:\s*false|notransaction", options):
         return False

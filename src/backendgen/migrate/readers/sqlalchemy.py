@@ -10,13 +10,15 @@ from backendgen.migrate.quoting import label, literal, name, names
 from backendgen.migrate.readers.values import Call, Symbol, Text
 
 _TYPES = {
-    "integer": "INTEGER", "int": "INTEGER", "biginteger": "BIGINT", "bigint": "BIGINT", "smallinteger": "SMALLINT", "smallint": "SMALLINT",
-    "text": "TEXT", "unicodetext": "TEXT", "boolean": "BOOLEAN", "date": "DATE", "interval": "INTERVAL", "largebinary": "BYTEA",
-    "bytea": "BYTEA", "blob": "BYTEA", "uuid": "UUID", "guid": "UUID", "json": "JSON", "jsonb": "JSONB", "float": "FLOAT",
-    "real": "REAL", "double": "DOUBLE PRECISION", "double_precision": "DOUBLE PRECISION", "inet": "INET", "cidr": "CIDR",
-    "macaddr": "MACADDR", "hstore": "HSTORE", "tsvector": "TSVECTOR", "citext": "CITEXT", "oid": "OID", "money": "MONEY",
-    "int4range": "INT4RANGE", "int8range": "INT8RANGE", "numrange": "NUMRANGE", "daterange": "DATERANGE", "tsrange": "TSRANGE",
-    "tstzrange": "TSTZRANGE", "pickletype": "BYTEA", "autostring": "VARCHAR",
+    "integer": "INTEGER", "int": "INTEGER", "biginteger": "BIGINT", "bigint": "BIGINT",
+    "smallinteger": "SMALLINT", "smallint": "SMALLINT", "text": "TEXT", "unicodetext": "TEXT",
+    "boolean": "BOOLEAN", "date": "DATE", "interval": "INTERVAL", "largebinary": "BYTEA", "bytea": "BYTEA",
+    "blob": "BYTEA", "uuid": "UUID", "guid": "UUID", "json": "JSON", "jsonb": "JSONB", "float": "FLOAT",
+    "real": "REAL", "double": "DOUBLE PRECISION", "double_precision": "DOUBLE PRECISION", "inet": "INET",
+    "cidr": "CIDR", "macaddr": "MACADDR", "hstore": "HSTORE", "tsvector": "TSVECTOR", "citext": "CITEXT",
+    "oid": "OID", "money": "MONEY", "int4range": "INT4RANGE", "int8range": "INT8RANGE", "numrange": "NUMRANGE",
+    "daterange": "DATERANGE", "tsrange": "TSRANGE", "tstzrange": "TSTZRANGE", "pickletype": "BYTEA",
+    "autostring": "VARCHAR",
 }  # fmt: skip
 _SIZED = {
     "string": "VARCHAR", "varchar": "VARCHAR", "unicode": "VARCHAR", "nvarchar": "VARCHAR", "char": "CHAR", "bit": "BIT",
@@ -130,12 +132,14 @@ def enum_values(call: Call) -> list[str]:
 
 def enums_in(columns: list[Call]) -> Iterator[str]:
     """Yield CREATE TYPE for the enums that CREATE TABLE makes on its way."""
-    for column in columns:
-        for part in column.args:
-            if isinstance(part, Call) and part.last in ("Enum", "ENUM") and part.kwargs.get("create_type") is not False:
-                if part.kwargs.get("native_enum") is not False and all(isinstance(each, Text) for each in part.args):
-                    values = ", ".join(literal(each) for each in enum_values(part))
-                    yield f"CREATE TYPE {_enum_type(part)} AS ENUM ({values})"
+    for kind in (part for column in columns for part in column.args if isinstance(part, Call)):
+        if kind.last not in ("Enum", "ENUM") or False in (
+            kind.kwargs.get("create_type"),
+            kind.kwargs.get("native_enum"),
+        ):
+            continue
+        if all(isinstance(each, Text) for each in kind.args):
+            yield f"CREATE TYPE {_enum_type(kind)} AS ENUM ({', '.join(map(literal, enum_values(kind)))})"
 
 
 def default_sql(value: Any) -> str:
@@ -215,7 +219,11 @@ def _actions(call: Call) -> str:
         if isinstance(value, Text)
     )
     text += " DEFERRABLE" if call.kwargs.get("deferrable") is True else ""
-    return f"{text} INITIALLY {initially.value.upper()}" if isinstance(initially := call.kwargs.get("initially"), Text) else text
+    return (
+        f"{text} INITIALLY {initially.value.upper()}"
+        if isinstance(initially := call.kwargs.get("initially"), Text)
+        else text
+    )
 
 
 def _expression(value: Any) -> str:
@@ -258,7 +266,8 @@ def constraint_sql(call: Call) -> str:
                 raise Dynamic("a foreign key's target is not a constant")
             pairs = [words(target, "a foreign key's target").rpartition(".") for target in targets]
             remote = f"{name(pairs[0][0])} ({names(pair[2] for pair in pairs)})"
-            return f"{prefix}FOREIGN KEY ({columns_of(call.arg(0, 'columns'))}) REFERENCES {remote}{_actions(call)}{not_valid}"
+            local = columns_of(call.arg(0, "columns"))
+            return f"{prefix}FOREIGN KEY ({local}) REFERENCES {remote}{_actions(call)}{not_valid}"
         case _:
             raise Dynamic(f"{call.last} is not known")
 
