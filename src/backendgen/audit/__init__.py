@@ -42,8 +42,20 @@ def audit(path: Path, config: Config, rulebook: Rulebook, progress: Progress | N
     with ThreadPoolExecutor(1) as pool, _unhindered():
         project = load(path, config.exclude, progress)
         patterns = pool.submit(semgrep.run, project, rules)
-        results = [own.run(project, rules, config, progress), bandit.run(project, rules), patterns.result()]
+        results = [
+            own.run(project, rules, config, _judges(rules, rulebook), progress),
+            bandit.run(project, rules),
+            patterns.result(),
+        ]
     return _report(project, rules, config, rulebook, results)
+
+
+def _judges(rules: tuple[Rule, ...], rulebook: Rulebook) -> tuple[Rule, ...]:
+    """The flow rules that know better than the weaker rules that are selected."""
+    chosen = {rule.id for rule in rules if rule.detect.kind != "flow"}
+    return tuple(
+        rule for rule in rulebook.select("audit") if rule.detect.kind == "flow" and chosen.intersection(rule.supersedes)
+    )
 
 
 def _report(

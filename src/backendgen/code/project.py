@@ -54,6 +54,19 @@ class SourceFile:
         """The source lines, without their ends."""
         return self.text.splitlines()
 
+    def symbol_at(self, line: int) -> str:
+        """Return the dotted name of the innermost function or class at a line; empty at the top level."""
+        names: list[str] = []
+        body: list[ast.AST] = [self.tree]
+        while body:
+            node = body.pop()
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                if not node.lineno <= line <= (node.end_lineno or node.lineno):
+                    continue
+                names.append(node.name)
+            body.extend(child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case))
+        return ".".join(names)
+
 
 @dataclass(frozen=True, slots=True)
 class Hole:

@@ -26,6 +26,11 @@ FORMATS = {
     "a Google API key": re.compile(r"AIza[A-Za-z0-9_-]{35}"),
     "a private key": re.compile(r"-----BEGIN (?:RSA |EC |OPENSSH |DSA )?PRIVATE KEY-----\s+[A-Za-z0-9+/]{20}"),
 }
+NAMES_SOMETHING = re.compile(
+    r"_(?:header|path|file|filename|name|env|var|variable|url|uri|id|field|param|parameter|algorithm|alg|length|size|version|type|arn"
+    r"|prefix|suffix|format|regex|pattern|key_id|kid|label|title|help|description|message|error)$",
+    re.IGNORECASE,
+)
 SIGNERS = frozenset(
     {
         "jwt.encode",
@@ -133,12 +138,16 @@ def _named_keys(module: Module) -> Iterator[Hit]:
             if (
                 isinstance(value, ast.Constant)
                 and isinstance(value.value, str)
-                and KEY_NAME.search(name)
+                and _names_key(name)
                 and _is_secret(value.value)
             ):
                 yield _hit(
                     module.file, value, f"`{name}` is written into the code: whoever reads the code has it", name
                 )
+
+
+def _names_key(name: str) -> bool:
+    return KEY_NAME.search(name) is not None and NAMES_SOMETHING.search(name) is None
 
 
 def _is_secret(text: str) -> bool:

@@ -65,9 +65,7 @@ def _finding(issue: Any, rule: Rule, file: SourceFile) -> Finding:
     lines = issue.linerange or [issue.lineno]
     place = Location(file.path, issue.lineno, issue.col_offset + 1, max(lines))
     statement = " ".join(file.lines[issue.lineno - 1].split())[:120] if issue.lineno <= len(file.lines) else ""
-    message = f"{rule.title}: `{statement}`"
-    return finding(rule, Hit(place, message, fix=_first_line(rule.fix)), NAME)
-
-
-def _first_line(text: str) -> str:
-    return text.split("\n\n")[0].strip()
+    symbol = file.symbol_at(issue.lineno)
+    where = f" in {symbol}" if symbol else ""
+    hit = Hit(place, f"{rule.title}{where}: `{statement}`", rule.fix.split("\n\n")[0].strip(), symbol)
+    return finding(rule, hit, NAME)

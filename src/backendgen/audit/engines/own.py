@@ -18,9 +18,13 @@ NAME = "own"
 
 
 def run(
-    project: Project, rules: tuple[Rule, ...], config: Config, progress: Callable[[str], None] | None = None
+    project: Project,
+    rules: tuple[Rule, ...],
+    config: Config,
+    judges: tuple[Rule, ...] = (),
+    progress: Callable[[str], None] | None = None,
 ) -> EngineResult:
-    """Run our checks and flow rules."""
+    """Run our checks and flow rules. `judges` are flow rules that clear lines for other rules, and report nothing."""
     from backendgen.audit.checks import check
     from backendgen.audit.flow.rules import analyse
 
@@ -31,8 +35,9 @@ def run(
             findings.extend(finding(rule, hit, NAME) for hit in check.functions[rule.id](context))
     if progress:
         progress("following data from requests")
-    flow = analyse(context, tuple(rule for rule in rules if rule.detect.kind == "flow"))
-    findings.extend(finding(rule, hit, NAME) for rule, hit in flow.hits)
+    chosen = tuple(rule for rule in rules if rule.detect.kind == "flow")
+    flow = analyse(context, chosen + tuple(rule for rule in judges if rule not in chosen))
+    findings.extend(finding(rule, hit, NAME) for rule, hit in flow.hits if rule in chosen)
     return EngineResult(NAME, tuple(findings), cleared=flow.cleared)
 
 

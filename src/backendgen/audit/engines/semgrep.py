@@ -14,7 +14,7 @@ from typing import Any
 
 from backendgen import process
 from backendgen.audit.engines.result import EngineResult
-from backendgen.code.project import Hole, Project
+from backendgen.code.project import Hole, Project, SourceFile
 from backendgen.errors import Problem, UserError
 from backendgen.files import write
 from backendgen.findings.finding import Finding, Hit, Location, finding
@@ -37,7 +37,7 @@ def run(project: Project, rules: tuple[Rule, ...]) -> EngineResult:
     with tempfile.TemporaryDirectory(prefix="backendgen-") as folder:
         patterns = Path(folder, "rules.json")
         write(patterns, json.dumps({"rules": [pattern(rule) for rule in chosen.values()]}).encode())
-        files = {str(file.location): file.path for file in project.files}
+        files = {str(file.location): file for file in project.files}
         reasons = []
         for attempt in (_core, _command):
             try:
@@ -72,7 +72,17 @@ def _core(patterns: Path, files: list[str], folder: Path) -> dict[str, Any]:
         for name in files
     ]
     write(targets, json.dumps(["Targets", listed]).encode())
-    command = [core_path(), "-rules", patterns, "-targets", targets, "-json_nodots", "-fast", "-j", "2"]
+    command: list[str | Path] = [
+        core_path(),
+        "-rules",
+        patterns,
+        "-targets",
+        targets,
+        "-json_nodots",
+        "-fast",
+        "-j",
+        "2",
+    ]
     result = process.run(command, timeout=TIMEOUT, env=ENVIRONMENT)
     answer = _parsed(result)
     scanned = set(answer["paths"]["scanned"])
@@ -96,7 +106,7 @@ def _command(patterns: Path, files: list[str], folder: Path) -> dict[str, Any]:
 def _parsed(result: process.Result) -> dict[str, Any]:
     said = result.stderr.decode(errors="replace").strip().splitlines()
     try:
-        answer = json.loads(result.stdout.decode(errors="replace"))
+        answer: dict[str, Any] = json.loads(result.stdout.decode(errors="replace"))
     except ValueError as error:
         last = said[-1] if said else "nothing"
         raise Unexpected(f"exit code {result.code} without JSON ({last[:200]})") from error
@@ -106,7 +116,7 @@ def _parsed(result: process.Result) -> dict[str, Any]:
     return answer
 
 
-def _result(answer: dict[str, Any], rules: dict[str, Rule], files: dict[str, str]) -> EngineResult:
+def _result(answer: dict[str, Any], rules: dict[str, Rule], files: dict[str, SourceFile]) -> EngineResult:
     try:
         findings = tuple(_findings(answer["results"], rules, files))
         holes, failures = _errors(answer["errors"], files)
@@ -115,23 +125,31 @@ def _result(answer: dict[str, Any], rules: dict[str, Rule], files: dict[str, str
     return EngineResult(NAME, findings, tuple(holes), tuple(failures))
 
 
-def _findings(results: Iterable[dict[str, Any]], rules: dict[str, Rule], files: dict[str, str]) -> Iterator[Finding]:
+def _findings(
+    results: Iterable[dict[str, Any]], rules: dict[str, Rule], files: dict[str, SourceFile]
+) -> Iterator[Finding]:
     for one in results:
         rule = rules[one["check_id"].rpartition(".")[2]]
-        place = Location(files[one["path"]], one["start"]["line"], one["start"]["col"], one["end"]["line"])
-        yield finding(rule, Hit(place, rule.title, fix=rule.fix.split("\n\n")[0].strip()), NAME)
+        file = files[one["path"]]
+        line = one["start"]["line"]
+        place = Location(file.path, line, one["start"]["col"], one["end"]["line"])
+        statement = " ".join(file.lines[line - 1].split())[:120]
+        symbol = file.symbol_at(line)
+        where = f" in {symbol}" if symbol else ""
+        hit = Hit(place, f"{rule.title}{where}: `{statement}`", rule.fix.split("\n\n")[0].strip(), symbol)
+        yield finding(rule, hit, NAME)
 
 
-def _errors(errors: Iterable[dict[str, Any]], files: dict[str, str]) -> tuple[list[Hole], list[Problem]]:
+def _errors(errors: Iterable[dict[str, Any]], files: dict[str, SourceFile]) -> tuple[list[Hole], list[Problem]]:
     """A file that semgrep could not read is a hole; a rule that it could not read is a failure of the run."""
     holes, failures = [], []
     for one in errors:
-        path = files.get(str(one.get("path") or (one.get("location") or {}).get("path", "")))
+        file = files.get(str(one.get("path") or (one.get("location") or {}).get("path", "")))
         message = str(one.get("message", "")).strip().splitlines()[0:1]
         text = f"semgrep: {message[0] if message else one.get('type', 'an error')}"
-        if path is not None:
+        if file is not None:
             line = int(((one.get("location") or {}).get("start") or {}).get("line", 1))
-            holes.append(Hole(path, text, line))
+            holes.append(Hole(file.path, text, line))
         else:
             failures.append(Problem(text))
     return holes, failures

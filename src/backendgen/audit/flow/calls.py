@@ -6,16 +6,30 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backendgen.audit.flow import libraries
 from backendgen.audit.flow.engine import Engine, Reached
 from backendgen.audit.flow.spec import FlowRule, Sink, looks_like_sql
 from backendgen.audit.flow.values import (
-    HARMLESS, HOLE, NOTHING, UNKNOWN, Origin, Value, all_taints, carrying, concatenated, constant, join, join_all, place, sanitised,
-    substituted, tainted,
+    HARMLESS,
+    HOLE,
+    NOTHING,
+    UNKNOWN,
+    Origin,
+    Value,
+    all_taints,
+    carrying,
+    concatenated,
+    constant,
+    join,
+    join_all,
+    place,
+    sanitised,
+    substituted,
+    tainted,
 )  # fmt: skip
-from backendgen.code.symbols import Class, External, Function, Symbol
+from backendgen.code.symbols import Class, External, Function, Symbol, Variable
 from backendgen.findings.finding import Step
 
 if TYPE_CHECKING:
@@ -60,7 +74,7 @@ def target_of(frame: Frame, node: ast.expr) -> tuple[Value | None, Symbol | None
         symbol = engine.symbols.value(node, frame.module, frame.function)
         base = engine.symbols.resolve(node.value, frame.module, frame.function) if symbol is not None else None
         if symbol is not None and isinstance(symbol, Function | Class | External):
-            receiver = engine.variable(base) if base is not None and _is_variable(base) else None
+            receiver = engine.variable(base) if isinstance(base, Variable) else None
             return receiver, symbol
     if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name) and node.value.func.id == "super":
         return _super(frame, node.attr)
@@ -81,12 +95,6 @@ def target_of(frame: Frame, node: ast.expr) -> tuple[Value | None, Symbol | None
     if isinstance(receiver.kind, External):
         return receiver, External(f"{receiver.kind.name}.{node.attr}")
     return receiver, None
-
-
-def _is_variable(symbol: Symbol) -> Any:
-    from backendgen.code.symbols import Variable
-
-    return isinstance(symbol, Variable)
 
 
 def _super(frame: Frame, name: str) -> tuple[Value | None, Symbol | None]:
@@ -365,7 +373,7 @@ def _sinks(
 ) -> None:
     engine = frame.engine
     for rule, sink in engine.sinks_by_name.get(name, ()):
-        _reach(frame, node, rule, sink, positional, keywords, proven=True)
+        _reach(frame, node, rule, sink, receiver, positional, keywords, proven=True)
     if (
         not name
         and isinstance(node.func, ast.Attribute)
@@ -373,11 +381,11 @@ def _sinks(
         and not isinstance(receiver.kind, Class)
     ):
         for rule, sink in engine.sinks_by_method.get(node.func.attr, ()):
-            _reach(frame, node, rule, sink, positional, keywords, proven=not sink.sql)
+            _reach(frame, node, rule, sink, receiver, positional, keywords, proven=not sink.sql)
     elif name and isinstance(node.func, ast.Attribute) and name not in engine.sinks_by_name:
         for rule, sink in engine.sinks_by_method.get(node.func.attr, ()):
             if sink.sql:
-                _reach(frame, node, rule, sink, positional, keywords, proven=False)
+                _reach(frame, node, rule, sink, receiver, positional, keywords, proven=False)
 
 
 def _reach(
@@ -385,6 +393,7 @@ def _reach(
     node: ast.Call,
     rule: FlowRule,
     sink: Sink,
+    receiver: Value | None,
     positional: list[Value],
     keywords: Mapping[str, Value],
     *,
@@ -397,6 +406,8 @@ def _reach(
     for argument in sink.arguments:
         if isinstance(argument, int):
             given = positional[argument] if argument < len(positional) else None
+        elif argument == "self":
+            given = receiver
         else:
             given = keywords.get(argument)
         if given is None:

@@ -13,8 +13,22 @@ from backendgen.audit.flow.calls import call
 from backendgen.audit.flow.guards import refine
 from backendgen.audit.flow.types import Type
 from backendgen.audit.flow.values import (
-    HARMLESS, HOLE, MAX_ITEMS, NOTHING, UNKNOWN, Origin, Value, all_taints, carrying, concatenated, constant, join, join_all,
-    sanitised, tainted, union,
+    HARMLESS,
+    HOLE,
+    MAX_ITEMS,
+    NOTHING,
+    UNKNOWN,
+    Origin,
+    Value,
+    all_taints,
+    carrying,
+    concatenated,
+    constant,
+    join,
+    join_all,
+    sanitised,
+    tainted,
+    union,
 )  # fmt: skip
 from backendgen.code.symbols import Class, External, Function, Module, Variable
 
@@ -170,10 +184,10 @@ def _formatted(frame: Frame, node: ast.FormattedValue) -> Value:
 
 def _built(frame: Frame, node: ast.expr, parts: list[Value], result: Value) -> Value:
     """Remember whether a text that looks like a statement is built of harmless parts only."""
-    from backendgen.audit.flow.spec import looks_like_sql
+    from backendgen.audit.flow.spec import PROSE, looks_like_sql
 
     if looks_like_sql(result.text):
-        harmless = all(part.is_harmless for part in parts)
+        harmless = all(part.is_harmless for part in parts) or PROSE.match(result.text or "") is not None
         for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
             key = (frame.path, line)
             frame.engine.built[key] = frame.engine.built.get(key, True) and harmless

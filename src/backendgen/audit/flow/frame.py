@@ -11,8 +11,18 @@ from backendgen.audit.flow.engine import Engine, Reached, Summary
 from backendgen.audit.flow.expressions import EVALUATE, attribute, element, entry
 from backendgen.audit.flow.guards import refine
 from backendgen.audit.flow.values import (
-    HARMLESS, MAX_ITEMS, NOTHING, UNKNOWN, Origin, Value, carrying, concatenated,
-    constant, join, join_all, tainted,
+    HARMLESS,
+    MAX_ITEMS,
+    NOTHING,
+    UNKNOWN,
+    Origin,
+    Value,
+    carrying,
+    concatenated,
+    constant,
+    join,
+    join_all,
+    tainted,
 )  # fmt: skip
 from backendgen.code.symbols import Function, Module
 
@@ -52,8 +62,12 @@ class Frame:
                 self.names[rest.arg] = tainted(Origin("parameter", rest.arg))
         if self.run(function.node.body):
             self.exits.append(self.cleared)
-        kept = [_of_parameters(_common(states)) for states in (self.exits, self.answers[True], self.answers[False])]
-        return Summary(join_all(self.returned), tuple(dict.fromkeys(self.reached)), *kept, self.effects)
+        cleared, when_true, when_false = (
+            _of_parameters(_common(states)) for states in (self.exits, self.answers[True], self.answers[False])
+        )
+        return Summary(
+            join_all(self.returned), tuple(dict.fromkeys(self.reached)), cleared, when_true, when_false, self.effects
+        )
 
     def _parameter(self, parameter: ast.arg) -> Value:
         function = self.function

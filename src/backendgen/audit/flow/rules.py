@@ -9,7 +9,7 @@ from backendgen.audit.flow import libraries, spec
 from backendgen.audit.flow.calls import applied
 from backendgen.audit.flow.engine import Engine
 from backendgen.audit.flow.types import is_constrained
-from backendgen.audit.flow.values import HARMLESS, NOTHING, Origin, Taint, Value, tainted
+from backendgen.audit.flow.values import HARMLESS, NOTHING, Origin, Taint, Value
 from backendgen.audit.frameworks.dependencies import Dependencies
 from backendgen.audit.frameworks.outcomes import Outcomes
 from backendgen.audit.frameworks.parameters import Parameters
@@ -91,14 +91,12 @@ class _Entries:
         return value
 
     def _source(self, parameter: Parameter, endpoint: Endpoint, function: Function) -> Value:
-        origin = Origin(
-            "request", f"{WORDS.get(parameter.source, 'parameter')} `{parameter.name}` of `{endpoint.name}`"
-        )
-        where = Location(function.path, parameter.line, 1, parameter.line)
-        return tainted(
-            origin,
-            (Step(where, f"{WORDS.get(parameter.source, 'parameter')} `{parameter.name}` of `{endpoint.name}`"),),
-        )
+        name = f"{WORDS.get(parameter.source, 'parameter')} `{parameter.name}` of `{endpoint.name}`"
+        origin = Origin("request", name)
+        step = Step(Location(function.path, parameter.line, 1, parameter.line), name)
+        is_segment = parameter.source == "path" and f"{{{parameter.name}:path}}" not in endpoint.path
+        safe = frozenset({"path"}) if is_segment else frozenset[str]()  # a path's segment holds no slash
+        return Value((Taint(origin, (step,), safe),), whole=origin)
 
     def _dependency(self, parameter: Parameter, endpoint: Endpoint, depth: int) -> Value:
         """The result of what is called for the parameter; an instance, when it is a class."""

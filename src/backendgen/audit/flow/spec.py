@@ -22,8 +22,9 @@ SQL = re.compile(
 class Sink:
     """Calls that a taint must not reach.
 
-    `calls` are dotted names, `methods` names on receivers of unknown type, `argument` positions and keywords that matter. `sql`: the
-    text must look like SQL when the receiver's type is unknown; `given`: keywords that must be this constant.
+    `calls` are dotted names, `methods` names on receivers of unknown type; `arguments` the positions and keywords that
+    matter (`self`: what the method is called on). `sql`: the text must look like SQL when the receiver's type is unknown;
+    `given`: keywords that must be this constant.
     """
 
     calls: frozenset[str]
@@ -33,9 +34,9 @@ class Sink:
     given: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FlowRule:
-    """A card's flow fence."""
+    """A card's flow fence. `kind` is the kind of sink, which sanitisers and guards are for."""
 
     rule: Rule
     kind: str
@@ -45,6 +46,7 @@ class FlowRule:
     fix: str
 
 
+PROSE = re.compile(r"\s*(?:Select|Insert|Update|Delete|Create|Drop|With|Call|Set|Copy|Merge)\s")
 _KEYS = {"kind", "sinks", "sanitisers", "message", "fix"}
 _SINK_KEYS = {"call", "method", "argument", "where", "given"}
 
