@@ -1,5 +1,6 @@
 """Logs of a server as production starts it, correlation ids, redaction and metrics."""
 
+import asyncio
 import io
 import json
 import logging
@@ -13,10 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from uuid import UUID
 
 import httpx2
 import pytest
 import structlog
+from fastapi import Request
+from fastapi.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
 from app.main import create_app
 from app.observability import logs
@@ -172,6 +177,22 @@ def test_the_level_is_a_threshold(captured: io.StringIO) -> None:
     logging.getLogger("some.library").info("below")
     structlog.get_logger().warning("above")
     assert json.loads(captured.getvalue())["event"] == "above"
+
+
+def test_the_access_line_names_a_known_caller(captured: io.StringIO) -> None:
+    user_id = UUID(int=7)
+
+    async def route(scope: Scope, receive: Receive, send: Send) -> None:
+        Request(scope).state.user_id = user_id
+        await Response(status_code=204)(scope, receive, send)
+
+    async def nothing(message: Message | None = None) -> Message:
+        return message or {}
+
+    scope = {"type": "http", "method": "GET", "headers": []}
+    asyncio.run(logs.AccessLogMiddleware(route)(scope, nothing, nothing))  # type: ignore[arg-type]
+    line = json.loads(captured.getvalue())
+    assert (line["user_id"], line["status"]) == (str(user_id), 204)
 
 
 def test_exceptions_are_logged_and_redacted(captured: io.StringIO) -> None:
