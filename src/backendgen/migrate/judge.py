@@ -11,7 +11,7 @@ from backendgen.findings.finding import Finding, Hit, Ignored, Report, finding
 from backendgen.findings.merge import merge
 from backendgen.migrate.checks.registry import CHECKS, Check
 from backendgen.migrate.context import Context
-from backendgen.migrate.history import Action, Histories, History, Migration
+from backendgen.migrate.history import Action, History, Migration
 from backendgen.migrate.readers import read
 from backendgen.rules import Confidence, Rule, Rulebook
 from backendgen.sql import operation as op
@@ -34,10 +34,8 @@ def check(path: Path, config: Config, rulebook: Rulebook) -> Report:
         for refusal in histories.refusals
         if refusal.rule_id in rules
     ]
-    findings, ignored = _settle(found, histories.sources, rules, rulebook)
-    floor = Confidence[config.confidence.upper()]
-    shown = tuple(one for one in findings if one.confidence >= floor)
-    return Report(shown, ignored, histories.skipped, files=_files(histories))
+    findings, ignored = _settle(found, histories.sources, rules, rulebook, Confidence[config.confidence.upper()])
+    return Report(findings, ignored, histories.skipped, files=len(histories.sources))
 
 
 def _judge(history: History, rules: Mapping[str, Rule], config: Config) -> Iterator[Finding]:
@@ -79,13 +77,24 @@ def _not_understood(action: Action, rule: Rule) -> Iterator[Finding]:
 
 
 def _settle(
-    found: Iterable[Finding], sources: Mapping[str, str], rules: Mapping[str, Rule], rulebook: Rulebook
+    found: Iterable[Finding],
+    sources: Mapping[str, str],
+    rules: Mapping[str, Rule],
+    rulebook: Rulebook,
+    floor: Confidence,
 ) -> tuple[tuple[Finding, ...], tuple[Ignored, ...]]:
-    """Merge and number the findings, then take away what the files' own comments ignore."""
-    merged = merge(found, rulebook, _Lines(sources))
+    """Merge and number the findings, take away what the files' own comments ignore, show those that are sure enough.
+
+    Unsure ones are merged apart, so that they supersede none that is shown; ignores that hide them are of use all the same.
+    """
+    every = list(found)
+    lines = _Lines(sources)
+    merged = merge((one for one in every if one.confidence >= floor), rulebook, lines)
+    merged += merge((one for one in every if one.confidence < floor), rulebook, lines)
     ignores = [one for path, text in sources.items() for one in ignore.scan(path, text)]
     standing, ignored = ignore.apply(merged, ignores, rulebook, lambda rule_id: rule_id in rules)
-    return tuple(sorted(standing, key=lambda one: (one.location, one.rule_id))), ignored
+    shown = (one for one in standing if one.confidence >= floor)
+    return tuple(sorted(shown, key=lambda one: (one.location, one.rule_id))), ignored
 
 
 class _Lines(dict[str, list[str]]):
@@ -99,7 +108,3 @@ class _Lines(dict[str, list[str]]):
         if path not in self:
             self[path] = self._sources.get(path, "").splitlines()
         return self[path]
-
-
-def _files(histories: Histories) -> int:
-    return len(histories.sources)

@@ -25,6 +25,6 @@ def no_lock_timeout(operation: op.Operation, schema: Schema, context: Context) -
         f"{strong.table} is locked ({strong.mode}) without a lock_timeout: while this waits for a long query, "
         f"all other queries on {strong.table} wait too"
     )
-    setting = "SET lock_timeout = '2s'" if context.in_transaction is False else "SET LOCAL lock_timeout = '2s'"
+    setting = "SET LOCAL lock_timeout = '2s'" if context.in_transaction else "SET lock_timeout = '2s'"
     fix = render(context, Stage((setting,), note="before it, and retry the migration when it fails"))
     yield Hit(context.action.location, message, fix, strong.table)

@@ -7,7 +7,7 @@ from pathlib import Path
 from backendgen.config import Config
 from backendgen.errors import Problem, UserError
 from backendgen.migrate.history import Histories, History
-from backendgen.migrate.readers import alembic, sql
+from backendgen.migrate.readers import sql
 from backendgen.migrate.readers.reading import Reading
 
 
@@ -19,7 +19,11 @@ def read(path: Path, config: Config) -> Histories:
     if not path.exists():
         raise UserError(Problem("no such file or directory", str(path)))
     reading = Reading.of(path, config.exclude)
-    histories: list[History] = alembic.histories(reading)
+    histories: list[History] = []
+    if any(found.suffix == ".py" for found in reading.found):
+        from backendgen.migrate.readers import alembic
+
+        histories += alembic.histories(reading)
     histories += sql.histories(reading)
     if not any(history.migrations for history in histories):
         raise _nothing(path, reading)

@@ -24,7 +24,7 @@ OTHER_DIALECTS = {
 _FLYWAY = re.compile(r"(?P<kind>[VUB])(?P<version>\d+(?:[._]\d+)*)__.+\.sql", re.IGNORECASE)
 _REPEATABLE = re.compile(r"R__.+\.sql", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?P<version>\d{4}([-_])\d\d\2\d\d\2\d+(?:-\d+)*|\d+(?:[.-]\d+)*)(?!\d).*\.sql", re.IGNORECASE)
-_DIRECTED = re.compile(r"(?P<stem>.+)[._-](?P<direction>up|down)\.sql", re.IGNORECASE)
+_DIRECTED = re.compile(r"(?P<stem>.+)(?P<mark>[._-])(?P<direction>up|down)\.sql", re.IGNORECASE)
 _SECTION = re.compile(
     r"^[ \t]*--[ \t]*(?:\+goose|migrate:|\+migrate)[ \t]*(up|down)\b(.*)$", re.IGNORECASE | re.MULTILINE
 )
@@ -126,7 +126,7 @@ def _named(path: Path) -> Script | None:
         tool: Tool = "prisma" if name == "migration.sql" else "diesel"
         key = _natural(folder.name)
         return Script(path, folder.parent, folder.name, numbered["version"], key, tool, down=name == "down.sql")
-    directed = _DIRECTED.fullmatch(name)
+    directed = _direction(path)
     if numbered := _NUMBERED.fullmatch(f"{directed['stem']}.sql" if directed else name):
         stem = directed["stem"] if directed else path.stem
         down = bool(directed) and directed["direction"].lower() == "down" if directed else False
@@ -134,6 +134,15 @@ def _named(path: Path) -> Script | None:
             path, folder, stem, numbered["version"], _natural(stem), "golang-migrate" if directed else "sql", down
         )
     return None
+
+
+def _direction(path: Path) -> re.Match[str] | None:
+    """Tell ups from downs: `.up.sql` always, `_up.sql` only beside its `_down.sql` (a file may just be named tidy_up)."""
+    directed = _DIRECTED.fullmatch(path.name)
+    if directed is None or directed["mark"] == ".":
+        return directed
+    other = "down" if directed["direction"].lower() == "up" else "up"
+    return directed if path.with_name(f"{directed['stem']}{directed['mark']}{other}.sql").is_file() else None
 
 
 def _plain(path: Path) -> Script:

@@ -1,0 +1,10 @@
+BEGIN;
+SET LOCAL lock_timeout = '2s';
+ALTER TABLE orders ALTER COLUMN total_cents TYPE bigint;
+ALTER TABLE customers ALTER COLUMN name TYPE varchar(200);
+ALTER TABLE orders ADD CONSTRAINT total_positive CHECK (total_cents >= 0) NOT VALID;
+ALTER TABLE orders VALIDATE CONSTRAINT total_positive;
+ALTER TABLE orders ADD COLUMN currency text;
+UPDATE orders SET currency = 'EUR' WHERE currency IS NULL;
+CREATE INDEX CONCURRENTLY orders_by_currency ON orders (currency);
+COMMIT;
