@@ -53,15 +53,15 @@ def notes_url(database: Access) -> Iterator[str]:
                 write=insert,
             )
 
-        @app.post("/notes")
+        @app.post("/test/notes")
         async def optional(request: Request, db: Db, key: IdempotencyKey = None) -> Response:
             return await write(request, db, key)
 
-        @app.post("/other-notes")
+        @app.post("/test/other-notes")
         async def other(request: Request, db: Db, key: IdempotencyKey = None) -> Response:
             return await write(request, db, key)
 
-        @app.post("/required", openapi_extra=idempotency.REQUIRED)
+        @app.post("/test/required", openapi_extra=idempotency.REQUIRED)
         async def required(request: Request, db: Db, key: RequiredIdempotencyKey) -> Response:
             return await write(request, db, key)
 
@@ -77,7 +77,7 @@ def notes(notes_url: str) -> Iterator[httpx2.Client]:
 
 
 def post(
-    client: httpx2.Client, text: str, key: str | None, path: str = "/notes", **headers: str
+    client: httpx2.Client, text: str, key: str | None, path: str = "/test/notes", **headers: str
 ) -> httpx2.Response:
     if key is not None:
         headers["Idempotency-Key"] = key
@@ -145,7 +145,7 @@ def test_a_key_belongs_to_a_principal_and_an_operation(
     answers = [
         post(notes, text, key),
         post(notes, text, key, **{"X-Principal": "somebody else"}),
-        post(notes, text, key, "/other-notes"),
+        post(notes, text, key, "/test/other-notes"),
     ]
     assert [answer.status_code for answer in answers] == [201, 201, 201]
     assert all("idempotency-replayed" not in answer.headers for answer in answers)
@@ -246,7 +246,7 @@ def expire(owner: psycopg.Connection[Row]) -> None:
 
 
 @pytest.mark.parametrize("key", ["", '""', "a b", "x" * 256, 'a"b', "a\\b", "\u00fc"])
-@pytest.mark.parametrize("path", ["/notes", "/required"])
+@pytest.mark.parametrize("path", ["/test/notes", "/test/required"])
 def test_a_malformed_key_is_refused(notes: httpx2.Client, key: str, path: str) -> None:
     answer = post(notes, fresh(), key, path)
     assert answer.status_code == 400
@@ -258,15 +258,15 @@ def test_a_malformed_key_is_refused(notes: httpx2.Client, key: str, path: str) -
 def test_a_well_formed_key_is_taken(notes: httpx2.Client, key: str) -> None:
     principal = fresh()
     headers = {"X-Principal": principal}
-    assert post(notes, principal, key, "/required", **headers).status_code == 201
+    assert post(notes, principal, key, "/test/required", **headers).status_code == 201
 
 
 def test_a_required_key_must_be_there(notes: httpx2.Client, owner: psycopg.Connection[Row]) -> None:
     text = fresh()
-    answer = post(notes, text, None, "/required")
+    answer = post(notes, text, None, "/test/required")
     assert answer.status_code == 400
     assert answer.json()["type"].endswith("idempotency-key-missing")
     assert written(owner, text) == 0
     key = fresh()
-    assert post(notes, text, key, "/required").status_code == 201
-    assert "idempotency-replayed" in post(notes, text, key, "/required").headers
+    assert post(notes, text, key, "/test/required").status_code == 201
+    assert "idempotency-replayed" in post(notes, text, key, "/test/required").headers

@@ -25,11 +25,11 @@ def guarded(database: Access) -> Iterator[str]:
 
     for role in ROLES:
 
-        @app.get(f"/as/{role}")
+        @app.get(f"/test/as/{role}")
         async def guarded(caller: Annotated[Principal, Depends(require(role))]) -> Response:
             return json({"role": caller.role})
 
-    @app.get("/whoami")
+    @app.get("/test/whoami")
     async def whoami(caller: Caller) -> Response:
         return json({"user_id": caller.user_id, "roles": sorted(caller.roles)})
 
@@ -53,10 +53,10 @@ def test_a_caller_is_admitted_by_role_or_inclusion(
     guarded: str, sign_in: SignIn, role: str
 ) -> None:
     caller = sign_in(role, guarded)
-    whoami = caller.get("/whoami").json()
+    whoami = caller.get("/test/whoami").json()
     assert whoami == {"user_id": str(caller.user_id), "roles": sorted(ROLES[role])}
-    admitted = {name for name in ROLES if caller.get(f"/as/{name}").status_code == 200}
-    refused = {name for name in ROLES if caller.get(f"/as/{name}").status_code == 403}
+    admitted = {name for name in ROLES if caller.get(f"/test/as/{name}").status_code == 200}
+    refused = {name for name in ROLES if caller.get(f"/test/as/{name}").status_code == 403}
     assert admitted == ROLES[role]
     assert refused == set(ROLES) - ROLES[role]
 
@@ -66,17 +66,17 @@ def test_a_role_that_no_longer_exists_grants_nothing(
 ) -> None:
     caller = sign_in(DEFAULT_ROLE, guarded)
     set_role(owner, caller, "retired")
-    assert caller.get("/whoami").json()["roles"] == []
-    assert {caller.get(f"/as/{role}").status_code for role in ROLES} == {403}
+    assert caller.get("/test/whoami").json()["roles"] == []
+    assert {caller.get(f"/test/as/{role}").status_code for role in ROLES} == {403}
 
 
 def test_a_new_role_counts_for_tokens_that_are_out(
     guarded: str, sign_in: SignIn, owner: psycopg.Connection[Row]
 ) -> None:
     caller = sign_in("retired", guarded)
-    assert caller.get(f"/as/{DEFAULT_ROLE}").status_code == 403
+    assert caller.get(f"/test/as/{DEFAULT_ROLE}").status_code == 403
     set_role(owner, caller, DEFAULT_ROLE)
-    assert caller.get(f"/as/{DEFAULT_ROLE}").status_code == 200
+    assert caller.get(f"/test/as/{DEFAULT_ROLE}").status_code == 200
 
 
 def test_a_guard_with_an_unknown_role_is_refused_at_the_start() -> None:
