@@ -6,7 +6,6 @@ usage: demo_requests.py BASE-URL SERVICE-DIRECTORY. Exits with 1 when an answer 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import urllib.error
@@ -77,13 +76,8 @@ def login(email: str) -> str:
 print("# Two buyers register and log in; the shop's owner is made an admin")
 ada, bob = signed_in("ada@example.com"), signed_in("bob@example.com")
 call("POST", "/auth/register", 201, {"email": "owner@example.com", "password": PASSWORD})
-print("$ python -m app.auth.grant owner@example.com admin")
-subprocess.run(
-    [sys.executable, "-m", "dev.run", "python", "-m", "app.auth.grant", "owner@example.com", "admin"],
-    cwd=SERVICE,
-    env=os.environ,
-    check=True,
-)
+print("$ scripts/exec python -m app.auth.grant owner@example.com admin", flush=True)
+subprocess.run(["scripts/exec", "python", "-m", "app.auth.grant", "owner@example.com", "admin"], cwd=SERVICE, check=True)
 owner = login("owner@example.com")
 
 tea = call("POST", "/products", 201, {"sku": "TEA-1", "name": "Green tea", "price_cents": 450},

@@ -17,7 +17,7 @@ import uvicorn
 
 from app.main import create_app
 from app.settings import SERVICE_NAME, Settings
-from dev import migrate, postgres
+from dev import environment, migrate, postgres
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / ".dev" / "pg"
@@ -47,6 +47,7 @@ def main() -> None:
                 start_database(stack)
             if owner := os.environ.get("MIGRATION_DATABASE_URL"):
                 migrate.upgrade(owner)
+            stack.enter_context(environment.published())
             serve(listening)
         except KeyboardInterrupt:
             print("stopping", flush=True)

@@ -14,6 +14,7 @@ import httpx2
 import psycopg
 import pytest
 
+from app.settings import SERVICE_NAME
 from dev import postgres
 
 ROOT = Path(__file__).parent.parent
@@ -97,6 +98,41 @@ def test_it_serves_and_leaves_nothing(
     assert gone(copy)
     with pytest.raises(httpx2.ConnectError):
         httpx2.get(f"{url}/live")
+
+
+def execute(copy: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE")}
+    return subprocess.run(
+        ["scripts/exec", *command],
+        cwd=copy,
+        env=kept | {"VENV": sys.prefix},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+def test_a_command_beside_it_reaches_its_database(
+    copy: Path, started: subprocess.Popen[str]
+) -> None:
+    address(started)
+    file = copy / ".dev" / "environment.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+
+    script = "import os, psycopg; print(psycopg.connect(os.environ['DATABASE_URL']).info.user)"
+    done = execute(copy, "python", "-c", script)
+
+    assert done.stdout == f"{SERVICE_NAME}_app\n", done.stderr
+    started.terminate()
+    assert started.wait(TIMEOUT_S) == 0
+    assert not file.exists()
+
+
+def test_a_command_without_a_service_is_told_so(copy: Path) -> None:
+    done = execute(copy, "true")
+    assert done.returncode == 1
+    assert done.stderr == "The service is not running: start it with scripts/run.\n"
 
 
 def test_a_server_that_was_left_behind_is_taken_over(copy: Path) -> None:
