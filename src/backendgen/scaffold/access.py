@@ -30,7 +30,8 @@ class Cell:
 
 def cells(spec: Spec) -> tuple[Cell, ...]:
     """Return every cell that can be decided: resource x action x role x own or foreign row."""
-    return tuple(cell for resource in spec.resources for action in resource.actions for cell in _cells(resource, action, spec))
+    pairs = ((resource, action) for resource in spec.resources for action in resource.actions)
+    return tuple(cell for resource, action in pairs for cell in _cells(resource, action, spec))
 
 
 def _cells(resource: Resource, action: Action, spec: Spec) -> Iterable[Cell]:

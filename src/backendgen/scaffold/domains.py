@@ -17,7 +17,18 @@ from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Column, Table, Type
 
 Kind = Literal[
-    "text", "integer", "numeric", "float", "boolean", "uuid", "timestamptz", "timestamp", "date", "time", "json", "array"
+    "text",
+    "integer",
+    "numeric",
+    "float",
+    "boolean",
+    "uuid",
+    "timestamptz",
+    "timestamp",
+    "date",
+    "time",
+    "json",
+    "array",
 ]
 MAX_TEXT = 10_000
 MAX_ITEMS = 1_000
@@ -72,7 +83,7 @@ _SCHEMAS: dict[Kind, dict[str, object]] = {
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """The values that a column may hold. `sql` is its type for a cast; bounds of numbers are inclusive unless exclusive_*."""
+    """The values that a column may hold. `sql` is its type for a cast."""
 
     kind: Kind
     sql: str
@@ -102,7 +113,9 @@ class Domain:
 def domain(table: Table, column: Column, schema: Schema) -> Domain:
     """Return the column's domain. Raises UserError for a type that has no place in a JSON API."""
     values = _of_type(table, column, column.type, schema)
-    known = (fact for constraint in table.constraints if constraint.kind == "check" for fact in facts(constraint.expression))
+    known = (
+        fact for constraint in table.constraints if constraint.kind == "check" for fact in facts(constraint.expression)
+    )
     for fact in known:
         if fact.column == column.name and values.kind != "array":
             values = _narrowed(values, fact)
@@ -135,7 +148,9 @@ def _of_type(table: Table, column: Column, type_: Type, schema: Schema) -> Domai
             low, high = integer_range(type_.name)
             return replace(values, ge=low, le=high)
         case "numeric" if type_.modifiers:
-            return replace(values, digits=type_.modifiers[0], places=type_.modifiers[1] if len(type_.modifiers) > 1 else 0)
+            return replace(
+                values, digits=type_.modifiers[0], places=type_.modifiers[1] if len(type_.modifiers) > 1 else 0
+            )
         case "numeric":
             return replace(values, digits=100, places=50, capped=True)
         case "text" if type_.modifiers:
@@ -254,7 +269,9 @@ def json_schema(values: Domain) -> dict[str, object]:
         return {"type": "array", "items": json_schema(values.item), "maxItems": values.max_length}
     if values.kind == "text":
         limits = {"minLength": values.min_length, "maxLength": values.max_length}
-        return {"type": "string", "pattern": NO_NUL} | {name: limit for name, limit in limits.items() if limit is not None}
+        return {"type": "string", "pattern": NO_NUL} | {
+            name: limit for name, limit in limits.items() if limit is not None
+        }
     bounds = {
         "minimum": values.ge,
         "exclusiveMinimum": values.gt,

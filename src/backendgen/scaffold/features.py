@@ -1,4 +1,4 @@
-"""FEATURES: the one list of what can be generated. A feature is a folder of templates, a section of the spec, a line here."""
+"""FEATURES: the one list of what can be generated. A feature is a folder of templates, a spec section, a line here."""
 
 from __future__ import annotations
 

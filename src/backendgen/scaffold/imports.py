@@ -47,7 +47,8 @@ def of_models(resource: ResourceView) -> str:
     fields = [*resource.filters] if resource.list else []
     fields += [*resource.body] if resource.create else []
     fields += [*resource.changes] if resource.update else []
-    wanted.add_types("\n".join((resource.sort_source, *(one.source for one in (*fields, *resource.choices)))))
+    sources = [resource.sort_source, *(field.source for field in fields), *(one.source for one in resource.choices)]
+    wanted.add_types("\n".join(sources))
     wanted.add("pydantic", "BaseModel", "ConfigDict", when=resource.list or resource.create or resource.update)
     wanted.add("typing", "Annotated", when=resource.list)
     wanted.add("pydantic", "Field", when=resource.list)
@@ -75,7 +76,9 @@ def of_routes(resource: ResourceView) -> str:
     _of_update(resource, wanted, here)
     wanted.add("app", "conditional", when=resource.versioned and (resource.get or resource.update))
     wanted.add("app.conditional", "IfNoneMatch", when=resource.versioned and resource.get)
-    wanted.add("app.responses", "json", when=resource.create or resource.update or (resource.get and not resource.versioned))
+    wanted.add(
+        "app.responses", "json", when=resource.create or resource.update or (resource.get and not resource.versioned)
+    )
     wanted.add("app.responses", "etag", when=resource.versioned and (resource.create or resource.update))
     wanted.add("app.responses", "no_content", when=resource.delete)
     return layout.imports(wanted)

@@ -59,7 +59,9 @@ def constant(name: str, values: Iterable[str]) -> str:
     return call(f"{name} = ", [string(value) for value in values], 0, comma=True)
 
 
-def call(head: str, arguments: Sequence[str], indent: int, *, tail: str = "", lead: int = 0, comma: bool = False) -> str:
+def call(
+    head: str, arguments: Sequence[str], indent: int, *, tail: str = "", lead: int = 0, comma: bool = False
+) -> str:
     """Return `head(arguments)tail` where a line is indented by `indent`; `lead` characters stand between indent and head.
 
     It takes one line, or else one for all arguments, or else one for each. `comma` makes a tuple of one.

@@ -6,13 +6,24 @@ import keyword
 import re
 from collections.abc import Iterable
 
-_IRREGULAR = {"people": "person", "children": "child", "men": "man", "women": "woman", "data": "datum", "media": "medium"}
+_IRREGULAR = {
+    "people": "person",
+    "children": "child",
+    "men": "man",
+    "women": "woman",
+    "data": "datum",
+    "media": "medium",
+}
 _SAME = ("ss", "us", "is", "news", "series", "species")
 # What a pydantic model or a module of models already means by a name.
 _TAKEN = frozenset(
-    "copy dict filters json schema schema_json construct validate fields parse_obj parse_raw parse_file from_orm "
-    "update_forward_refs int str bool float list Annotated BaseModel BigInteger ConfigDict Date Decimal Field Integer Json Literal Self Text Time "
-    "LocalTimestamp SmallInteger Timestamp UUID".split()
+    {
+        *("copy", "dict", "filters", "json", "schema", "schema_json", "construct", "validate", "fields"),
+        *("parse_obj", "parse_raw", "parse_file", "from_orm", "update_forward_refs"),
+        *("int", "str", "bool", "float", "list"),
+        *("Annotated", "Any", "BaseModel", "BigInteger", "ConfigDict", "Date", "Decimal", "Field", "Integer", "Json"),
+        *("Literal", "LocalTimestamp", "NOT_SENT", "Self", "SmallInteger", "Text", "Time", "Timestamp", "UUID"),
+    }
 )
 
 

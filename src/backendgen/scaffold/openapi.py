@@ -35,7 +35,7 @@ def document(spec: Spec, resources: Sequence[ResourceView], fragments: Sequence[
     if not spec.service.description:
         del whole["info"]["description"]
     for fragment in fragments:
-        merge(whole, load(fragment, CSafeLoader) or {})  # noqa: S506 - a safe loader, written in C
+        merge(whole, load(fragment, CSafeLoader) or {})
     for resource in resources:
         merge(whole, _resource(resource, spec))
     if spec.rate_limits is not None:
@@ -115,13 +115,18 @@ def _words(resource: ResourceView, action: ActionView) -> tuple[str, str]:
     thing, a_thing = resource.thing, resource.a_thing
     match action.name:
         case "list":
-            return f"List {resource.things}", "A page at a time: `next` is the cursor of the next page, null on the last."
+            return (
+                f"List {resource.things}",
+                "A page at a time: `next` is the cursor of the next page, null on the last.",
+            )
         case "get":
             return f"Get {a_thing}", f"One {thing} by its key."
         case "create":
             return f"Create {a_thing}", "What may be left out and is left out gets the database's default."
         case "update":
-            guard = " Send the ETag that you have as If-Match: 412 tells that it has changed." if resource.versioned else ""
+            guard = (
+                " Send the ETag that you have as If-Match: 412 tells that it has changed." if resource.versioned else ""
+            )
             return f"Change {a_thing}", f"Changes the fields that are sent.{guard}"
     return f"Delete {a_thing}", f"The {thing} is gone; 409 while something still refers to it."
 

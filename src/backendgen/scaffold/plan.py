@@ -6,6 +6,7 @@ import bz2
 import io
 import tarfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from backendgen.resources import directory
 from backendgen.scaffold import access, features, migrations, openapi, seeds, trials, views
 from backendgen.scaffold.render import render
 from backendgen.scaffold.views import ResourceView
-from backendgen.spec.model import Spec
+from backendgen.spec.model import Role, Spec
 
 FRAGMENT = "openapi.yaml"
 DEPENDENCIES = "dependencies.txt"
@@ -29,6 +30,7 @@ _SUFFIX = ".jinja"
 
 def plan(spec: Spec) -> tuple[File, ...]:
     """Return every file of the service, sorted by path. Raises UserError for a spec that cannot become a service."""
+    spec = _with_a_role(spec)
     resources = tuple(views.view(resource, spec) for resource in spec.resources)
     folders = ("base", *(f"features/{feature.name}" for feature in features.active(spec)), "resource")
     context = _context(spec, resources, folders)
@@ -52,11 +54,22 @@ def plan(spec: Spec) -> tuple[File, ...]:
     return (*_record(spec, files), *files)
 
 
+def _with_a_role(spec: Spec) -> Spec:
+    """Give users a role where the spec names none: everybody who registers is just a user."""
+    if spec.auth is None or spec.auth.roles:
+        return spec
+    return replace(spec, auth=replace(spec.auth, roles=(Role("user"),), default_role="user"))
+
+
 def _context(spec: Spec, resources: tuple[ResourceView, ...], folders: tuple[str, ...]) -> dict[str, Any]:
     auth = spec.auth
     tests = tuple(trials.trial(resource, spec) for resource in resources)
     roles = [
-        {"name": role.name, "includes": role.includes, "grants": ", ".join(f'"{n}"' for n in (role.name, *role.includes))}
+        {
+            "name": role.name,
+            "includes": role.includes,
+            "grants": ", ".join(f'"{n}"' for n in (role.name, *role.includes)),
+        }
         for role in (auth.roles if auth else ())
     ]
     return {

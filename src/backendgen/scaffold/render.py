@@ -22,7 +22,7 @@ def _environment() -> Environment:
     environment = Environment(
         undefined=StrictUndefined,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - code and YAML are written, never HTML with a user's text
+        autoescape=False,
         auto_reload=False,
     )
     environment.filters["literal"] = literal

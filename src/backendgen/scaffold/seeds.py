@@ -99,7 +99,9 @@ def _factory(table: Table, spec: Spec) -> Factory:
         for column in table.columns
         if required(column) and column.name not in referring and column.name not in owned
     )
-    return Factory(table.name, factory_name(table.name), names.phrase(table.name.rpartition(".")[2]), values, owned, parents)
+    return Factory(
+        table.name, factory_name(table.name), names.phrase(table.name.rpartition(".")[2]), values, owned, parents
+    )
 
 
 def _parent(key: Constraint) -> Parent:
@@ -172,9 +174,7 @@ def _wrong(values: Domain) -> Iterable[str]:
         yield '"no number"'
     elif values.kind == "array":
         yield '"no list"'
-    elif values.kind not in ("json", "boolean"):
-        yield '"nonsense"'
-    elif values.kind == "boolean":
+    elif values.kind != "json":
         yield '"nonsense"'
 
 

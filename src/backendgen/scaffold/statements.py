@@ -1,7 +1,7 @@
 """Spec + Schema -> the named SQL statements of each resource.
 
-Every value is bound. `%(caller.user_id)s` is about who asks, `%(key.id)s` names the row, `%(sku)s` is a value of the body or of
-a filter. `{name}` marks what the service composes at run time from the declared parts, with `psycopg.sql`.
+Every value is bound. `%(caller.user_id)s` is about who asks, `%(key.id)s` names the row, `%(sku)s` is a value of the body or
+of a filter. `{name}` marks what the service composes at run time from the declared parts, with `psycopg.sql`.
 """
 
 from __future__ import annotations
@@ -160,7 +160,9 @@ def filter_fragments(table: Table, action: Action, spec: Spec) -> tuple[Fragment
         made.append(Fragment(name, f"{quote(name)} = {_value(name, values)}"))
         if values.comparable:
             for word, operator in OPERATORS.items():
-                made.append(Fragment(f"{name}[{word}]", f"{quote(name)} {operator} {_value(f'{name}[{word}]', values)}"))
+                made.append(
+                    Fragment(f"{name}[{word}]", f"{quote(name)} {operator} {_value(f'{name}[{word}]', values)}")
+                )
     return tuple(made)
 
 
@@ -242,7 +244,9 @@ class _Writer:
             f"SELECT {_wrap(_braced(self.columns()), 2)}\nFROM {_braced(self.name)}\nWHERE {where}\n"
             "ORDER BY {order}\nLIMIT %(page.rows)s"
         )
-        return Statement("LIST", sql, "A page of rows: the filters and the position of a cursor are its conditions.", True)
+        return Statement(
+            "LIST", sql, "A page of rows: the filters and the position of a cursor are its conditions.", True
+        )
 
     def get(self, action: Action) -> Statement:
         sql = f"SELECT {_wrap(self.columns(), 2)}\nFROM {self.name}\nWHERE {self.key()}{self.visible(action)}"
@@ -252,7 +256,7 @@ class _Writer:
         optional = self.optional
         targets = [*self.resource.body, *(column for column, _ in action.sets)]
         values = [
-            f"{{{names.identifier(name)}}}" if name in optional else self._braced_if(optional, _value(name, self.domain(name)))
+            f"{{{names.identifier(name)}}}" if name in optional else _value(name, self.domain(name))
             for name in self.resource.body
         ]
         values += [self._braced_if(optional, self._set(expression)) for _, expression in action.sets]
@@ -307,7 +311,9 @@ class _Writer:
             f"UPDATE {_braced(self.name)}\nSET {assigned}\nWHERE {_braced(self.key())}{match}"
             f"{_braced(self.visible(action))}\n{_braced(self.returning(action))}"
         )
-        return Statement("UPDATE", sql, "The columns that are sent, of a row that has not changed since it was read.", True)
+        return Statement(
+            "UPDATE", sql, "The columns that are sent, of a row that has not changed since it was read.", True
+        )
 
     def updatable(self, action: Action) -> Statement:
         sql = f"SELECT 1 AS found\nFROM {self.name}\nWHERE {self.key()}{self.visible(action)}"

@@ -85,7 +85,9 @@ class Trial:
             "REQUIRED": self.required if "create" in self.roles else (),
         }
         lists = "list" in self.roles or "get" in self.roles or "update" in self.roles
-        return "\n".join(layout.constant(name, made[name]) for name in made if made[name] and (lists or name != "KEYS"))
+        wanted = [name for name in made if made[name] and (lists or name != "KEYS")]
+        path = f"PATH = {layout.string(self.view.path)}"
+        return "\n".join((path, *(layout.constant(name, made[name]) for name in wanted)))
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -158,9 +160,11 @@ def _seed(view: ResourceView, spec: Spec) -> Seed:
     body = {field.column: field for field in view.body}
     owned = {key.columns[0] for key in seeds.foreign_keys(table) if spec.auth and key.references == seeds.USERS}
     parents = tuple(
-        Parent(seeds.factory_name(key.references), tuple(zip(key.columns, key.referenced_columns or ("id",), strict=True)))
+        Parent(
+            seeds.factory_name(key.references), tuple(zip(key.columns, key.referenced_columns or ("id",), strict=True))
+        )
         for key in seeds.foreign_keys(table)
-        if set(key.columns) <= body.keys() and any(body[name].required for name in key.columns) and key.columns[0] not in owned
+        if set(key.columns) <= body.keys() - owned and any(body[name].required for name in key.columns)
     )
     referring = {column for parent in parents for column, _ in parent.columns}
     values = tuple(
@@ -206,7 +210,11 @@ def _child(table: Table, spec: Spec) -> Parent | None:
     """Return the factory of a row that keeps a row of this table from being deleted."""
     for child in spec.schema.tables.values():
         for key in seeds.foreign_keys(child):
-            if key.references == table.name and _restricts(key) and child.name in {f.table for f in seeds.factories(spec)}:
+            if (
+                key.references == table.name
+                and _restricts(key)
+                and child.name in {f.table for f in seeds.factories(spec)}
+            ):
                 referenced = key.referenced_columns or ("id",)
                 return Parent(seeds.factory_name(child.name), tuple(zip(key.columns, referenced, strict=True)))
     return None
@@ -235,4 +243,3 @@ def operations(trials: Iterable[Trial]) -> tuple[str, ...]:
     return tuple(
         views.operation_id(trial.view.name, action.name) for trial in trials for action in trial.view.resource.actions
     )
-

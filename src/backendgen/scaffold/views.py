@@ -18,11 +18,25 @@ METHODS = {"list": "get", "get": "get", "create": "post", "update": "patch", "de
 _STATUSES = {"create": 201, "delete": 204}
 # Names that app/main.py, the paths of the service or the query of a list have given away already.
 _MODULES = frozenset(
-    "app asynccontextmanager auth body_limit constraints contract cors create_app database health lifespan observability "
-    "problems rate_limit security_headers settings tracing".split()
+    {
+        *(
+            "app",
+            "asynccontextmanager",
+            "auth",
+            "body_limit",
+            "constraints",
+            "contract",
+            "cors",
+            "create_app",
+            "database",
+        ),
+        *("health", "lifespan", "observability", "problems", "rate_limit", "security_headers", "settings", "tracing"),
+    }
 )
 _PATHS = frozenset({"auth", "docs", "health", "live", "metrics", "openapi.json", "ready"})
-_PARAMETERS = frozenset("body caller cursors db idempotency_key if_match if_none_match query request".split())
+_PARAMETERS = frozenset(
+    {"body", "caller", "cursors", "db", "idempotency_key", "if_match", "if_none_match", "query", "request"}
+)
 _QUERY = frozenset({"cursor", "limit", "sort"})
 
 
@@ -173,8 +187,9 @@ class ResourceView:
     @property
     def location(self) -> str:
         """The inside of the f-string that makes a new row's path."""
-        parts = (f"{{quote(row['{k.column}'], '')}}" if k.values.kind == "text" else f"{{row['{k.column}']}}" for k in self.keys)
-        return f"{self.path}/{'/'.join(parts)}"
+        parts = [f"row['{key.column}']" for key in self.keys]
+        quoted = [f"quote({p}, '')" if k.values.kind == "text" else p for p, k in zip(parts, self.keys, strict=True)]
+        return "/".join((self.path, *(f"{{{part}}}" for part in quoted)))
 
     @property
     def model_imports(self) -> str:
@@ -225,7 +240,9 @@ def _constants(sql: Statements) -> Iterator[Constant]:
     for one in sql.statements:
         yield Constant(one.name, f"SQL({layout.block(one.sql)})", one.comment)
         if one.name == "LIST" and sql.filters:
-            yield Constant("FILTERS", _fragments(sql.filters), "What a list may be narrowed by: a condition for each name.")
+            yield Constant(
+                "FILTERS", _fragments(sql.filters), "What a list may be narrowed by: a condition for each name."
+            )
         if one.name == "LIST":
             yield _orders(sql.sorts)
         if one.name == "UPDATE":
@@ -240,8 +257,13 @@ def _orders(sorts: tuple[Sort, ...]) -> Constant:
     comment = "The order: it ends in the primary key, so that no two rows are equal."
     if not sorts[0].name:
         return Constant("ORDER", layout.call("", _sort_keys(sorts[0]), 8, comma=True), comment)
-    lines = [f"    {layout.string(s.name)}: {layout.call('', _sort_keys(s), 4, tail=',', lead=len(s.name) + 4, comma=True)}" for s in sorts]
-    return Constant("SORTS", "\n".join(("{", *lines, "}")), comment.replace("The order: it", "The orders to choose from: each"))
+    lines = [
+        f"    {layout.string(s.name)}: {layout.call('', _sort_keys(s), 4, tail=',', lead=len(s.name) + 4, comma=True)}"
+        for s in sorts
+    ]
+    return Constant(
+        "SORTS", "\n".join(("{", *lines, "}")), "The orders: each ends in the primary key."
+    )
 
 
 def _sort_keys(sort: Sort) -> list[str]:
@@ -271,9 +293,9 @@ def _refuse(resource: Resource, spec: Spec) -> None:
     for name in listing.filters if listing else ():
         if name in _QUERY:
             wrong.append(Problem(f"the filter '{name}' means something else in a list: rename the column"))
-        column = resource.table.column(name)
-        if column and not domains.domain(resource.table, column, spec.schema).sortable:
-            wrong.append(Problem(f"the column '{name}' is of type {column.type}, by which no list can be filtered"))
+        filtered = resource.table.column(name)
+        if filtered and not domains.domain(resource.table, filtered, spec.schema).sortable:
+            wrong.append(Problem(f"the column '{name}' is of type {filtered.type}, by which no list can be filtered"))
     if wrong:
         raise UserError(*wrong)
     for column in statements.shown(resource.table):
@@ -446,7 +468,9 @@ def constraints(spec: Spec) -> tuple[ConstraintView, ...]:
     for table in tables.values():
         for constraint in table.constraints:
             if constraint.kind != "not_null":
-                made.setdefault(constraint.name, ConstraintView(constraint.name, constraint.columns, _message(constraint)))
+                made.setdefault(
+                    constraint.name, ConstraintView(constraint.name, constraint.columns, _message(constraint))
+                )
         backed = {constraint.name for constraint in table.constraints}
         for index in table.indexes:
             if index.unique and index.name not in backed:
