@@ -9,7 +9,8 @@ from redis.backoff import NoBackoff
 
 from app.rate_limit.window import Count, Rate
 
-TIMEOUT_S: Final = 0.5  # for connecting, for an answer, and for a free connection
+TIMEOUT_S: Final = 0.5  # for connecting and for an answer: one that takes longer is an outage
+QUEUE_TIMEOUT_S: Final = 3.0  # for a free connection: in a burst of a thousand, most have to wait
 MAX_CONNECTIONS: Final = 20
 
 # Atomic, on the clock of Redis: the clocks of the callers may differ. See app/rate_limit/window.py.
@@ -50,7 +51,7 @@ class RedisStore:
         pool = BlockingConnectionPool.from_url(
             url,
             max_connections=MAX_CONNECTIONS,
-            timeout=TIMEOUT_S,
+            timeout=QUEUE_TIMEOUT_S,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
             retry=Retry(NoBackoff(), 0),
