@@ -115,7 +115,7 @@ def _of_create(resource: ResourceView, wanted: _Wanted, here: str) -> None:
     wanted.add("collections.abc", "Mapping")
     wanted.add("app.database", "Connection")
     wanted.add("psycopg.sql", "SQL")
-    wanted.add("psycopg.sql", "Composed", when=resource.optional)
+    wanted.add("psycopg.sql", "Composed", when=resource.sql.given)
     wanted.add(f"{here}.models", f"{resource.type}Create")
     wanted.add("app.problems", "forbidden", when=create.permitted)
     wanted.add("urllib.parse", "quote", when="{quote(" in resource.location)

@@ -78,10 +78,12 @@ def call(
 
 
 def string(text: str) -> str:
-    """Return a string literal as ruff writes it: double quotes, unless single ones save escapes."""
-    if '"' in text and "'" not in text:
-        return "'" + text.replace("\\", "\\\\") + "'"
-    return json.dumps(text, ensure_ascii=False)
+    """Return a string literal as ruff writes it: in the quotes that need fewer escapes, else in double ones."""
+    double = json.dumps(text, ensure_ascii=False)
+    if text.count('"') <= text.count("'"):
+        return double
+    inside = double[1:-1].replace('\\"', '"').replace("'", "\\'")
+    return f"'{inside}'"
 
 
 def block(text: str) -> str:

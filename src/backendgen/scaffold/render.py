@@ -9,11 +9,11 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from backendgen.scaffold import imports
+from backendgen.scaffold import imports, layout
 
 
 def literal(text: str) -> str:
-    """Return a Python (and JSON, and YAML) string literal in double quotes."""
+    """Return a string literal of JSON, YAML and TOML."""
     return json.dumps(text, ensure_ascii=False)
 
 
@@ -26,6 +26,7 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.filters["literal"] = literal
+    environment.filters["python"] = layout.string
     environment.filters["test_imports"] = imports.of_tests
     return environment
 

@@ -60,7 +60,7 @@ class Statements:
     filters: tuple[Fragment, ...] = ()
     sorts: tuple[Sort, ...] = ()
     changes: tuple[Fragment, ...] = ()
-    optional: tuple[str, ...] = ()
+    given: tuple[Fragment, ...] = ()
 
 
 def statements(resource: Resource, spec: Spec) -> Statements:
@@ -75,7 +75,7 @@ def statements(resource: Resource, spec: Spec) -> Statements:
         filters=filter_fragments(resource.table, listing, spec) if listing else (),
         sorts=sorts(resource.table, listing) if listing else (),
         changes=writer.changes(),
-        optional=writer.optional,
+        given=writer.given(),
     )
     _assert_parses(result)
     return result
@@ -207,8 +207,15 @@ class _Writer:
     @property
     def optional(self) -> tuple[str, ...]:
         """The columns of a create that the database has a default for."""
+        if self.resource.action("create") is None:
+            return ()
         found = [self.table.column(name) for name in self.resource.body]
         return tuple(c.name for c in found if c is not None and (c.default is not None or c.identity))
+
+    def given(self) -> tuple[Fragment, ...]:
+        """The values of the optional columns, by the names of their fields."""
+        fields = names.fields(column.name for column in self.table.columns)
+        return tuple(Fragment(fields[name], _value(name, self.domain(name))) for name in self.optional)
 
     def statement(self, action: Action) -> Statement:
         match action.name:
@@ -254,9 +261,10 @@ class _Writer:
 
     def create(self, action: Action) -> Statement:
         optional = self.optional
+        fields = names.fields(column.name for column in self.table.columns)
         targets = [*self.resource.body, *(column for column, _ in action.sets)]
         values = [
-            f"{{{names.identifier(name)}}}" if name in optional else _value(name, self.domain(name))
+            f"{{{fields[name]}}}" if name in optional else _value(name, self.domain(name))
             for name in self.resource.body
         ]
         values += [self._braced_if(optional, self._set(expression)) for _, expression in action.sets]
@@ -361,7 +369,7 @@ def _variants(one: Statement, made: Statements) -> Iterable[str]:
         return [one.sql]
     parts = {"conditions": " AND ".join(f.sql for f in made.filters) or "true", "order": "1"}
     parts |= {"changes": ", ".join(f.sql for f in made.changes)}
-    values = {names.identifier(name): "DEFAULT" for name in made.optional}
+    values = {fragment.name: "DEFAULT" for fragment in made.given}
     text = one.sql.replace("{{", "\1").replace("}}", "\2")
     for name, sql in (parts | values).items():
         text = text.replace(f"{{{name}}}", sql)

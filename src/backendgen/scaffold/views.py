@@ -52,16 +52,6 @@ class FieldView:
     source: str
     """The line (or lines) of the model that declare it."""
 
-    @property
-    def placeholder(self) -> str:
-        """The name that stands for it in a composed statement."""
-        return names.identifier(self.column)
-
-    @property
-    def sql(self) -> str:
-        """Its placeholder in SQL."""
-        return f"%({self.column})s::{self.values.sql}" if self.values.kind == "array" else f"%({self.column})s"
-
 
 @dataclass(frozen=True, slots=True)
 class KeyView:
@@ -116,7 +106,6 @@ class ResourceView:
     actions: tuple[ActionView, ...]
     sql: Statements
     versioned: bool
-    optional: tuple[FieldView, ...]
     sort_source: str
     constants: tuple[Constant, ...]
     choices: tuple[Constant, ...]
@@ -165,6 +154,11 @@ class ResourceView:
         return names.identifier(self.name).rstrip("_").lower()
 
     @property
+    def wide(self) -> bool:
+        """True when a line of `statements.py` cannot be broken: the user's names are that long."""
+        return any(len(line) > layout.WIDTH for one in self.constants for line in one.source.splitlines())
+
+    @property
     def a_thing(self) -> str:
         """The thing with its article."""
         return f"{'an' if self.thing[:1] in 'aeio' else 'a'} {self.thing}"
@@ -182,7 +176,7 @@ class ResourceView:
     @property
     def create_statement(self) -> str:
         """The expression for the statement of a create."""
-        return "statement" if self.optional else "statements.CREATE"
+        return "statement" if self.sql.given else "statements.CREATE"
 
     @property
     def location(self) -> str:
@@ -227,7 +221,6 @@ def view(resource: Resource, spec: Spec) -> ResourceView:
         actions=tuple(_action(resource, action, spec) for action in resource.actions),
         sql=sql,
         versioned=statements.versioned(table),
-        optional=tuple(field for field in body if field.column in sql.optional),
         sort_source=layout.field("sort", layout.literal([s.name for s in sql.sorts]), f'"{sql.sorts[0].name}"')
         if sql.sorts and sql.sorts[0].name
         else "",
@@ -245,6 +238,8 @@ def _constants(sql: Statements) -> Iterator[Constant]:
             )
         if one.name == "LIST":
             yield _orders(sql.sorts)
+        if one.name == "CREATE" and sql.given:
+            yield Constant("GIVEN", _fragments(sql.given), "What stands in for a DEFAULT when the body has the field.")
         if one.name == "UPDATE":
             yield Constant("CHANGES", _fragments(sql.changes), "What an update may set.")
 
