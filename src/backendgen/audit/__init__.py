@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from backendgen.audit.engines import bandit, own, semgrep
 from backendgen.audit.engines.result import EngineResult
-from backendgen.code.project import Project, is_test, load
+from backendgen.code.project import Project, SourceFile, is_test, load
 from backendgen.config import CONFIDENCES, Config
 from backendgen.errors import Problem
 from backendgen.findings import ignore
@@ -41,13 +41,32 @@ def audit(path: Path, config: Config, rulebook: Rulebook, progress: Progress | N
     rules = rulebook.select("audit", config.select, config.ignore)
     with ThreadPoolExecutor(1) as pool, _unhindered():
         project = load(path, config.exclude, progress)
-        patterns = pool.submit(semgrep.run, project, rules)
+        judged = project.without_tests()
+        patterns = pool.submit(semgrep.run, judged, rules)
         results = [
             own.run(project, rules, config, _judges(rules, rulebook), progress),
-            bandit.run(project, rules),
+            bandit.run(judged, rules),
             patterns.result(),
         ]
     return _report(project, rules, config, rulebook, results)
+
+
+def _ignores(file: SourceFile) -> Iterator[ignore.Ignore]:
+    """The file's ignores; what only looks like one, in a text, is none."""
+    found = ignore.scan(file.path, file.text)
+    if not found:
+        return
+    import io
+    import tokenize
+
+    lines: set[int] | None = set()
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(file.text).readline):
+            if token.type == tokenize.COMMENT and lines is not None:
+                lines.add(token.start[0])
+    except (tokenize.TokenError, SyntaxError):  # newer syntax than this interpreter's: take them all
+        lines = None
+    yield from (one for one in found if lines is None or one.line in lines)
 
 
 def _judges(rules: tuple[Rule, ...], rulebook: Rulebook) -> tuple[Rule, ...]:
@@ -67,7 +86,7 @@ def _report(
     found += [hole for hole in _holes(project, results, rulebook) if hole.rule_id in chosen]
     lines = {file.path: file.lines for file in project.files}
     merged = merge(found, rulebook, lines)
-    comments = [each for file in project.files for each in ignore.scan(file.path, file.text)]
+    comments = [each for file in project.files for each in _ignores(file)]
     standing, hidden = ignore.apply(merged, comments, rulebook, chosen.__contains__)
     least = Confidence(CONFIDENCES.index(config.confidence))
     shown = sorted((one for one in standing if one.confidence >= least), key=_order)

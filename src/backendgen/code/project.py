@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,7 +64,11 @@ class SourceFile:
                 if not node.lineno <= line <= (node.end_lineno or node.lineno):
                     continue
                 names.append(node.name)
-            body.extend(child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case))
+            body.extend(
+                child
+                for child in ast.iter_child_nodes(node)
+                if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case)
+            )
         return ".".join(names)
 
 
@@ -91,6 +95,10 @@ class Project:
     def by_path(self) -> dict[str, SourceFile]:
         """The files by their path."""
         return {file.path: file for file in self.files}
+
+    def without_tests(self) -> Project:
+        """The project without its tests."""
+        return replace(self, files=tuple(file for file in self.files if not is_test(file.path)))
 
 
 def load(path: Path, exclude: Iterable[str] = (), progress: Callable[[str], None] | None = None) -> Project:

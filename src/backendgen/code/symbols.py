@@ -84,6 +84,24 @@ class Module:
     locals: dict[int, dict[str, Function | Class | Variable]] = field(default_factory=dict)
     function_of: dict[int, Function] = field(default_factory=dict)
     class_of: dict[int, Class] = field(default_factory=dict)
+    _calls: list[tuple[ast.Call, Function | None]] | None = None
+    _by_function: dict[int, list[ast.Call]] = field(default_factory=dict)
+
+    @property
+    def calls(self) -> list[tuple[ast.Call, Function | None]]:
+        """Every call in the order of the text, with the function that it stands in."""
+        if self._calls is None:
+            found = [(call, scope, inside) for call, scope, inside in _calls(self)]
+            found.sort(key=lambda one: (one[0].lineno, one[0].col_offset))
+            self._calls = [(call, scope) for call, scope, _ in found]
+            for call, scope, is_deferred in found:
+                if scope is not None and not is_deferred:
+                    self._by_function.setdefault(id(scope.node), []).append(call)
+        return self._calls
+
+    def calls_in(self, function: Function) -> list[ast.Call]:
+        """The calls that running a function's body makes: not those of functions and lambdas defined in it."""
+        return self._by_function.get(id(function.node), []) if self.calls else []
 
 
 Symbol: TypeAlias = Function | Class | Variable | External | Module
@@ -241,6 +259,28 @@ class Symbols:
             if found is not None:
                 return found
         return None
+
+
+def _calls(module: Module) -> Iterator[tuple[ast.Call, Function | None, bool]]:
+    """Yield (call, function, whether a lambda defers it), in one pass over the tree."""
+    pending: list[tuple[ast.AST, Function | None, bool]] = [(module.file.tree, None, False)]
+    while pending:
+        node, scope, is_deferred = pending.pop()
+        if isinstance(node, ast.Call):
+            yield node, scope, is_deferred
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            scope, is_deferred = module.function_of.get(id(node), scope), False
+        elif isinstance(node, ast.Lambda):
+            is_deferred = True
+        for name in node._fields:
+            child = getattr(node, name, None)
+            if isinstance(child, list):
+                pending.extend((one, scope, is_deferred) for one in child if isinstance(one, ast.AST))
+            elif isinstance(child, ast.AST) and not isinstance(child, _LEAVES):
+                pending.append((child, scope, is_deferred))
+
+
+_LEAVES = (ast.expr_context, ast.Constant, ast.Name, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
 
 
 def _packages_above(project: Project) -> tuple[str, ...]:

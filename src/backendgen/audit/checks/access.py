@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from backendgen.audit.registry import Context, check
-from backendgen.audit.service import WRITES, Endpoint
+from backendgen.audit.service import WRITES, Endpoint, Service
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
 
@@ -43,8 +43,15 @@ def write_without_authentication(context: Context) -> Iterator[Hit]:
             else f"`{endpoint.name}` ({endpoint.handler.name}) changes state and anyone may call it: {asks}",
             fix=_guard_fix(context, endpoint),
             symbol=endpoint.name,
-            confidence=Confidence.HIGH if endpoint.mounted and service.has_authentication else Confidence.MEDIUM,
+            confidence=_confidence(endpoint, service),
         )
+
+
+def _confidence(endpoint: Endpoint, service: Service) -> Confidence:
+    """Sure when the others ask who calls; a router that no application includes may be guarded where it is included."""
+    if not endpoint.mounted:
+        return Confidence.LOW
+    return Confidence.HIGH if service.has_authentication else Confidence.MEDIUM
 
 
 def is_open(endpoint: Endpoint, public: tuple[str, ...]) -> bool:

@@ -46,8 +46,8 @@ def list_without_limit(context: Context) -> Iterator[Hit]:
 
 def _fetches(context: Context, function: Function) -> Iterator[ast.Call]:
     """Calls that fetch every row of a query that has no limit."""
-    for node in own_nodes(function):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ALL:
+    for node in function.module.calls_in(function):
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ALL:
             if node.func.attr == "fetch" and not node.args:
                 continue
             text = _whole(context, node, function)
@@ -152,18 +152,17 @@ def blocking_call_in_async(context: Context) -> Iterator[Hit]:
             continue
         endpoint = handlers.get(id(function.node))
         who = f"`{endpoint.name}` ({function.name})" if endpoint else f"`{function.name}`"
-        for node in own_nodes(function):
-            if isinstance(node, ast.Call):
-                found = _blocks(context, node, function, 0)
-                if found:
-                    name, instead, through = found
-                    via = f" through `{through}`" if through else ""
-                    yield Hit(
-                        place(function.path, node),
-                        f"{who} is asynchronous and calls `{name}`{via}: until it returns, this process answers no request",
-                        f"use {instead}",
-                        function.name,
-                    )
+        for node in function.module.calls_in(function):
+            found = _blocks(context, node, function, 0)
+            if found:
+                name, instead, through = found
+                via = f" through `{through}`" if through else ""
+                yield Hit(
+                    place(function.path, node),
+                    f"{who} is asynchronous and calls `{name}`{via}: until it returns, this process answers no request",
+                    f"use {instead}",
+                    function.name,
+                )
 
 
 def _blocks(context: Context, call: ast.Call, function: Function, depth: int) -> tuple[str, str, str] | None:
@@ -174,19 +173,9 @@ def _blocks(context: Context, call: ast.Call, function: Function, depth: int) ->
         if name.startswith("requests."):
             return (name, BLOCKING["requests."], "") if name.rpartition(".")[2] in REQUESTS else None
         return (name, BLOCKING[name], "") if name in BLOCKING else None
-    if (
-        isinstance(target, Function)
-        and isinstance(target.node, ast.FunctionDef)
-        and depth < 3
-        and not _is_generator(target)
-    ):
-        for node in own_nodes(target):
-            if isinstance(node, ast.Call):
-                found = _blocks(context, node, target, depth + 1)
-                if found:
-                    return found[0], found[1], target.name
+    if isinstance(target, Function) and isinstance(target.node, ast.FunctionDef) and depth < 3:
+        for node in target.module.calls_in(target):
+            found = _blocks(context, node, target, depth + 1)
+            if found:
+                return found[0], found[1], target.name
     return None
-
-
-def _is_generator(function: Function) -> bool:
-    return any(isinstance(node, ast.Yield | ast.YieldFrom) for node in own_nodes(function))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from backendgen.audit.flow.values import place
 from backendgen.audit.registry import Context, check
 from backendgen.code.project import SourceFile, is_test
-from backendgen.code.symbols import External, Module, Variable
+from backendgen.code.symbols import External, Function, Module, Variable
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
 
@@ -26,6 +26,7 @@ FORMATS = {
     "a Google API key": re.compile(r"AIza[A-Za-z0-9_-]{35}"),
     "a private key": re.compile(r"-----BEGIN (?:RSA |EC |OPENSSH |DSA )?PRIVATE KEY-----\s+[A-Za-z0-9+/]{20}"),
 }
+MAY_NAME_KEY = re.compile(r"(?i:secret|jwt|_?key)\w*[\"\']?\]?\s*(?::[^=\n]*)?=\s*[\"\'(]")
 NAMES_SOMETHING = re.compile(
     r"_(?:header|path|file|filename|name|env|var|variable|url|uri|id|field|param|parameter|algorithm|alg|length|size|version|type|arn"
     r"|prefix|suffix|format|regex|pattern|key_id|kid|label|title|help|description|message|error)$",
@@ -75,7 +76,7 @@ def _used_keys(context: Context, module: Module) -> Iterator[Hit]:
     """Constants that tokens or cookies are signed with: reported where the constant is."""
     if "jwt" not in module.file.text and "SessionMiddleware" not in module.file.text:
         return
-    for function, call in _calls(module):
+    for call, function in module.calls:
         target = context.symbols.value(call.func, module, function)
         key: ast.expr | None = None
         if isinstance(target, External) and target.name in SIGNERS:
@@ -92,7 +93,9 @@ def _used_keys(context: Context, module: Module) -> Iterator[Hit]:
             yield from _constant_key(context, module, key, function, ast.unparse(call.func))
 
 
-def _constant_key(context: Context, module: Module, key: ast.expr, function, user: str) -> Iterator[Hit]:  # type: ignore[no-untyped-def]
+def _constant_key(
+    context: Context, module: Module, key: ast.expr, function: Function | None, user: str
+) -> Iterator[Hit]:
     file, name = module.file, ast.unparse(key) if isinstance(key, ast.Name | ast.Attribute) else ""
     value, confidence = key, Confidence.HIGH
     found = context.symbols.value(key, module, function)
@@ -126,6 +129,8 @@ def _constant_key(context: Context, module: Module, key: ast.expr, function, use
 
 def _named_keys(module: Module) -> Iterator[Hit]:
     """Constants whose name says that they are a key."""
+    if not MAY_NAME_KEY.search(module.file.text):
+        return
     for node in ast.walk(module.file.tree):
         pairs: list[tuple[str, ast.expr | None]] = []
         if isinstance(node, ast.Assign):
@@ -139,7 +144,7 @@ def _named_keys(module: Module) -> Iterator[Hit]:
                 isinstance(value, ast.Constant)
                 and isinstance(value.value, str)
                 and _names_key(name)
-                and _is_secret(value.value)
+                and _is_secret(value.value, name)
             ):
                 yield _hit(
                     module.file, value, f"`{name}` is written into the code: whoever reads the code has it", name
@@ -150,8 +155,10 @@ def _names_key(name: str) -> bool:
     return KEY_NAME.search(name) is not None and NAMES_SOMETHING.search(name) is None
 
 
-def _is_secret(text: str) -> bool:
-    return len(text) >= 6 and not NOT_A_SECRET.search(text)
+def _is_secret(text: str, name: str) -> bool:
+    """Not a placeholder, a path, the name of a variable, or a word for itself (`client_secret = "client_secret_basic"`)."""
+    same = name.lower() in text.lower().replace("-", "_")
+    return len(text) >= 6 and not same and not NOT_A_SECRET.search(text)
 
 
 def _hit(file: SourceFile, node: ast.expr, message: str, name: str, confidence: Confidence = Confidence.HIGH) -> Hit:
@@ -168,23 +175,12 @@ def _name(target: ast.expr) -> str:
     return target.id if isinstance(target, ast.Name) else ""
 
 
-def _calls(module: Module):  # type: ignore[no-untyped-def]
-    from backendgen.audit.checks.walk import own_nodes
-
-    for function in module.functions:
-        for node in own_nodes(function):
-            if isinstance(node, ast.Call):
-                yield function, node
-    for node in ast.walk(module.file.tree):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            yield None, node.value
-
-
 LOGGED = re.compile(
     r"^(?:\w*_)?(?:password|passwd|passphrase|secret|secret_key|api_key|apikey|private_key|access_token|refresh_token|auth_token"
     r"|id_token|session_token|reset_token|authorization|credit_card|card_number|cvv|cvc|ssn|otp_code)$",
     re.IGNORECASE,
 )
+MAY_LOG = re.compile(r"\.(?:debug|info|warning|warn|error|exception|critical|fatal|log|msg)\(")
 LEVELS = frozenset({"debug", "info", "warning", "warn", "error", "exception", "critical", "fatal", "log", "msg"})
 LOGGERS = re.compile(r"^(?:_?log|_?logger|logging|LOG|LOGGER|structlog)$")
 KEEPS = frozenset({"str", "repr", "format", "dict", "list"})
@@ -194,10 +190,10 @@ KEEPS = frozenset({"str", "repr", "format", "dict", "list"})
 def secret_in_log(context: Context) -> Iterator[Hit]:
     """Passwords, tokens and card numbers given to a logger."""
     for module in context.symbols.modules.values():
-        if is_test(module.file.path):
+        if is_test(module.file.path) or not MAY_LOG.search(module.file.text):
             continue
-        for node in ast.walk(module.file.tree):
-            if not isinstance(node, ast.Call) or not _is_logger(node.func):
+        for node, _ in module.calls:
+            if not _is_logger(node.func):
                 continue
             for argument in [*node.args, *(one.value for one in node.keywords)]:
                 name = _secret_in(argument)

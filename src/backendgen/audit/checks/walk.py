@@ -62,8 +62,8 @@ def reached(context: Context, start: Function) -> list[Function]:
     for _ in range(MAX_DEPTH):
         following = []
         for function in level:
-            for node in own_nodes(function):
-                target = called(context, node, function) if isinstance(node, ast.Call) else None
+            for call in function.module.calls_in(function):
+                target = called(context, call, function)
                 if isinstance(target, Function) and id(target.node) not in seen:
                     seen.add(id(target.node))
                     following.append(target)

@@ -161,6 +161,8 @@ def meaning(engine: Engine, symbol: Function | Class | Variable | External | Mod
 
 def _attribute(frame: Frame, node: ast.Attribute) -> Value:
     base = node.value
+    if node.attr in libraries.ADDRESS_TESTS:
+        frame.checks_addresses = True
     if not (isinstance(base, ast.Name) and base.id in frame.names):
         symbol = frame.engine.symbols.resolve(node, frame.module, frame.function)
         if symbol is not None:

@@ -45,6 +45,7 @@ class Frame:
         self.reached: list[Reached] = []
         self.effects: dict[tuple[str, str], Value] = {}
         self.loops = 0
+        self.checks_addresses = False
 
     @property
     def path(self) -> str:
@@ -62,6 +63,9 @@ class Frame:
                 self.names[rest.arg] = tainted(Origin("parameter", rest.arg))
         if self.run(function.node.body):
             self.exits.append(self.cleared)
+        if self.checks_addresses:  # it looks whether an address is private: what it is given has been checked for that
+            names = [each.arg for each in function.parameters]
+            self.exits = [_cleared_of(state, names, frozenset({"url"})) for state in self.exits]
         cleared, when_true, when_false = (
             _of_parameters(_common(states)) for states in (self.exits, self.answers[True], self.answers[False])
         )
@@ -370,6 +374,11 @@ def _kinds(cleared: Mapping[Origin, frozenset[str]], origin: Origin) -> frozense
     for length in range(len(origin.path)):
         found |= cleared.get(Origin(origin.kind, origin.name, origin.path[:length]), frozenset())
     return found
+
+
+def _cleared_of(cleared: Cleared, names: list[str], kinds: frozenset[str]) -> Cleared:
+    origins = [Origin("parameter", name) for name in names]
+    return {**cleared, **{origin: cleared.get(origin, frozenset()) | kinds for origin in origins}}
 
 
 def _of_parameters(cleared: Cleared) -> Cleared:

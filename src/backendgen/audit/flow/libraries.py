@@ -15,6 +15,8 @@ REQUEST_PARTS = {
 }  # fmt: skip
 UPLOADS = frozenset({"fastapi.UploadFile", "starlette.datastructures.UploadFile", "fastapi.datastructures.UploadFile"})
 
+ADDRESS_TESTS = frozenset({"is_private", "is_global", "is_loopback", "is_link_local", "is_reserved"})
+
 RETURNS = {
     "sqlite3.connect": "sqlite3.Connection",
     "sqlite3.Connection.cursor": "sqlite3.Cursor",

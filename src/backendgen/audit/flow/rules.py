@@ -15,6 +15,7 @@ from backendgen.audit.frameworks.outcomes import Outcomes
 from backendgen.audit.frameworks.parameters import Parameters
 from backendgen.audit.registry import Context
 from backendgen.audit.service import Endpoint, Parameter
+from backendgen.code.project import is_test
 from backendgen.code.symbols import Class, External, Function
 from backendgen.findings.finding import Hit, Location, Step
 from backendgen.rules import Rule
@@ -41,6 +42,8 @@ def analyse(context: Context, rules: tuple[Rule, ...]) -> Analysis:
     for endpoint in context.service.endpoints:
         entries.enter(endpoint)
     for module in context.symbols.modules.values():
+        if is_test(module.file.path):
+            continue
         for function in module.functions:
             engine.summary(function)
         engine.module_frame(module)

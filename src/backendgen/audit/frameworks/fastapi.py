@@ -24,6 +24,9 @@ APPLICATION = frozenset({"fastapi.FastAPI", "fastapi.applications.FastAPI"})
 ROUTER = frozenset({"fastapi.APIRouter", "fastapi.routing.APIRouter"})
 
 
+LIMITERS = ("slowapi.", "ratelimit.", "fastapi_limiter.", "asgi_ratelimit.", "pyrate_limiter.", "fastapi_throttle.")
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """An expression and where it stands."""
@@ -80,7 +83,7 @@ class FastAPI:
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Return every endpoint with all that guards it, in order of file and line."""
         modules = [module for module in self.symbols.modules.values() if MENTIONS.search(module.file.text)]
-        calls = [(call, module, scope) for module in modules for call, scope in _calls(module)]
+        calls = [(call, module, scope) for module in modules for call, scope in module.calls]
         for call, module, scope in calls:
             self._exception_handler(call, module, scope)
         for module in modules:
@@ -309,11 +312,15 @@ class FastAPI:
             statuses = self.outcomes.of_class(target)
         elif isinstance(target, Function):
             statuses = self.outcomes.of(target)
-        elif isinstance(target, External):
-            if target.name in ("slowapi.middleware.SlowAPIMiddleware", "slowapi.middleware.SlowAPIASGIMiddleware"):
-                statuses = frozenset({429})
-            elif target.name == "starlette.middleware.authentication.AuthenticationMiddleware":
-                statuses = frozenset()
+            made = [
+                self.symbols.value(each.func, target.module, target)
+                for each in ast.walk(target.node)
+                if isinstance(each, ast.Call)
+            ]
+            if any(isinstance(each, External) and each.name.startswith(LIMITERS) for each in made):
+                statuses |= {429}
+        elif isinstance(target, External) and target.name.startswith(LIMITERS):
+            statuses = frozenset({429})
         return Attached("middleware", _named(node), statuses)
 
     def _path(self, call: ast.Call, module: Module) -> str:
@@ -447,16 +454,3 @@ def _loops(tree: ast.AST, name: str) -> Iterator[ast.expr]:
     for node in ast.walk(tree):
         if isinstance(node, ast.For) and isinstance(node.target, ast.Name) and node.target.id == name:
             yield node.iter
-
-
-def _calls(module: Module) -> Iterator[tuple[ast.Call, Function | None]]:
-    """Every call of a file in the order of the text, with the function it stands in."""
-    pending: list[tuple[ast.AST, Function | None]] = [(module.file.tree, None)]
-    found: list[tuple[ast.Call, Function | None]] = []
-    while pending:
-        node, scope = pending.pop()
-        if isinstance(node, ast.Call):
-            found.append((node, scope))
-        inner = module.function_of.get(id(node), scope)
-        pending.extend((child, inner) for child in ast.iter_child_nodes(node))
-    return iter(sorted(found, key=lambda one: (one[0].lineno, one[0].col_offset)))
