@@ -16,20 +16,25 @@ import asyncpg
 COLUMNS = "id, customer_id, status, total_cents, version, placed_at, created_at"
 ONE = f"SELECT {COLUMNS} FROM orders WHERE id = $1"
 PAGE = f"SELECT {COLUMNS} FROM orders ORDER BY created_at DESC, id DESC LIMIT 20"
+Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Floor:
-    """The application; its pool opens with the first request, so that it belongs to the server's loop."""
+    """The application. DATABASE holds asyncpg's connection arguments as JSON."""
 
-    pool: asyncpg.Pool | None = None
+    pool: asyncpg.Pool
 
-    async def __call__(self, scope: dict[str, Any], receive: object, send: Send) -> None:
-        """Answer one request (lifespan is refused: uvicorn goes on without it)."""
-        if scope["type"] != "http":
-            raise NotImplementedError
-        if self.pool is None:
-            self.pool = await asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=10, max_size=10)
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Open the pool at start-up, then answer requests."""
+        if scope["type"] == "lifespan":
+            await receive()
+            self.pool = await asyncpg.create_pool(**json.loads(os.environ["DATABASE"]), min_size=10, max_size=10)
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await self.pool.close()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
         key = scope["path"].removeprefix("/orders").strip("/")
         if key:
             content: Any = dict(await self.pool.fetchrow(ONE, uuid.UUID(key)))

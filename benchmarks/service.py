@@ -28,6 +28,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 CONNECTIONS = 10
 TICKS = os.sysconf("SC_CLK_TCK")
+ASYNCPG = {"host": "host", "port": "port", "user": "user", "password": "password", "database": "dbname"}
 PASSWORD = "correct horse battery"
 
 
@@ -113,6 +114,14 @@ def post(url: str, body: dict[str, str]) -> dict[str, str]:
         return answer
 
 
+def arguments(address: str) -> str:
+    """Return a libpq address as asyncpg's arguments, in JSON."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    given = conninfo_to_dict(address)
+    return json.dumps({name: given[key] for name, key in ASYNCPG.items() if given.get(key)})
+
+
 def seed(owner: str, email: str) -> str:
     """Give the user a customer with 40 orders; return one order's id."""
     import psycopg
@@ -154,7 +163,7 @@ def main() -> None:
             "DATABASE_POOL_MIN": "10", "DATABASE_POOL_MAX": "10",
             "RATE_LIMIT_IP": far, "RATE_LIMIT_USER": far, "RATE_LIMIT_LOGIN": far,
         }  # fmt: skip
-        floor = stack.enter_context(serving(["floor:app"], HERE, {"DATABASE_URL": access.app}, "/orders"))
+        floor = stack.enter_context(serving(["floor:app"], HERE, {"DATABASE": arguments(access.app)}, "/orders"))
         ours = stack.enter_context(serving(["app.main:create_app", "--factory"], service, environment, "/ready"))
         account = {"email": "bench@example.com", "password": PASSWORD}
         post(f"http://127.0.0.1:{ours[0]}/auth/register", account)
