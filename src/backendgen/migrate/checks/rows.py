@@ -77,9 +77,9 @@ def _batches(operation: op.ChangeRows, schema: Schema, context: Context) -> str:
         return render(context, Stage((f"DELETE FROM {table} WHERE ctid = ANY (ARRAY({rows}))",), note=note))
     known = schema.tables.get(operation.table)
     key = known.primary_key[0] if known and len(known.primary_key) == 1 else "id"
-    limits = f"{label(key)} > :last AND {label(key)} <= :last + 1000"
+    limits = f"{label(key)} > $1 AND {label(key)} <= $1 + 1000"
     sql = re.sub(
         r"(?is)\bwhere\b(.*)$", lambda found: f"WHERE ({found[1].strip()}) AND {limits}", operation.sql, count=1
     )
-    note = f"in a migration of its own, or a job; commit, and go on from the last {key}"
+    note = f"in a migration of its own, or a job; commit, and go on with the next thousand of {key}"
     return render(context, Stage((sql if operation.where else f"{operation.sql} WHERE {limits}",), note=note))

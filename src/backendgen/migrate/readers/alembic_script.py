@@ -16,7 +16,7 @@ from backendgen.migrate.readers.evaluate import Evaluator, Module, TooLong
 from backendgen.migrate.readers.reading import Reading
 from backendgen.migrate.readers.sql import operations
 from backendgen.migrate.readers.sqlalchemy import Dynamic, sql_text
-from backendgen.migrate.readers.values import HOLE, UNKNOWN, Batch, Call, Symbol, Text, segment
+from backendgen.migrate.readers.values import HOLE, UNKNOWN, Batch, Call, Symbol, Text, column_of, segment
 from backendgen.sql.operation import NotUnderstood, Operation
 
 _EXECUTES = frozenset({"execute", "exec_driver_sql", "scalar", "scalars", "execute_sql", "executescript"})
@@ -75,7 +75,7 @@ class Script:
                 self._execute(call.arg(0, "sqltext", default=UNKNOWN), node, module)
             elif is_operation(call.last):
                 self._operation(call, node, module)
-        elif call.receiver is not None:
+        else:
             self._method(call, node, module)
 
     def _method(self, call: Call, node: ast.Call, module: Module) -> None:
@@ -140,7 +140,7 @@ class Script:
                 known = replace(operation, reason=BUILT)
             place = moved.place(starts[operation.line - 1] + operation.column - 1)
             if place is None or elsewhere:
-                self._add(known, node.lineno, node.col_offset + 1, node.lineno, module.name, "")
+                self._add(known, node.lineno, column_of(node, module.lines) + 1, node.lineno, module.name, "")
                 continue
             last = moved.place(starts[max(operation.end_line, operation.line) - 1]) or place
             if isinstance(known, NotUnderstood) and known.error_line:
@@ -151,7 +151,14 @@ class Script:
     def _sql(self, sql: str, node: ast.Call, module: Module) -> None:
         call = segment(node, module.lines)
         for operation in self._numbered(operations(sql)):
-            self._add(operation, node.lineno, node.col_offset + 1, node.end_lineno or node.lineno, module.name, call)
+            self._add(
+                operation,
+                node.lineno,
+                column_of(node, module.lines) + 1,
+                node.end_lineno or node.lineno,
+                module.name,
+                call,
+            )
 
     def _numbered(self, found: tuple[Operation, ...]) -> list[Operation]:
         """Number the statements through the whole function: each text begins again with the first."""
@@ -170,7 +177,7 @@ class Script:
         done = NotUnderstood(reason=reason, sql="", statement=self._statement)
         self._statement += 1
         end = node.lineno if isinstance(node, ast.FunctionDef) else node.end_lineno or node.lineno
-        self._add(done, node.lineno, node.col_offset + 1, end, module.name)
+        self._add(done, node.lineno, column_of(node, module.lines) + 1, end, module.name)
 
     def _once(self, node: ast.expr, module: Module, reason: str) -> None:
         if not any(

@@ -39,6 +39,8 @@ from backendgen.migrate.readers.values import (
     Symbol,
     Text,
     Unknown,
+    column_of,
+    pieces_at,
     string_at,
 )
 
@@ -263,8 +265,8 @@ class Evaluator:
                 return {key: value for key, value in pairs if is_key(key)}
             case ast.BinOp(left=left, op=operator, right=right):
                 return binary(operator, self.value(left, names), self.value(right, names))
-            case ast.JoinedStr(values=values):
-                return self._joined(values, names)
+            case ast.JoinedStr():
+                return self._joined(node, names)
             case ast.Subscript(value=value, slice=index):
                 return subscripted(self.value(value, names), constant(self.value(index, names)))
             case ast.IfExp(test=test, body=body, orelse=orelse):
@@ -326,17 +328,19 @@ class Evaluator:
                 result.append(self.value(element, names))
         return result
 
-    def _joined(self, values: list[ast.expr], names: dict[str, Any]) -> Any:
+    def _joined(self, node: ast.JoinedStr, names: dict[str, Any]) -> Text:
+        assert self._module is not None
         text = Text("")
-        for part in values:
-            value = self.value(part.value if isinstance(part, ast.FormattedValue) else part, names)
-            if not isinstance(value, Text | int | str):
-                value = Text(HOLE)
-            assert self._module is not None
-            piece = value if isinstance(value, Text) and isinstance(part, ast.Constant) else Text(str(constant(value)))
-            placed = Text(piece.value, self._module.name, piece.spans or ((0, part.lineno, part.col_offset + 1),))
-            text = text.plus(placed)
+        for part, piece in zip(node.values, pieces_at(node, self._module.lines, self._module.name), strict=True):
+            text = text.plus(piece or self._inserted(part, names))
         return text
+
+    def _inserted(self, part: ast.expr, names: dict[str, Any]) -> Text:
+        """Return what the braces of a formatted string insert, placed at the braces."""
+        assert self._module is not None
+        value = self.value(part.value if isinstance(part, ast.FormattedValue) else part, names)
+        text = str(constant(value)) if isinstance(value, Text | int | str) else HOLE
+        return Text(text, self._module.name, ((0, part.lineno, column_of(part, self._module.lines) + 1),))
 
     def _comprehension(self, element: ast.expr, target: ast.expr, iterated: ast.expr, names: dict[str, Any]) -> Any:
         source = self.value(iterated, names)

@@ -131,7 +131,7 @@ class Batch:
     table: str
 
 
-def _column(node: ast.expr, lines: list[str]) -> int:
+def column_of(node: ast.expr | ast.stmt, lines: list[str]) -> int:
     """Return the 0-based column in characters; syntax trees count bytes."""
     line = lines[node.lineno - 1] if node.lineno <= len(lines) else ""
     return node.col_offset if line.isascii() else len(line.encode()[: node.col_offset].decode(errors="replace"))
@@ -140,7 +140,7 @@ def _column(node: ast.expr, lines: list[str]) -> int:
 def string_at(node: ast.Constant, lines: list[str], path: str) -> Text:
     """Return a string literal with the place of each of its characters that begins a line or a part."""
     value = str(node.value)
-    column = _column(node, lines)
+    column = column_of(node, lines)
     try:
         spans = tuple(_spans(segment(node, lines), node.lineno, column + 1))
     except (tokenize.TokenError, SyntaxError, ValueError):
@@ -148,9 +148,34 @@ def string_at(node: ast.Constant, lines: list[str], path: str) -> Text:
     return Text(value, path, spans if not spans or spans[-1][0] <= len(value) else ((0, node.lineno, column + 1),))
 
 
+def pieces_at(node: ast.JoinedStr, lines: list[str], path: str) -> list[Text | None]:
+    """Return the literal pieces of a formatted string, each line where it stands; None for what is in braces.
+
+    Before Python 3.12 the tree places every piece at the start of the whole, so the lines are looked for in the source.
+    """
+    source = segment(node, lines)
+    first, at = column_of(node, lines), 0
+    found: list[Text | None] = []
+    for part in node.values:
+        if not (isinstance(part, ast.Constant) and isinstance(part.value, str)):
+            found.append(None)
+            continue
+        spans, offset = [], 0
+        for line in part.value.split("\n"):
+            start = source.find(line, at) if line.strip() else -1
+            if start >= 0:
+                above = source.count("\n", 0, start)
+                column = start - source.rfind("\n", 0, start) - 1
+                spans.append((offset, node.lineno + above, column + 1 + (0 if above else first)))
+                at = start + len(line)
+            offset += len(line) + 1
+        found.append(Text(part.value, path, tuple(spans)))
+    return found
+
+
 def segment(node: ast.expr, lines: list[str]) -> str:
     """Return the source of an expression."""
-    column = _column(node, lines)
+    column = column_of(node, lines)
     end = node.end_lineno or node.lineno
     if end == node.lineno:
         line = lines[node.lineno - 1] if node.lineno <= len(lines) else ""

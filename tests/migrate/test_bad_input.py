@@ -1,0 +1,165 @@
+"""Whatever lies in a folder: a finding at its place, or an error that says what to do. Never a traceback."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from on_disk import write
+
+from backendgen import migrate
+from backendgen.config import Config
+from backendgen.errors import UserError
+from backendgen.findings.finding import Report
+from backendgen.rules import Rulebook
+
+RULEBOOK = Rulebook()
+GOOD = {"1_t.sql": "CREATE TABLE t (id bigint);"}
+
+
+def check(path: Path, **settings_: object) -> Report:
+    return migrate.check(path, Config(**settings_), RULEBOOK)  # type: ignore[arg-type]  # the settings' own types
+
+
+def lines(report: Report) -> list[str]:
+    return [f"{one.location.path}:{one.location.line}:{one.location.column} {one.rule_id} {one.message}"
+            for one in report.findings]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("2_x.sql", b"SELECT 1;\nSELECT '\xff';", "2_x.sql:2:9 BG901 2_x.sql is not UTF-8: byte 0xff cannot be decoded"),
+        ("2_x.sql", b"\x7fELF\x00\x01\xfe", "2_x.sql:1:7 BG901 2_x.sql is not UTF-8: byte 0xfe cannot be decoded"),
+        ("2_x.sql", b"DROP TABLE\x00 x;",
+         "2_x.sql:1:1 BG904 not understood, so not judged: a NUL character is not allowed in SQL"),
+        ("2_x.sql", "SELECT 1;\nALTER TABLE t ADD COLUM a int;",
+         '2_x.sql:2:1 BG904 not understood, so not judged: syntax error at or near "int"'),
+        ("2_x.sql", "ALTER TABLE t\n  ADD\n  COLUMN;",
+         '2_x.sql:1:1 BG904 not understood, so not judged: syntax error at end of input (line 3)'),
+        ("versions/1.py", b"revision = '1'\ndown_revision = None\nx = '\xff'\n",
+         "versions/1.py:3:6 BG901 versions/1.py is not UTF-8: byte 0xff cannot be decoded"),
+        ("versions/1.py", "revision = '1'\ndown_revision = None\ndef upgrade(:\n",
+         "versions/1.py:3:13 BG901 versions/1.py is not valid Python: invalid syntax"),
+        ("versions/1.py", "revision = '1'\ndown_revision = None\ndef upgrade():\n    op.execute(x)\n",
+         None),
+    ],
+)  # fmt: skip
+def test_one_bad_file_is_a_finding(tmp_path: Path, name: str, content: str | bytes, line: str | None) -> None:
+    found = lines(check(write(tmp_path, {**GOOD, name: content})))
+    assert found == ([line] if line else [])
+
+
+def test_a_file_too_large(tmp_path: Path) -> None:
+    report = check(write(tmp_path, {**GOOD, "2_x.sql": b"-- \n" * 1_300_000}))
+    assert lines(report) == ["2_x.sql:1:1 BG901 2_x.sql is larger than 5,000,000 bytes"]
+
+
+def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    (tmp_path / "2_x.sql").symlink_to("nowhere.sql")
+    assert lines(check(tmp_path)) == ["2_x.sql:1:1 BG901 2_x.sql no such file"]
+
+
+def test_nothing_that_can_be_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"1_t\.sql:1 1_t\.sql is not UTF-8"):
+        check(write(tmp_path, {"1_t.sql": b"\xff"}))
+
+
+def test_a_loop_of_links(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    (tmp_path / "migrations").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    assert check(tmp_path).files == 1
+    with pytest.raises(UserError, match="no such file or directory"):
+        check(tmp_path / "a")
+
+
+def test_a_fifo(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    os.mkfifo(tmp_path / "2_x.sql")
+    assert lines(check(tmp_path)) == ["2_x.sql:1:1 BG901 2_x.sql is not a regular file"]
+
+
+def test_only_another_database(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        check(write(tmp_path, {"migrations/mysql/1_t.sql": "CREATE TABLE `t` (id int);"}))
+    assert "migrations/mysql holds migrations for MySQL, which are not read yet" in str(caught.value)
+
+
+def test_excluded_files_are_not_read(tmp_path: Path) -> None:
+    root = write(tmp_path, {**GOOD, "old/migrations/1_x.sql": b"\xff"})
+    assert lines(check(root, exclude=("old/",))) == []
+
+
+def test_an_unused_ignore_and_one_without_reason(tmp_path: Path) -> None:
+    text = (
+        "-- backendgen: ignore[BG803] the readers are gone\nALTER TABLE t RENAME TO u;\n"
+        "ALTER TABLE u ADD COLUMN a int; -- backendgen: ignore[BG804] not needed\n"
+        "-- backendgen: ignore[BG801]\nDROP TABLE x;\n"
+    )
+    report = check(write(tmp_path, {"1_t.sql": text}), ignore=("BG710",))
+    assert [(line.split()[0], line.split()[1]) for line in lines(report)] == [
+        ("1_t.sql:3:1", "BG902"), ("1_t.sql:4:1", "BG903"), ("1_t.sql:5:1", "BG801")]  # fmt: skip
+    assert [(one.finding.rule_id, one.reason) for one in report.ignored] == [("BG803", "the readers are gone")]
+
+
+REVISION = """
+import sqlalchemy as sa
+from alembic import op
+from pathlib import Path
+
+revision = "1"
+down_revision = None
+NAMES = ["a", "b"]
+
+
+def upgrade():
+    for name in NAMES:
+        op.add_column("t", sa.Column(name, sa.String(length=10), server_default=f"{name}", nullable=False))
+    with op.batch_alter_table("t", schema="s") as batch:
+        batch.create_index("i", ["a", sa.text("lower(b)")], unique=True)
+    with op.get_context().autocommit_block():
+        op.execute(\"\"\"CREATE INDEX CONCURRENTLY i ON t (a);
+            UPDATE t SET a = '%s' WHERE b = :b\"\"\" % "x")
+    op.create_table("u", sa.Column("id", sa.Integer()), sa.ForeignKeyConstraint(["id"], ["t.id"], name="k"))
+    op.alter_column("t", "a", type_=postgresql.ENUM("x", name="e"), existing_nullable=True, nullable=False)
+    op.get_bind().execute(sa.text("DELETE FROM t" + " WHERE a = 1"))
+    op.execute((Path(__file__).parent / "x.sql").read_text())
+"""
+TOKENS = st.sampled_from([
+    "(", ")", "[", "]", "{", "}", ",", ".", ":", "=", "\"", "'", "\"\"\"", "\n", "    ", "*", "**", "%", "+",
+    "-", "/", "f", "r", "b", "\\", "0", "None", "op", "sa", "lambda x: x", "x for x in NAMES",
+    "{name!r:>{width}}", "{0}", "%(a)s", "é", "\x00", "\u2028", "\ue000", "if True:", "return", ".format(",
+    ".join(", ".split(", "[0]", "upgrade()", "name", "sa.Column", "not", "1 << 99", "'a' * 9", "__file__",
+    "Path(__file__)", "async ",
+])  # fmt: skip
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> str:
+    text = REVISION
+    for _ in range(draw(st.integers(1, 6))):
+        start = draw(st.integers(0, len(text)))
+        length = draw(st.sampled_from([0, 0, 1, 2, 5, 20, 100]))
+        text = text[:start] + draw(st.one_of(TOKENS, st.text(max_size=3))) + text[start + length :]
+    return text
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=mutated())
+def test_mutated_revisions(tmp_path: Path, text: str) -> None:
+    write(tmp_path, {**GOOD, "versions/1.py": text.encode("utf-8", "surrogatepass"), "versions/x.sql": "DROP TABLE x;"})
+    for one in check(tmp_path, confidence="low").findings:
+        assert one.location.line >= 1
+        assert one.location.column >= 1
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(alphabet="-+goseUpDwnmigrat: \n;'\"$BEGINCREATE TABLE{}()", max_size=200))
+def test_any_sql(tmp_path: Path, text: str) -> None:
+    check(write(tmp_path, {**GOOD, "2_x.sql": text}), confidence="low")
