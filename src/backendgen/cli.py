@@ -94,7 +94,9 @@ def new(
 
     loaded = load(spec)
     notes = [
-        Problem(f"{one.code} {one.message} (taken: {one.taken})", one.path or str(spec), one.line, one.column, _choices(one))
+        Problem(
+            f"{one.code} {one.message} (taken: {one.taken})", one.path or str(spec), one.line, one.column, _choices(one)
+        )
         for one in loaded.assumptions
     ]
     if strict and notes:
