@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from backendgen.migrate.history import Action, History, Migration
 from backendgen.migrate.locks import BLOCKS_WRITES, Lock, locks
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
+from backendgen.sql.schema import Constraint
 
 
 @dataclass(slots=True)
@@ -26,6 +27,7 @@ class Context:
     new_columns: set[tuple[str, str]] = field(default_factory=set)
     lock_timeout: bool = False
     timeout_missed: bool = False
+    unseen: dict[tuple[str, str], Constraint] = field(default_factory=dict)
     validated_unseen: set[str] = field(default_factory=set)
     not_valid: dict[tuple[str, str], Action] = field(default_factory=dict)
     held: dict[str, tuple[Action, Lock]] = field(default_factory=dict)
@@ -71,12 +73,13 @@ class Context:
                 self.new.add(name)
             case op.AddColumn(table=table, definition=column):
                 self.new_columns.add((table, column.name))
-            case op.AddConstraint(table=table, constraint=constraint) if not constraint.valid:
-                self.not_valid[table, constraint.name] = self.action
+            case op.AddConstraint(table=table, constraint=constraint):
+                if not constraint.valid:
+                    self.not_valid[table, constraint.name] = self.action
+                if table not in schema.tables:
+                    self.unseen[table, constraint.name] = constraint
             case op.ValidateConstraint(table=table, name=name):
-                known = schema.tables.get(table)
-                if known is None or known.constraint(name) is None:
-                    self.validated_unseen.add(table)
+                self._validated(table, name, schema)
             case _:
                 pass
         strong = [lock for lock in self.locks(schema) if lock.mode in BLOCKS_WRITES]
@@ -85,6 +88,18 @@ class Context:
             for lock in strong:
                 if lock.table not in self.held:
                     self.held[lock.table] = (self.action, lock)
+
+    def constraints(self, table: str, schema: Schema) -> tuple[Constraint, ...]:
+        """Return a table's constraints as far as the history shows them."""
+        known = schema.tables.get(table)
+        return known.constraints if known else tuple(each for (owner, _), each in self.unseen.items() if owner == table)
+
+    def _validated(self, table: str, name: str, schema: Schema) -> None:
+        known = schema.tables.get(table)
+        if (table, name) in self.unseen:
+            self.unseen[table, name] = replace(self.unseen[table, name], valid=True)
+        elif known is None or known.constraint(name) is None:
+            self.validated_unseen.add(table)
 
     def _begin(self, verb: str) -> None:
         """Follow an explicit BEGIN, COMMIT or ROLLBACK; what a transaction held is released at its end."""

@@ -16,6 +16,7 @@ from backendgen.migrate.readers import read
 from backendgen.rules import Confidence, Rule, Rulebook
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
+from backendgen.sql.schema import Constraint
 
 ENGINE = "own"
 NOT_UNDERSTOOD = "BG904"
@@ -41,8 +42,9 @@ def check(path: Path, config: Config, rulebook: Rulebook) -> Report:
 def _judge(history: History, rules: Mapping[str, Rule], config: Config) -> Iterator[Finding]:
     checks = [(rules[rule_id], function) for rule_id, function in CHECKS.functions.items() if rule_id in rules]
     schema = Schema()
+    unseen: dict[tuple[str, str], Constraint] = {}
     for migration in history.migrations:
-        yield from _up(history, migration, schema, checks, config)
+        yield from _up(history, migration, schema, unseen, checks, config)
         if NOT_UNDERSTOOD in rules:
             actions = (*migration.up, *migration.down)
             yield from (one for action in actions for one in _not_understood(action, rules[NOT_UNDERSTOOD]))
@@ -52,13 +54,14 @@ def _up(
     history: History,
     migration: Migration,
     schema: Schema,
+    unseen: dict[tuple[str, str], Constraint],
     checks: Iterable[tuple[Rule, Check]],
     config: Config,
 ) -> Iterator[Finding]:
     """Judge the operations of one migration in order, each before the Schema moves over it."""
     if not migration.up:
         return
-    context = Context(config.pg_version, history, migration, migration.up[0])
+    context = Context(config.pg_version, history, migration, migration.up[0], unseen=unseen)
     for position, action in enumerate(migration.up):
         context.enter(action, position)
         for rule, function in checks:

@@ -70,11 +70,12 @@ def renamed(operation: op.Operation, schema: Schema, context: Context) -> Iterat
         message = f"renaming {table}.{old} to {new} {BREAKS}"
         known = schema.tables.get(table)
         column = known.column(old) if known else None
-        kind = str(column.type) if column else "<its type>"
+        kind = str(column.type) if column else "text"
+        typed = "" if column else f" (with the type of {old}, which this history does not show)"
         stages = (
             Stage(
                 (alter(table, f"ADD COLUMN {label(new)} {kind}"),),
-                note=f"then write both, and copy {old} to {new} in batches",
+                note=f"then write both, and copy {old} to {new} in batches{typed}",
             ),
             Stage(
                 (alter(table, f"DROP COLUMN {label(old)}"),),

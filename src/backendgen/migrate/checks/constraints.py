@@ -118,7 +118,7 @@ def _scan_for_nulls(table: str, column: str, schema: Schema, context: Context) -
     definition = known.column(column) if known else None
     if context.is_new(table) or (definition is not None and definition.not_null):
         return
-    proof = next((c for c in known.constraints if _demands_not_null(c, column)), None) if known else None
+    proof = next((each for each in context.constraints(table, schema) if _demands_not_null(each, column)), None)
     confidence = None
     if context.pg_version >= _WITHOUT_SCAN_SINCE:
         if proof is not None and proof.valid:
@@ -132,7 +132,9 @@ def _scan_for_nulls(table: str, column: str, schema: Schema, context: Context) -
     message = f"{what} blocks reads and writes of {table} while every row is checked for a NULL in {column}"
     if proof is not None and not proof.valid:
         message += f"; {proof.name} is not validated yet"
-    yield Hit(context.action.location, message, _not_null_fix(table, column, context), table, confidence=confidence)
+    yield Hit(
+        context.action.location, message, _not_null_fix(table, column, proof, context), table, confidence=confidence
+    )
 
 
 def _demands_not_null(constraint: Constraint, column: str) -> bool:
@@ -144,16 +146,15 @@ def _demands_not_null(constraint: Constraint, column: str) -> bool:
     return bool(re.search(rf'(?i)(?<![\w"."])"?{re.escape(column)}"?\)?\s+IS\s+NOT\s+NULL', expression))
 
 
-def _not_null_fix(table: str, column: str, context: Context) -> str:
-    constraint = label(object_name(table.rpartition(".")[2], column, "not_null"))
-    if context.pg_version >= _NOT_NULL_NOT_VALID_SINCE:
-        added = alter(table, f"ADD CONSTRAINT {constraint} NOT NULL {label(column)} NOT VALID")
-        return render(context, Stage((added,)), Stage((alter(table, f"VALIDATE CONSTRAINT {constraint}"),)))
-    stages = [
-        Stage((alter(table, f"ADD CONSTRAINT {constraint} CHECK ({label(column)} IS NOT NULL) NOT VALID"),)),
-        Stage((alter(table, f"VALIDATE CONSTRAINT {constraint}"),), note="takes no lock that blocks reads or writes"),
-    ]
-    if context.pg_version >= _WITHOUT_SCAN_SINCE:
+def _not_null_fix(table: str, column: str, proof: Constraint | None, context: Context) -> str:
+    constraint = label(proof.name if proof else object_name(table.rpartition(".")[2], column, "not_null"))
+    native = context.pg_version >= _NOT_NULL_NOT_VALID_SINCE and (proof is None or proof.kind == "not_null")
+    demand = f"NOT NULL {label(column)}" if native else f"CHECK ({label(column)} IS NOT NULL)"
+    stages = [] if proof else [Stage((alter(table, f"ADD CONSTRAINT {constraint} {demand} NOT VALID"),))]
+    if proof is None or not proof.valid:
+        note = "takes no lock that blocks reads or writes"
+        stages.append(Stage((alter(table, f"VALIDATE CONSTRAINT {constraint}"),), note=note))
+    if not native and context.pg_version >= _WITHOUT_SCAN_SINCE:
         done = (
             alter(table, f"ALTER COLUMN {label(column)} SET NOT NULL"),
             alter(table, f"DROP CONSTRAINT {constraint}"),

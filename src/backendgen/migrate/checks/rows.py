@@ -14,7 +14,10 @@ from backendgen.rules import Confidence
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
 
-_BOOKKEEPING = re.compile(r"(?:^|\.)(?:alembic_version|schema_migrations|goose_db_version|flyway_schema_history)$")
+# The tools' own tables and the catalog: small, or no business of a migration's rows.
+_BOOKKEEPING = re.compile(
+    r"(?:^|\.)(?:pg_\w+|alembic_version|schema_migrations|goose_db_version|flyway_schema_history)$|^information_schema\."
+)
 # One row, or a few: a column compared with a literal. Anything else may touch the whole table.
 _FEW_ROWS = re.compile(
     r"""(?i)(?:^|\band\b|\()\s*(?:\w+\.)?"?\w*(?:id|uuid|key|name|slug|code|email)"?\s*(?:=|in\s*\()\s*(?:'|\d|\(*')"""
