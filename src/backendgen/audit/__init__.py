@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from backendgen.audit.engines import bandit, own, semgrep
 from backendgen.audit.engines.result import EngineResult
-from backendgen.code.project import Project, SourceFile, is_test, load
-from backendgen.config import CONFIDENCES, Config
-from backendgen.errors import Problem
-from backendgen.findings import ignore
+from backendgen.code.project import Project, is_test, load
+from backendgen.config import Config
 from backendgen.findings.finding import Finding, Hit, Location, Report, finding
-from backendgen.findings.merge import merge
-from backendgen.rules import Confidence, Rule, Rulebook
+from backendgen.findings.settle import settle
+from backendgen.rules import Rule, Rulebook
 
 if TYPE_CHECKING:
     from backendgen.audit.registry import Check
@@ -51,24 +49,6 @@ def audit(path: Path, config: Config, rulebook: Rulebook, progress: Progress | N
     return _report(project, rules, config, rulebook, results)
 
 
-def _ignores(file: SourceFile) -> Iterator[ignore.Ignore]:
-    """The file's ignores; what only looks like one, in a text, is none."""
-    found = ignore.scan(file.path, file.text)
-    if not found:
-        return
-    import io
-    import tokenize
-
-    lines: set[int] | None = set()
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(file.text).readline):
-            if token.type == tokenize.COMMENT and lines is not None:
-                lines.add(token.start[0])
-    except (tokenize.TokenError, SyntaxError):  # newer syntax than this interpreter's: take them all
-        lines = None
-    yield from (one for one in found if lines is None or one.line in lines)
-
-
 def _judges(rules: tuple[Rule, ...], rulebook: Rulebook) -> tuple[Rule, ...]:
     """The flow rules that know better than the weaker rules that are selected."""
     chosen = {rule.id for rule in rules if rule.detect.kind != "flow"}
@@ -84,15 +64,10 @@ def _report(
     cleared = frozenset[tuple[str, str, int]]().union(*(result.cleared for result in results))
     found = [one for result in results for one in result.findings if _stands(one, result, cleared)]
     found += [hole for hole in _holes(project, results, rulebook) if hole.rule_id in chosen]
-    lines = {file.path: file.lines for file in project.files}
-    merged = merge(found, rulebook, lines)
-    comments = [each for file in project.files for each in _ignores(file)]
-    standing, hidden = ignore.apply(merged, comments, rulebook, chosen.__contains__)
-    least = Confidence(CONFIDENCES.index(config.confidence))
-    shown = sorted((one for one in standing if one.confidence >= least), key=_order)
+    texts = {file.path: file.text for file in project.files}
+    standing, ignored = settle(found, texts, chosen, rulebook, config)
     failures = tuple(problem for result in results for problem in result.failures)
-    skipped = project.skipped
-    return Report(tuple(shown), hidden, skipped, failures, len(project.files))
+    return Report(standing, ignored, project.skipped, failures, len(project.files))
 
 
 def _stands(one: Finding, result: EngineResult, cleared: frozenset[tuple[str, str, int]]) -> bool:
@@ -107,10 +82,6 @@ def _holes(project: Project, results: list[EngineResult], rulebook: Rulebook) ->
     for hole in dict.fromkeys(holes):
         hit = Hit(Location(hole.path, hole.line, hole.column), f"{hole.path} was not analysed: {hole.message}")
         yield finding(rulebook[HOLE], hit, "own")
-
-
-def _order(one: Finding) -> tuple[Any, ...]:
-    return (one.location.path, one.location.line, one.location.column, one.rule_id)
 
 
 @contextmanager
@@ -139,4 +110,4 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(name)
 
 
-__all__ = ["CHECKS", "Problem", "audit"]
+__all__ = ["CHECKS", "audit"]

@@ -29,10 +29,11 @@ def scan(path: str, text: str) -> tuple[Ignore, ...]:
     if "backendgen:" not in text:
         return ()
     lines = text.splitlines()
+    comments = _comment_lines(text) if path.endswith(".py") else None
     found = []
     for number, line in enumerate(lines, 1):
         comment = COMMENT.search(line)
-        if not comment:
+        if not comment or (comments is not None and number not in comments):
             continue
         target = number
         if not comment["before"].strip():
@@ -40,6 +41,18 @@ def scan(path: str, text: str) -> tuple[Ignore, ...]:
         ids = tuple(word.strip().upper() for word in comment["ids"].split(",") if word.strip())
         found.append(Ignore(path, number, target, ids, comment["reason"].strip(" :-")))
     return tuple(found)
+
+
+def _comment_lines(text: str) -> set[int] | None:
+    """The lines of a Python file with a comment: what a string only quotes is none. None when it cannot be told."""
+    import io
+    import tokenize
+
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    except (tokenize.TokenError, SyntaxError):  # syntax that is newer than this interpreter's
+        return None
+    return {token.start[0] for token in tokens if token.type == tokenize.COMMENT}
 
 
 def _is_code(line: str) -> bool:

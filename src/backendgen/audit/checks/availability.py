@@ -108,16 +108,24 @@ def _module_value(context: Context, node: ast.expr, function: Function) -> list[
     return [found.value] if isinstance(found, Variable) and found.scope is None else []
 
 
+def _shown(node: ast.expr) -> str:
+    """A chain of calls by its names: `session.scalars(...).all`."""
+    if isinstance(node, ast.Attribute):
+        return f"{_shown(node.value)}.{node.attr}"
+    if isinstance(node, ast.Call):
+        return f"{_shown(node.func)}(...)"
+    return node.id if isinstance(node, ast.Name) else "..."
+
+
 def _unlimited(endpoint: Endpoint, function: Function, call: ast.Call, location: Location) -> Hit:
-    written = " ".join(ast.unparse(call.func).split())
-    shown = written if len(written) <= 60 else f"...{written[-57:]}"
+    shown = _shown(call.func)
     return Hit(
         location,
-        f"`{endpoint.name}` ({endpoint.handler.name}) reads every row that its query finds (`{shown}()`): "
+        f"`{endpoint.name}` ({endpoint.handler.name}) reads every row that its query finds (`{shown}(...)`): "
         "the answer grows with the table until it is too large for memory and time",
         "take `limit: Annotated[int, Query(ge=1, le=100)] = 20` in the handler and give it to the query: LIMIT, or .limit(limit)",
         function.name,
-        (Step(endpoint.location, f"`{endpoint.name}`"), Step(location, f"`{shown}()` without a limit")),
+        (Step(endpoint.location, f"`{endpoint.name}`"), Step(location, f"`{shown}(...)` without a limit")),
     )
 
 

@@ -121,7 +121,7 @@ def _constant_key(
         yield _hit(
             file,
             value,
-            f"{named}, which `{user}` signs with, is written into the code: whoever reads it can sign in as anyone",
+            f"{named}, the key of `{user}`, is written into the code: whoever reads it can sign in as anyone",
             name,
             confidence,
         )
