@@ -74,9 +74,9 @@ _SCHEMAS: dict[Kind, dict[str, object]] = {
     "boolean": {"type": "boolean"},
     "uuid": {"type": "string", "format": "uuid"},
     "timestamptz": {"type": "string", "format": "date-time"},
-    "timestamp": {"type": "string", "format": "date-time"},
+    "timestamp": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?$"},
     "date": {"type": "string", "format": "date"},
-    "time": {"type": "string", "format": "time"},
+    "time": {"type": "string", "pattern": r"^\d\d:\d\d:\d\d(\.\d{1,6})?$"},
     "json": {},
 }
 

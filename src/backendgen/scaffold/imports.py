@@ -162,3 +162,28 @@ def of_tests(text: str, module: str) -> str:
     for whole in ("itertools", "pytest"):
         wanted.add(whole, when=whole in used)
     return layout.imports(wanted)
+
+
+_FIELDS = {
+    "Annotated": "typing",
+    "Any": "typing",
+    "Jsonb": "psycopg.types.json",
+    **dict.fromkeys(
+        (
+            *("AfterValidator", "AwareDatetime", "Field", "NaiveDatetime", "PlainSerializer", "SerializationInfo"),
+            *("StringConstraints", "WithJsonSchema"),
+        ),
+        "pydantic",
+    ),
+}
+
+
+def of_fields(text: str) -> str:
+    """Return the imports of `app/fields.py`: those names of `_FIELDS` that its text uses, and two modules."""
+    wanted = _Wanted()
+    used = layout.words(text)
+    for word, source in _FIELDS.items():
+        wanted.add(source, word, when=word in used)
+    wanted.add("json", when="dumps" in used)
+    wanted.add("datetime as dt", when="dt" in used)
+    return layout.imports(wanted)

@@ -31,7 +31,9 @@ def field(name: str, annotation: str, default: str | None, alias: str = "") -> s
     return call(f"{head} = Field", arguments, 4, lead=-4)
 
 
-_STANDARD = frozenset({"collections", "typing", "uuid", "decimal", "datetime", "itertools", "operator", "urllib"})
+_STANDARD = frozenset(
+    {"collections", "typing", "uuid", "decimal", "datetime", "itertools", "json", "operator", "urllib"}
+)
 
 
 def imports(wanted: Mapping[str, Iterable[str]]) -> str:
@@ -39,7 +41,7 @@ def imports(wanted: Mapping[str, Iterable[str]]) -> str:
     groups: dict[int, list[str]] = {0: [], 1: [], 2: []}
     for module in sorted(wanted, key=str.lower):
         words = sorted(set(wanted[module]), key=lambda word: (_case(word), word))
-        root = module.partition(".")[0]
+        root = module.replace(" ", ".").partition(".")[0]
         group = 0 if root in _STANDARD else 2 if root in ("app", "tests") else 1
         line = f"from {module} import {', '.join(words)}" if words else f"import {module}"
         if len(line) > WIDTH:

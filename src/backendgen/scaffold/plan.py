@@ -83,6 +83,7 @@ def _context(spec: Spec, resources: tuple[ResourceView, ...], folders: tuple[str
         "rate_limits": spec.rate_limits,
         "features": frozenset(feature.name for feature in features.active(spec)),
         "resources": resources,
+        "kinds": views.kinds(resources),
         "trials": tests,
         "factories": seeds.factories(spec),
         "cells": access.cells(spec),

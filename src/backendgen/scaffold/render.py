@@ -27,6 +27,7 @@ def _environment() -> Environment:
     )
     environment.filters["literal"] = literal
     environment.filters["python"] = layout.string
+    environment.filters["field_imports"] = imports.of_fields
     environment.filters["test_imports"] = imports.of_tests
     return environment
 

@@ -230,7 +230,12 @@ class _Writer:
         return self.delete(action)
 
     def columns(self) -> str:
-        return ", ".join(quote(column.name) for column in shown(self.table))
+        return ", ".join(self._column(column) for column in shown(self.table))
+
+    def _column(self, column: Column) -> str:
+        """Return the column; the driver does not know the arrays of an enum."""
+        name = quote(column.name)
+        return f"{name}::text[] AS {name}" if column.type.array and column.type.name in self.spec.schema.enums else name
 
     def key(self) -> str:
         return " AND ".join(f"{quote(name)} = %(key.{name})s" for name in self.table.primary_key)

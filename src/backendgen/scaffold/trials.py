@@ -54,6 +54,7 @@ class Trial:
     unique: tuple[Unique, ...]
     child: Parent | None
     ties: tuple[tuple[str, str], ...]
+    filled: tuple[tuple[str, str], ...]
 
     @property
     def same_key(self) -> str:
@@ -96,8 +97,8 @@ class Trial:
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """The columns of a response."""
-        return tuple(column.name for column in statements.shown(self.view.resource.table))
+        """The columns of a response that the test's own driver reads alike: it does not know an enum's arrays."""
+        return tuple(column.name for column in statements.shown(self.view.resource.table) if not column.type.array)
 
     @property
     def sorts(self) -> tuple[str, ...]:
@@ -149,6 +150,7 @@ def trial(view: ResourceView, spec: Spec) -> Trial:
         unique=tuple(_unique(view)),
         child=_child(table, spec),
         ties=tuple(_ties(view, spec)),
+        filled=tuple(_filled(view)),
     )
 
 
@@ -236,6 +238,14 @@ def _ties(view: ResourceView, spec: Spec) -> Iterable[tuple[str, str]]:
         if column is not None and name not in alone | seen and column.generated is None and sort.name:
             seen.add(name)
             yield name, _factory_call(seeds.expression(domains.domain(table, column, spec.schema), name))
+
+
+def _filled(view: ResourceView) -> Iterable[tuple[str, str]]:
+    """Yield (column, expression) of the filtered columns that could be NULL, which no filter finds."""
+    for field in view.filters:
+        column = view.resource.table.column(field.column)
+        if column is not None and not column.not_null:
+            yield field.column, _factory_call(seeds.expression(field.values, field.column))
 
 
 def operations(trials: Iterable[Trial]) -> tuple[str, ...]:

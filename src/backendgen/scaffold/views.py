@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
@@ -256,9 +256,7 @@ def _orders(sorts: tuple[Sort, ...]) -> Constant:
         f"    {layout.string(s.name)}: {layout.call('', _sort_keys(s), 4, tail=',', lead=len(s.name) + 4, comma=True)}"
         for s in sorts
     ]
-    return Constant(
-        "SORTS", "\n".join(("{", *lines, "}")), "The orders: each ends in the primary key."
-    )
+    return Constant("SORTS", "\n".join(("{", *lines, "}")), "The orders: each ends in the primary key.")
 
 
 def _sort_keys(sort: Sort) -> list[str]:
@@ -267,6 +265,14 @@ def _sort_keys(sort: Sort) -> list[str]:
         flags = "".join((", descending=True" if descending else "", ", nullable=True" if nullable else ""))
         made.append(f"SortKey({layout.string(column)}{flags})")
     return made
+
+
+def kinds(resources: Iterable[ResourceView]) -> frozenset[str]:
+    """Return the kinds of values, and the integer types, that requests carry."""
+    used = [f.values for r in resources for f in (*r.body, *r.changes, *r.filters)]
+    used += [key.values for resource in resources for key in resource.keys]
+    bare = [values.item or values for values in used if not (values.item or values).choices]
+    return frozenset(values.sql if values.kind == "integer" else values.kind for values in bare)
 
 
 def module_name(resource: str) -> str:
