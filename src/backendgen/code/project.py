@@ -176,7 +176,9 @@ def _gitignore(folder: Path) -> pathspec.GitIgnoreSpec | None:
 
 def _leads_inside(path: Path, root: Path) -> bool:
     """Is this a link to a place in the project, which is found there?"""
-    return path.is_symlink() and os.path.realpath(path).startswith(os.path.realpath(root) + os.sep) and path.exists()
+    if not path.is_symlink() or not path.exists():
+        return False
+    return (os.path.realpath(path) + os.sep).startswith(os.path.realpath(root) + os.sep)
 
 
 def _is_left_out(folder: str, name: str, left_out: frozenset[str]) -> bool:
