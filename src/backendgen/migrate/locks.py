@@ -16,9 +16,19 @@ BLOCKS_WRITES = frozenset({"SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS 
 BLOCKS_READS = frozenset({"ACCESS EXCLUSIVE"})
 
 _EXCLUSIVE_FORMS = (
-    op.RenameTable, op.RenameColumn, op.AlterColumnType, op.SetNotNull, op.DropNotNull, op.SetDefault,
+    op.RenameTable, op.RenameColumn, op.SetNotNull, op.DropNotNull, op.SetDefault, op.SetIdentity, op.SetGenerated,
     op.RenameConstraint, op.SetSchema, op.Truncate, op.RewriteTable,
 )  # fmt: skip
+# ALTER TABLE takes ACCESS EXCLUSIVE unless its manual says otherwise; these are the others among what changes no Schema.
+_ALTER_TABLE_WEAK = frozenset({
+    "SET STATISTICS", "SET OPTIONS", "RESET OPTIONS", "SET REL OPTIONS", "RESET REL OPTIONS", "CLUSTER ON", "DROP CLUSTER",
+})  # fmt: skip
+_OTHER_STATEMENTS = {
+    "CREATE TRIGGER": "SHARE ROW EXCLUSIVE",
+    "CREATE POLICY": "ACCESS EXCLUSIVE",
+    "ALTER POLICY": "ACCESS EXCLUSIVE",
+    "CREATE RULE": "ACCESS EXCLUSIVE",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,10 @@ def locks(operation: op.Operation, schema: Schema) -> Iterator[Lock]:
         case op.AddConstraint(table=table, constraint=constraint):
             yield Lock(table, "SHARE ROW EXCLUSIVE" if constraint.kind == "foreign_key" else "ACCESS EXCLUSIVE")
             yield from _parents((constraint,))
+        case op.AlterColumnType(table=table, name=name):
+            yield Lock(table, "ACCESS EXCLUSIVE")
+            yield from _owned_parents(schema, table, lambda constraint: name in constraint.columns)
+            yield from _children(schema, table, name)
         case op.ValidateConstraint(table=table):
             yield Lock(table, "SHARE UPDATE EXCLUSIVE")
         case op.ChangeRows(table=table):
@@ -66,12 +80,36 @@ def locks(operation: op.Operation, schema: Schema) -> Iterator[Lock]:
         case op.AttachPartition(table=table, partition=partition):
             yield Lock(table, "SHARE UPDATE EXCLUSIVE")
             yield Lock(partition, "ACCESS EXCLUSIVE")
-        case op.DetachPartition(table=table, concurrently=concurrently):
+        case op.DetachPartition(table=table, partition=partition, concurrently=concurrently):
             yield Lock(table, "SHARE UPDATE EXCLUSIVE" if concurrently else "ACCESS EXCLUSIVE")
+            yield Lock(partition, "ACCESS EXCLUSIVE")
+        case op.Drop(table=table, object_type="trigger" | "policy" | "rule") if table:
+            yield Lock(table, "ACCESS EXCLUSIVE")
+        case op.Harmless(what=what, table=table) if table:
+            if mode := _other_mode(what):
+                yield Lock(table, mode)
         case _ if isinstance(operation, _EXCLUSIVE_FORMS):
             yield from (Lock(table, "ACCESS EXCLUSIVE") for table in operation.tables)
         case _:
             yield from _index_locks(operation, schema)
+
+
+def _other_mode(what: str) -> str:
+    """Return the lock of a statement that changes nothing in the Schema, empty when it takes none that matters."""
+    action = what.removeprefix("ALTER TABLE ")
+    if action == what:
+        return _OTHER_STATEMENTS.get(what, "")
+    if action in _ALTER_TABLE_WEAK:
+        return "SHARE UPDATE EXCLUSIVE"
+    return "SHARE ROW EXCLUSIVE" if " TRIG" in f" {action}" else "ACCESS EXCLUSIVE"
+
+
+def _children(schema: Schema, table: str, column: str) -> Iterator[Lock]:
+    """A foreign key that refers to a changed column is checked anew: ACCESS EXCLUSIVE on its table as well (measured)."""
+    for child, key in schema.references_to(table):
+        known = schema.tables.get(table)
+        if column in (key.referenced_columns or (known.primary_key if known else ())):
+            yield Lock(child.name, "ACCESS EXCLUSIVE", parent=True)
 
 
 def _index_locks(operation: op.Operation, schema: Schema) -> Iterator[Lock]:
