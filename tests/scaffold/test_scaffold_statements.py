@@ -1,0 +1,71 @@
+"""The SQL of resources: policies inside every statement, explicit columns, nothing that does not parse."""
+
+from __future__ import annotations
+
+import pytest
+from scaffold_specs import SPECS
+
+from backendgen.scaffold import statements, views
+from backendgen.spec.load import load
+from backendgen.spec.model import Allow, Auth, Policy, Term
+
+STAFF, ADMIN, USER = Term("role", "staff"), Term("role", "admin"), Term("user", "user")
+MINE, OPEN = Term("policy", "mine"), Term("policy", "open")
+AUTH = Auth(
+    policies=(Policy("mine", "user_id = :user_id", ("user_id",), ("user_id",)), Policy("open", "n % 2 = 0", ("n",)))
+)
+
+
+@pytest.mark.parametrize(
+    ("grants", "condition", "clauses"),
+    [
+        (((USER,),), "", ()),
+        (((STAFF,),), "", (("staff",),)),
+        (((STAFF,), (ADMIN,)), "", (("staff", "admin"),)),
+        (((MINE,),), "(user_id = %(caller.user_id)s)", ()),
+        (((STAFF,), (MINE,)), "(%(caller.is_staff)s OR (user_id = %(caller.user_id)s))", ()),
+        (((STAFF, OPEN),), "(n %% 2 = 0)", (("staff",),)),
+        (
+            ((STAFF, OPEN), (ADMIN,)),
+            "((%(caller.is_staff)s AND (n %% 2 = 0)) OR %(caller.is_admin)s)",
+            (("staff", "admin"),),
+        ),
+        (((STAFF, ADMIN),), "", (("staff",), ("admin",))),
+        (((USER,), (MINE,)), "", ()),
+    ],
+)
+def test_permission(grants: tuple[tuple[Term, ...], ...], condition: str, clauses: tuple[tuple[str, ...], ...]) -> None:
+    assert statements.permission(Allow(grants), AUTH) == condition
+    assert views.role_clauses(Allow(grants)) == clauses
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_no_statement_reads_all_columns(name: str) -> None:
+    spec = load(SPECS[name])
+    for resource in spec.resources:
+        made = statements.statements(resource, spec)
+        assert len(made.statements) >= len(resource.actions)
+        for one in made.statements:
+            assert "*" not in one.sql
+            assert all(key[-1][0] == resource.table.primary_key[-1] for key in (sort.keys for sort in made.sorts))
+
+
+def test_a_set_sees_the_new_row() -> None:
+    spec = load(SPECS["orders"])
+    payments = next(resource for resource in spec.resources if resource.name == "payments")
+    create = next(one.sql for one in statements.statements(payments, spec).statements if one.name == "CREATE")
+    assert "FROM (SELECT\n    %(order_id)s::uuid AS order_id) AS payments)" in create
+    assert 'AS "caller.permitted"' in create
+
+
+@pytest.mark.parametrize(
+    ("name", "sql"), [("order", '"order"'), ("user-name", '"user-name"'), ("sku", "sku"), ("Foo", '"Foo"')]
+)
+def test_quoting(name: str, sql: str) -> None:
+    assert statements.quote(name) == sql
+
+
+def test_a_statement_that_does_not_parse_is_an_error_of_ours() -> None:
+    broken = statements.Statements((statements.Statement("GET", "SELECT FROM WHERE", ""),))
+    with pytest.raises(AssertionError, match="GET does not parse"):
+        statements._assert_parses(broken)
