@@ -30,7 +30,7 @@ def report() -> Report:
         Severity.HIGH,
     )
     first = replace(finding(RULEBOOK["BG901"], hit, "own"), engines=("own", "bandit"), statement="x = 1")
-    second = finding(RULEBOOK["BG902"], Hit(Location("app/z.py", 1), "unused"), "own")
+    second = finding(RULEBOOK["BG902"], Hit(Location("app/z.py", 1), "unused", "-- one\n-- two"), "own")
     ignored = Ignored(finding(RULEBOOK["BG903"], Hit(Location("app/z.py", 2), "hidden"), "own"), "known since May")
     return Report(
         (first, second), (ignored,), (Problem("is empty", "c.py"),), (Problem("semgrep is missing"),), files=1200
@@ -53,6 +53,9 @@ app/a b.py
 app/z.py
   1:1  low  BG902  An ignore that hides nothing
       unused
+      fix:
+        -- one
+        -- two
 
 could not run: semgrep is missing
 skipped: c.py is empty

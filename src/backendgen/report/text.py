@@ -41,12 +41,15 @@ def _finding(one: Finding, rulebook: Rulebook, colour: bool) -> Iterator[str]:
     yield from _indented(one.message)
     for step in one.steps:
         yield f"      {step.location.path}:{step.location.line}  {step.note}"
-    if one.fix:
-        yield from _indented(f"fix: {one.fix}")
+    if "\n" in one.fix:
+        yield "      fix:"
+        yield from _indented(one.fix, by=8)
+    elif one.fix:
+        yield f"      fix: {one.fix}"
 
 
-def _indented(text: str) -> Iterable[str]:
-    return (f"      {line}".rstrip() for line in text.splitlines())
+def _indented(text: str, by: int = 6) -> Iterable[str]:
+    return (f"{' ' * by}{line}".rstrip() for line in text.splitlines())
 
 
 def _summary(report: Report) -> str:
