@@ -14,7 +14,7 @@ from typing import Any
 from backendgen import __version__
 from backendgen.files import File
 from backendgen.resources import directory
-from backendgen.scaffold import access, features, migrations, openapi, seeds, trials, views
+from backendgen.scaffold import access, features, migrations, openapi, seeds, style, trials, views
 from backendgen.scaffold.render import render
 from backendgen.scaffold.views import ResourceView
 from backendgen.spec.model import Role, Spec
@@ -50,6 +50,7 @@ def plan(spec: Spec) -> tuple[File, ...]:
                 written.update(_written(source, template, context))
     written.update(migrations.revisions(spec, written))
     written["app/openapi.json"] = openapi.document(spec, resources, fragments)
+    written = style.formatted(written)
     files = [File(path, written[path], path.startswith(_EXECUTABLE)) for path in sorted(written)]
     return (*_record(spec, files), *files)
 

@@ -154,11 +154,6 @@ class ResourceView:
         return names.identifier(self.name).rstrip("_").lower()
 
     @property
-    def wide(self) -> bool:
-        """True when a line of `statements.py` cannot be broken: the user's names are that long."""
-        return any(len(line) > layout.WIDTH for one in self.constants for line in one.source.splitlines())
-
-    @property
     def a_thing(self) -> str:
         """The thing with its article."""
         return f"{'an' if self.thing[:1] in 'aeio' else 'a'} {self.thing}"
