@@ -46,7 +46,10 @@ def _not_valid_then_validate(operation: op.Operation, constraint: Constraint, co
         default = f" DEFAULT {column.default}" if column.default is not None else ""
         null = " NOT NULL" if column.not_null else ""
         first = (alter(table, f"ADD COLUMN {label(column.name)} {column.type}{default}{null}"), added)
-    return render(context, Stage(first), Stage((validated,), note="takes no lock that blocks reads or writes"))
+    note = "add the column without its constraint, then" if "add_column(" in context.action.call else ""
+    return render(
+        context, Stage(first, note=note), Stage((validated,), note="takes no lock that blocks reads or writes")
+    )
 
 
 @check("BG704")

@@ -8,6 +8,7 @@ from typing import Any
 from backendgen.migrate.quoting import label, literal, name
 from backendgen.migrate.readers.sqlalchemy import (
     Dynamic,
+    added_constraints,
     column_sql,
     columns_of,
     constraint_sql,
@@ -71,7 +72,8 @@ def _add_column(call: Call) -> list[str]:
         raise Dynamic("the column is not a constant")
     exists = _if(call, "if_not_exists", "IF NOT EXISTS ")
     added = f"ALTER TABLE {name(table)} ADD COLUMN {exists}{column_sql(column, alone=True)}"
-    return [added, _column_index(table, column)] if column.kwargs.get("index") is True else [added]
+    done = [added, *(f"ALTER TABLE {name(table)} ADD {constraint}" for constraint in added_constraints(column))]
+    return [*done, _column_index(table, column)] if column.kwargs.get("index") is True else done
 
 
 def _drop_column(call: Call) -> list[str]:

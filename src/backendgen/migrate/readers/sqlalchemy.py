@@ -157,7 +157,9 @@ def default_sql(value: Any) -> str:
 
 
 def column_sql(column: Call, *, alone: bool) -> str:
-    """Return a column definition. `alone`: of ADD COLUMN, where no key makes an integer a serial. Raises Dynamic."""
+    """Return a column definition. `alone`: of ADD COLUMN, where no key makes an integer a serial and
+    constraints are statements of their own. Raises Dynamic.
+    """
     parts = [each for each in column.args if not isinstance(each, Text)]
     named = words(column.kwargs.get("name", column.args[0] if column.args else None), "a column's name")
     given = column.kwargs.get("type_", next((each for each in parts if _is_type(each)), None))
@@ -177,8 +179,28 @@ def column_sql(column: Call, *, alone: bool) -> str:
     if column.kwargs.get("nullable") is False and not primary:
         text += " NOT NULL"
     text += " PRIMARY KEY" if primary and alone else ""
-    text += " UNIQUE" if column.kwargs.get("unique") is True and column.kwargs.get("index") is not True else ""
+    if alone:
+        return text + "".join(f" {inline}" for inline in _inline(parts) if inline.startswith("GENERATED"))
+    text += " UNIQUE" if is_unique(column) else ""
     return text + "".join(f" {inline}" for inline in _inline(parts))
+
+
+def is_unique(column: Call) -> bool:
+    """Whether a column has a unique constraint (with index=True it is a unique index instead)."""
+    return column.kwargs.get("unique") is True and column.kwargs.get("index") is not True
+
+
+def added_constraints(column: Call) -> Iterator[str]:
+    """Yield what Alembic adds by statements of its own after ADD COLUMN: its foreign keys, checks and unique constraint."""
+    named = label(words(column.kwargs.get("name", column.args[0] if column.args else None), "a column's name"))
+    for inline in _inline(list(column.args)):
+        prefix, references, rest = inline.partition("REFERENCES ")
+        if references:
+            yield f"{prefix}FOREIGN KEY ({named}) REFERENCES {rest}"
+        elif not inline.startswith("GENERATED"):
+            yield inline
+    if is_unique(column):
+        yield f"UNIQUE ({named})"
 
 
 def _is_type(value: Any) -> bool:
