@@ -19,7 +19,7 @@ from backendgen.errors import Problem, UserError, did_you_mean
 CARD_NAME = re.compile(r"(BG\d{3})-([a-z0-9-]+)\.md")
 MARK = re.compile(r"(?:#|--|//)\s*((?:BG\d{3}[\s,]*)+)$")
 FENCE = re.compile(r"^```(\S*)[ \t]*([^\n]*)\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
-FOLDERS = {"audit": "audit", "migrate": "migrate-check", "process": "any command"}
+DETECTION = re.compile(r"^```yaml (?:flow|semgrep)\n.*?^```\n+", re.MULTILINE | re.DOTALL)
 
 DetectKind = Literal["python", "flow", "bandit", "semgrep", "built-in"]
 
@@ -216,7 +216,7 @@ def parse_card(text: str, path: Path) -> Rule:
     if problems:
         raise UserError(*problems)
     body, first_line = parts[2], text[: parts.start(2)].count("\n") + 1
-    why, sections = _sections(body)
+    why, sections = _sections(DETECTION.sub("", body))  # what engines read is not for people
     detect = _detect(head["detect"], body)
     return Rule(
         id=named[1], slug=named[2], command=path.parent.name, title=head["title"],

@@ -87,3 +87,12 @@ def test_names_avoid_those_that_the_schema_has() -> None:
         "t_a_fkey1",
     ]
     assert [index.name for index in table.indexes] == ["t_pkey1", "t_a_key1", "t_a_idx", "t_a_idx1"]
+
+
+def test_an_exclusion_knows_its_columns_and_is_named_after_its_keys() -> None:
+    [operation] = parse(
+        "CREATE TABLE t (a int, b date, c date, EXCLUDE USING gist (a WITH =, daterange(b, c) WITH &&, (a + 1) WITH =))"
+    )
+    assert isinstance(operation, CreateTable)
+    [constraint] = operation.constraints
+    assert (constraint.name, constraint.columns) == ("t_a_daterange_expr_excl", ("a", "b", "c"))
