@@ -90,7 +90,7 @@ def test_names_avoid_those_that_the_schema_has() -> None:
 
 
 def test_an_exclusion_knows_its_columns_and_is_named_after_its_keys() -> None:
-    [operation] = parse(
+    (operation,) = parse(
         "CREATE TABLE t (a int, b date, c date, EXCLUDE USING gist (a WITH =, daterange(b, c) WITH &&, (a + 1) WITH =))"
     )
     assert isinstance(operation, CreateTable)

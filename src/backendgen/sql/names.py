@@ -54,7 +54,7 @@ def joined(columns: Iterable[str]) -> str:
 def generated_name(table: str, constraint: Constraint, taken: Container[str]) -> str:
     """Return the name that PostgreSQL gives to this unnamed constraint of the (possibly qualified) table."""
     bare = table.rpartition(".")[2]
-    columns = constraint.columns + constraint.include
+    columns = (constraint.keys or constraint.columns) + constraint.include
     if constraint.kind == "primary_key" or (constraint.kind == "check" and len(columns) != 1):
         columns = ()
     return free_name(bare, joined(columns), _LABELS.get(constraint.kind, "not_null"), taken)

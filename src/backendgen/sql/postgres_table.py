@@ -151,16 +151,21 @@ def constraint_of(node: pb.Constraint, at: Place, column: str = "") -> Constrain
     kind = _KINDS[node.contype]
     columns = strings(node.fk_attrs if kind == "foreign_key" else node.keys) or ((column,) if column else ())
     expression = references = ""
+    keys: list[Node] = []
     if kind == "check":
         expression, columns = expression_sql(node.raw_expr), column_names(node.raw_expr)
     elif kind == "exclude":
-        columns = tuple(_excluded_names(node.exclusions))
+        keys = [pair.list.items[0].index_elem for pair in node.exclusions]
+        columns = tuple(
+            dict.fromkeys(name for key in keys for name in ([key.name] if key.name else column_names(key.expr)))
+        )
     elif kind == "foreign_key":
         references = relation(node.pktable)
     return Constraint(
         kind=kind,
         name=node.conname,
         columns=columns,
+        keys=tuple(key.name or _expression_name(key.expr) for key in keys),
         expression=expression,
         references=references,
         referenced_columns=strings(node.pk_attrs),
@@ -183,12 +188,6 @@ def named_constraints(table: str, constraints: Iterable[Constraint], at: Place) 
             named = replace(constraint, name=constraint.using_index or generated_name(table, constraint, at.taken))
         at.taken.add(named.name)
         yield named
-
-
-def _excluded_names(exclusions: Iterable[Node]) -> Iterator[str]:
-    for pair in exclusions:
-        element = pair.list.items[0].index_elem
-        yield element.name or _expression_name(element.expr)
 
 
 def _without_repeats(constraints: list[Constraint]) -> list[Constraint]:

@@ -51,13 +51,15 @@ class Column:
 class Constraint:
     """A table constraint, also one that was written inline at its column. An unnamed one has PostgreSQL's own name.
 
-    `columns` of a check are those that its expression names. `on_delete` is lower case (`cascade`, `set null`), empty for
+    `columns` of a check are those that its expression names, of an exclusion those of its keys and their expressions; the
+    keys' own names, which name the constraint, are its `keys`. `on_delete` is lower case (`cascade`, `set null`), empty for
     NO ACTION.
     """
 
     kind: ConstraintKind
     name: str
     columns: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
     expression: str = ""
     references: str = ""
     referenced_columns: tuple[str, ...] = ()
