@@ -103,6 +103,9 @@ def entry(key: str, value: str, indent: int = 4) -> str:
     return f"{pad}{string(key)}: SQL(\n{pad}    {string(value)}\n{pad}),"
 
 
+_STRING_OR_COMMENT = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*')
+
+
 def words(text: str) -> frozenset[str]:
-    """Return the identifiers in a piece of code, those inside strings aside."""
-    return frozenset(re.findall(r"\w+", re.sub(r'"(?:[^"\\]|\\.)*"', "", text)))
+    """Return the identifiers in a piece of code, those inside strings and comments aside."""
+    return frozenset(re.findall(r"\w+", _STRING_OR_COMMENT.sub("", text)))

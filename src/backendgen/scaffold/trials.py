@@ -192,7 +192,7 @@ def _change(field: FieldView) -> str:
 
 def _factory_call(expression: str) -> str:
     """Qualify the functions of tests/factories.py."""
-    return re.sub(r"\b(unique|number|moment|uuid4)\(", r"factories.\1(", expression)
+    return re.sub(r"\b(unique|number|moment)\(", r"factories.\1(", expression)
 
 
 def _wrong(fields: Iterable[FieldView]) -> Iterable[tuple[str, str]]:

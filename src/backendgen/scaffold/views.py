@@ -481,6 +481,8 @@ def _message(constraint: Constraint) -> str:
             return f"There is no {names.phrase(constraint.references.rpartition('.')[2])} with this key."
         case "check":
             return f"Must satisfy: {' '.join(constraint.expression.split())}"
+        case "exclude":
+            return f"This {' and '.join(constraint.columns)} is in conflict with another's."
     return _taken(constraint.columns)
 
 
