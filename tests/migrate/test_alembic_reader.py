@@ -259,6 +259,24 @@ def test_a_helper_in_another_file_is_reported_where_it_is_called(tmp_path: Path)
 
 
 IMPORT = "from migrations.run_sql import run_sql\n"
+
+
+@pytest.mark.parametrize(
+    ("extra", "call"),
+    [
+        ("from . import helpers\n", "helpers.drop()"),
+        ("from .helpers import drop as away\n", "away()"),
+        ("from ..versions.helpers import *\nfrom ..versions import helpers\n", "helpers.drop(name='a')"),
+        ("import versions.helpers\n", "versions.helpers.drop()"),
+    ],
+)
+def test_relative_imports(tmp_path: Path, extra: str, call: str) -> None:
+    helpers = 'from alembic import op\n\n\ndef drop(name="a"):\n    op.drop_table(name)\n'
+    files = {"m/versions/helpers.py": helpers, "m/versions/1.py": revision(call, extra=extra)}
+    (migration,) = only(write(tmp_path, files))
+    assert [action.operation.tables for action in migration.up] == [("a",)]
+
+
 RUN_SQL = """from pathlib import Path
 from alembic import op
 

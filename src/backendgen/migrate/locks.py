@@ -75,6 +75,16 @@ def locks(operation: op.Operation, schema: Schema) -> Iterator[Lock]:
             yield Lock(table, "SHARE UPDATE EXCLUSIVE")
         case op.ChangeRows(table=table):
             yield Lock(table, "ROW EXCLUSIVE")
+        case _ if isinstance(operation, _EXCLUSIVE_FORMS):
+            yield from (Lock(table, "ACCESS EXCLUSIVE") for table in operation.tables)
+        case _:
+            yield from _other_locks(operation)
+            yield from _index_locks(operation, schema)
+
+
+def _other_locks(operation: op.Operation) -> Iterator[Lock]:
+    """Partitions, LOCK TABLE, and what changes nothing in the Schema."""
+    match operation:
         case op.LockTable(table=table, mode=mode):
             yield Lock(table, mode)
         case op.AttachPartition(table=table, partition=partition):
@@ -88,10 +98,8 @@ def locks(operation: op.Operation, schema: Schema) -> Iterator[Lock]:
         case op.Harmless(what=what, table=table) if table:
             if mode := _other_mode(what):
                 yield Lock(table, mode)
-        case _ if isinstance(operation, _EXCLUSIVE_FORMS):
-            yield from (Lock(table, "ACCESS EXCLUSIVE") for table in operation.tables)
         case _:
-            yield from _index_locks(operation, schema)
+            return
 
 
 def _other_mode(what: str) -> str:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
 
-from backendgen.migrate.readers.values import HOLE, UNKNOWN, Call, FilePath, Method, Symbol, Text
+from backendgen.migrate.readers.values import HOLE, UNKNOWN, Batch, Call, FilePath, Method, Symbol, Text
 
 
 def constant(value: Any) -> Any:
@@ -216,3 +216,38 @@ def module_file(dotted: str, folder: Path) -> Path | None:
             if candidate.is_file():
                 return candidate
     return None
+
+
+def bind(target: ast.expr, value: Any, names: dict[str, Any]) -> None:
+    """Give the names of an assignment's target their values."""
+    match target:
+        case ast.Name(id=name):
+            names[name] = value
+        case ast.Tuple(elts=elements) | ast.List(elts=elements):
+            fits = isinstance(value, list | tuple) and len(value) == len(elements)
+            for element, each in zip(elements, value if fits else [UNKNOWN] * len(elements), strict=True):
+                bind(element, each, names)
+        case _:
+            pass
+
+
+def imported(statement: ast.Import | ast.ImportFrom) -> dict[str, Symbol]:
+    """Return the names that an import binds."""
+    names = {}
+    for alias in statement.names:
+        if isinstance(statement, ast.Import):
+            bound = alias.asname or alias.name.partition(".")[0]
+            names[bound] = Symbol(alias.name if alias.asname else bound)
+        else:
+            package = "." * statement.level + (f"{statement.module}." if statement.module else "")
+            names[alias.asname or alias.name] = Symbol(f"{package}{alias.name}")
+    return names
+
+
+def entered(value: Any) -> Any:
+    """Return what `with value as name` binds."""
+    if isinstance(value, Call) and value.last == "batch_alter_table":
+        table, schema = constant(value.arg(0, "table_name")), constant(value.arg(1, "schema"))
+        if isinstance(table, str):
+            return Batch(f"{schema}.{table}" if isinstance(schema, str) else table)
+    return value

@@ -15,12 +15,14 @@ from backendgen.code.parse import Unparsable, parse
 from backendgen.migrate.readers.constants import (
     added,
     binary,
+    bind,
     built_in,
-    changed_path,
     collection_method,
     compared,
     constant,
     decided,
+    entered,
+    imported,
     is_constant,
     is_key,
     module_file,
@@ -28,6 +30,7 @@ from backendgen.migrate.readers.constants import (
     text_method,
 )
 from backendgen.migrate.readers.reading import Reading
+from backendgen.migrate.readers.sql_files import file_text, path_method
 from backendgen.migrate.readers.values import (
     HOLE,
     UNKNOWN,
@@ -48,7 +51,6 @@ MAX_STEPS = 50_000
 MAX_DEPTH = 12
 MAX_ROUNDS = 1_000
 _FOLLOWED_BUILT_INS = ("open", "str", "list", "isinstance")
-_SQL_FILES = (".sql", ".ddl", ".pgsql")
 
 Effect = Callable[[Call, ast.Call, "Module"], None]
 Enter = Callable[[Any], Callable[[], None]]
@@ -138,9 +140,9 @@ class Evaluator:
             case ast.Assign(targets=targets, value=value):
                 result = self.value(value, names)
                 for target in targets:
-                    self._bind(target, result, names)
+                    bind(target, result, names)
             case ast.AnnAssign(target=target, value=value) if value is not None:
-                self._bind(target, self.value(value, names), names)
+                bind(target, self.value(value, names), names)
             case ast.AugAssign(target=ast.Name(id=name), op=ast.Add(), value=value):
                 names[name] = added(self._name(name, names), self.value(value, names))
             case ast.Return(value=value):
@@ -164,7 +166,7 @@ class Evaluator:
             case ast.ClassDef(name=name, body=body):
                 names[name] = self._class(name, body, names)
             case ast.Import() | ast.ImportFrom():
-                self._import(statement, names)
+                names.update(imported(statement))
             case _:
                 pass
         return None
@@ -180,7 +182,7 @@ class Evaluator:
     def _for(self, target: ast.expr, iterated: Any, body: list[ast.stmt], names: dict[str, Any]) -> Any:
         rounds = list(iterated)[:MAX_ROUNDS] if isinstance(iterated, list | tuple | dict) else [UNKNOWN]
         for value in rounds:
-            self._bind(target, value, names)
+            bind(target, value, names)
             returned = self.body(body, names)
             if returned is not None and not isinstance(value, Unknown):
                 return returned
@@ -192,27 +194,12 @@ class Evaluator:
             value = self.value(item.context_expr, names)
             leave.append(self.enter(value))
             if item.optional_vars is not None:
-                self._bind(item.optional_vars, _entered(value), names)
+                bind(item.optional_vars, entered(value), names)
         try:
             return self.body(body, names)
         finally:
             for done in reversed(leave):
                 done()
-
-    def _bind(self, target: ast.expr, value: Any, names: dict[str, Any]) -> None:
-        match target:
-            case ast.Name(id=name):
-                names[name] = value
-            case ast.Tuple(elts=elements) | ast.List(elts=elements):
-                values = (
-                    value
-                    if isinstance(value, list | tuple) and len(value) == len(elements)
-                    else [UNKNOWN] * len(elements)
-                )
-                for element, each in zip(elements, values, strict=True):
-                    self._bind(element, each, names)
-            case _:
-                pass
 
     def _class(self, name: str, body: list[ast.stmt], names: dict[str, Any]) -> Any:
         """Read a column type of the project as the type that it wraps (`impl` of a TypeDecorator), a model as its table."""
@@ -222,21 +209,12 @@ class Evaluator:
                 targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
                 if any(isinstance(target, ast.Name) and target.id in ("impl", "__tablename__") for target in targets):
                     for target in targets:
-                        self._bind(target, self.value(statement.value, names | inner), inner)
+                        bind(target, self.value(statement.value, names | inner), inner)
         if "impl" in inner:
             return inner["impl"]
         if isinstance(inner.get("__tablename__"), Text):
             return Call("sqlalchemy.table", (inner["__tablename__"],))
         return Symbol(name)
-
-    def _import(self, statement: ast.Import | ast.ImportFrom, names: dict[str, Any]) -> None:
-        for alias in statement.names:
-            if isinstance(statement, ast.Import):
-                bound = alias.asname or alias.name.partition(".")[0]
-                names[bound] = Symbol(alias.name if alias.asname else bound)
-            else:
-                path = f"{'.' * statement.level}{statement.module or ''}.{alias.name}"
-                names[alias.asname or alias.name] = Symbol(path if statement.module or statement.level else alias.name)
 
     # ---- expressions
 
@@ -272,6 +250,18 @@ class Evaluator:
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 known = self.value(test, names)
                 return self.value(body if constant(known) else orelse, names) if is_constant(known) else UNKNOWN
+            case ast.Compare() | ast.BoolOp() | ast.UnaryOp():
+                return self._operator(node, names)
+            case (
+                ast.ListComp(elt=element, generators=[ast.comprehension(target=target, iter=iterated, ifs=[])])
+                | ast.GeneratorExp(elt=element, generators=[ast.comprehension(target=target, iter=iterated, ifs=[])])
+            ):
+                return self._comprehension(element, target, iterated, names)
+            case _:
+                return UNKNOWN
+
+    def _operator(self, node: ast.Compare | ast.BoolOp | ast.UnaryOp, names: dict[str, Any]) -> Any:
+        match node:
             case ast.Compare(left=left, ops=[operator], comparators=[right]):
                 return compared(operator, self.value(left, names), self.value(right, names))
             case ast.BoolOp(op=operator, values=values):
@@ -282,11 +272,6 @@ class Evaluator:
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 number = self.value(operand, names)
                 return -number if isinstance(number, int | float) else UNKNOWN
-            case (
-                ast.ListComp(elt=element, generators=[ast.comprehension(target=target, iter=iterated, ifs=[])])
-                | ast.GeneratorExp(elt=element, generators=[ast.comprehension(target=target, iter=iterated, ifs=[])])
-            ):
-                return self._comprehension(element, target, iterated, names)
             case _:
                 return UNKNOWN
 
@@ -349,7 +334,7 @@ class Evaluator:
         result = []
         for each in list(source)[:MAX_ROUNDS]:
             inner = dict(names)
-            self._bind(target, each, inner)
+            bind(target, each, inner)
             result.append(self.value(element, inner))
         return result
 
@@ -392,12 +377,12 @@ class Evaluator:
         if isinstance(receiver, Text):
             return text_method(receiver, name, args, kwargs)
         if isinstance(receiver, FilePath):
-            return self._path_method(receiver, name, args)
+            return path_method(receiver, name, args, self.reading)
         if isinstance(receiver, list | tuple | dict):
             return collection_method(receiver, name, args)
         call = Call(name, args, kwargs, receiver)
         if name == "open.read" and isinstance(receiver, Call) and receiver.args:
-            return self._file_text(receiver.args[0])
+            return file_text(receiver.args[0], self.reading)
         self._tell(call, node)
         return call
 
@@ -445,42 +430,6 @@ class Evaluator:
             return None
         return module.names.get(name.rpartition(".")[2]) if module else None
 
-    # ---- files
-
-    def _path_method(self, receiver: FilePath, name: str, args: tuple[Any, ...]) -> Any:
-        plain = [constant(argument) for argument in args]
-        match name:
-            case "resolve" | "absolute" | "expanduser":
-                return receiver
-            case "joinpath" if all(isinstance(part, str) for part in plain):
-                return FilePath(receiver.path.joinpath(*plain))
-            case "with_name" | "with_suffix" if len(plain) == 1 and isinstance(plain[0], str):
-                return changed_path(receiver, name, plain[0])
-            case "read_text":
-                return self._file_text(receiver)
-            case "open":
-                return Call("open", (receiver,))
-            case _:
-                return UNKNOWN
-
-    def _file_text(self, path: Any) -> Any:
-        """Return the text of an SQL file that the migration reads; it is noted as used, so that it is read once."""
-        if not isinstance(path, FilePath) or path.path.suffix not in _SQL_FILES:
-            return UNKNOWN
-        text = self.reading.text(path.path)
-        if text is None:
-            return UNKNOWN
-        self.reading.used.add(path.path.resolve())
-        return Text(text, self.reading.name(path.path), ((0, 1, 1),))
-
 
 def _no_effect(call: Call, node: ast.Call, module: Module) -> None:
     """At import time a migration does nothing."""
-
-
-def _entered(value: Any) -> Any:
-    if isinstance(value, Call) and value.last == "batch_alter_table":
-        table, schema = constant(value.arg(0, "table_name")), constant(value.arg(1, "schema"))
-        if isinstance(table, str):
-            return Batch(f"{schema}.{table}" if isinstance(schema, str) else table)
-    return value

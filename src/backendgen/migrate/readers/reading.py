@@ -46,7 +46,8 @@ class Reading:
 
     def name(self, path: Path) -> str:
         """Return a path as reports show it: relative to the root, with forward slashes."""
-        return Path(os.path.relpath(path, self.root)).as_posix()
+        inside = str(path).removeprefix(f"{self.root}{os.sep}")
+        return (inside if inside != str(path) else os.path.relpath(path, self.root)).replace(os.sep, "/")
 
     def text(self, path: Path) -> str | None:
         """Return a file's text; None, with a refusal noted, when it cannot be read."""

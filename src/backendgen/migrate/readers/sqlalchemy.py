@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from backendgen.migrate.quoting import label, literal, name, names
-from backendgen.migrate.readers.values import Call, Symbol, Text
+from backendgen.migrate.readers.values import Call, Method, Symbol, Text
 
 _TYPES = {
     "integer": "INTEGER", "int": "INTEGER", "biginteger": "BIGINT", "bigint": "BIGINT",
@@ -120,13 +120,15 @@ def enum_name(call: Call) -> str:
     given = call.kwargs.get("name")
     if isinstance(given, Text):
         return given.value
-    if given is None and call.args and isinstance(call.args[0], Symbol):
+    if given is None and call.args and isinstance(call.args[0], Symbol | Method):
         return call.args[0].name.rpartition(".")[2].lower()
     raise Dynamic("an enum's name is not a constant")
 
 
 def enum_values(call: Call) -> list[str]:
-    """Return an Enum's values. Raises Dynamic."""
+    """Return an Enum's values; those of a Python enum class are not looked up. Raises Dynamic."""
+    if call.args and isinstance(call.args[0], Symbol | Method):
+        return []
     return [words(each, "an enum's value") for each in call.args]
 
 
