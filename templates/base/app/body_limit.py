@@ -22,13 +22,14 @@ class BodyLimitMiddleware:
         self._detail = f"The body may have {max_bytes} bytes at most."
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request. Raises a 413 `Problem` before the body is read when it is declared."""
+        """Serve one request; answer 413 before the body is read when its length is declared."""
         if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"}:
             await self._app(scope, receive, send)
             return
         declared = next((v for name, v in scope["headers"] if name == b"content-length"), b"")
         if declared.isdigit() and int(declared) > self._max_bytes:
-            raise Problem(413, self._detail)
+            await Problem(413, self._detail).response()(scope, receive, send)
+            return
         received = 0
 
         async def count() -> Message:
