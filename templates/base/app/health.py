@@ -26,13 +26,7 @@ router = APIRouter(tags=["operations"])
 def install(app: FastAPI, checks: Mapping[str, Check]) -> None:
     """Serve the three endpoints. A check raises when its dependency does not work."""
     app.state.checks = checks
-    app.state.draining = False
     app.include_router(router)
-
-
-def drain(app: FastAPI) -> None:
-    """Be not ready from now on: the process is about to stop."""
-    app.state.draining = True
 
 
 @router.get("/live", summary="Is the process running?")
@@ -43,9 +37,7 @@ async def live() -> Response:
 
 @router.get("/ready", summary="Can it serve requests?")
 async def ready(request: Request) -> Response:
-    """Answer 503 while a dependency fails, and during shutdown."""
-    if request.app.state.draining:
-        raise unavailable("The service is shutting down.")
+    """Answer 503 while a dependency fails."""
     results = await run(request.app.state.checks)
     if failed := [name for name, result in results.items() if result != "ok"]:
         raise unavailable(f"Not ready: {', '.join(failed)} failed.")

@@ -2,10 +2,7 @@
 
 import httpx2
 
-from app import health
-from app.main import create_app
-from dev.postgres import Access
-from tests.conftest import Serve, load_settings, running
+from tests.conftest import Serve
 
 
 def test_all_is_well(client: httpx2.Client) -> None:
@@ -27,21 +24,3 @@ def test_database_away(serve: Serve) -> None:
     assert all_checks.status_code == 503
     assert all_checks.json()["status"] == "failed"
     assert all_checks.json()["checks"]["database"] == "failed"
-
-
-def test_not_ready_while_it_stops(database: Access) -> None:
-    app = create_app(load_settings(database))
-    with running(app) as url:
-        assert httpx2.get(f"{url}/ready").status_code == 200
-        health.drain(app)
-        draining = httpx2.get(f"{url}/ready")
-        assert httpx2.get(f"{url}/live").status_code == 200
-    assert draining.status_code == 503
-    assert draining.json()["detail"] == "The service is shutting down."
-
-
-def test_stopping_drains(database: Access) -> None:
-    app = create_app(load_settings(database))
-    with running(app):
-        assert app.state.draining is False
-    assert app.state.draining is True
