@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import fnmatch
 import re
 from collections.abc import Iterator
@@ -30,17 +31,14 @@ def write_without_authentication(context: Context) -> Iterator[Hit]:
     for endpoint in service.endpoints:
         if endpoint.method not in WRITES or endpoint.guards or is_open(endpoint, context.config.public):
             continue
-        asks = (
-            "other endpoints of this service ask who calls"
+        why = (
+            "no dependency, middleware or code of it answers 401 or 403, while other endpoints of this service ask who calls"
             if service.has_authentication
             else "nothing in this service asks who calls"
         )
         yield Hit(
             endpoint.location,
-            f"`{endpoint.name}` ({endpoint.handler.name}) changes state and anyone may call it: no dependency, middleware or code "
-            f"of it answers 401 or 403, while {asks}"
-            if service.has_authentication
-            else f"`{endpoint.name}` ({endpoint.handler.name}) changes state and anyone may call it: {asks}",
+            f"`{endpoint.name}` ({endpoint.handler.name}) changes state and anyone may call it: {why}",
             fix=_guard_fix(context, endpoint),
             symbol=endpoint.name,
             confidence=_confidence(endpoint, service),
@@ -55,7 +53,7 @@ def _confidence(endpoint: Endpoint, service: Service) -> Confidence:
 
 
 def is_open(endpoint: Endpoint, public: tuple[str, ...]) -> bool:
-    """Is it open on purpose: declared in the configuration, or a sign-in, sign-up, webhook or health endpoint by its path?"""
+    """Is it open on purpose: declared in the configuration, or by its path a sign-in, webhook or health endpoint?"""
     declared = (endpoint.name, endpoint.path)
     if any(fnmatch.fnmatchcase(name, pattern.strip()) for pattern in public for name in declared):
         return True
@@ -81,10 +79,11 @@ def login_without_limit(context: Context) -> Iterator[Hit]:
             continue
         yield Hit(
             endpoint.location,
-            f"`{endpoint.name}` ({endpoint.handler.name}) tests credentials and nothing answers 429: passwords can be guessed without end",
+            f"`{endpoint.name}` ({endpoint.handler.name}) tests credentials and nothing answers 429: "
+            "passwords can be guessed without end",
             symbol=endpoint.name,
             fix="add a dependency or middleware that counts attempts per address and account and answers 429, for example\n"
-            f'@limiter.limit("10/minute") above {endpoint.handler.name} (slowapi), or Depends(RateLimiter(times=10, minutes=1))',
+            f'@limiter.limit("10/minute") above {endpoint.handler.name} (slowapi)',
         )
 
 
@@ -92,6 +91,4 @@ def _tests_credentials(endpoint: Endpoint) -> bool:
     """A path that says login, with a password in the handler's parameters or their models."""
     if not LOGIN.search(endpoint.path) and not LOGIN.search(endpoint.handler.node.name.replace("_", "-")):
         return False
-    import ast
-
     return bool(CREDENTIALS.search(ast.unparse(endpoint.handler.node)))

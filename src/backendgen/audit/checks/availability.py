@@ -93,13 +93,14 @@ def _assignments(function: Function) -> dict[str, list[ast.expr]]:
                     found.setdefault(target.id, []).append(node.value)
         elif isinstance(node, ast.withitem) and isinstance(node.optional_vars, ast.Name):
             found.setdefault(node.optional_vars.id, []).append(node.context_expr)
-        elif (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and isinstance(node.func.value, ast.Name)
-        ):
-            if node.func.attr in ("execute", "append", "extend"):  # cursor.execute(sql); cursor.fetchall()
-                found.setdefault(node.func.value.id, []).extend(node.args)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            holder = node.func.value
+            if isinstance(holder, ast.Name) and node.func.attr in (
+                "execute",
+                "append",
+                "extend",
+            ):  # cursor.execute(sql)
+                found.setdefault(holder.id, []).extend(node.args)
     return found
 
 
@@ -123,7 +124,7 @@ def _unlimited(endpoint: Endpoint, function: Function, call: ast.Call, location:
         location,
         f"`{endpoint.name}` ({endpoint.handler.name}) reads every row that its query finds (`{shown}(...)`): "
         "the answer grows with the table until it is too large for memory and time",
-        "take `limit: Annotated[int, Query(ge=1, le=100)] = 20` in the handler and give it to the query: LIMIT, or .limit(limit)",
+        "take `limit: Annotated[int, Query(ge=1, le=100)] = 20` and give it to the query: LIMIT, or .limit(limit)",
         function.name,
         (Step(endpoint.location, f"`{endpoint.name}`"), Step(location, f"`{shown}(...)` without a limit")),
     )

@@ -163,7 +163,7 @@ def _is_secret(text: str, name: str) -> bool:
 
 def _hit(file: SourceFile, node: ast.expr, message: str, name: str, confidence: Confidence = Confidence.HIGH) -> Hit:
     variable = (name.rpartition(".")[2] or "secret_key").upper()
-    fix = f'read it from the environment, without a default: os.environ["{variable}"]; and replace the one that was published'
+    fix = f'read it from the environment, without a default: os.environ["{variable}"]; replace the published one'
     return Hit(place(file.path, node), message, fix, file.symbol_at(node.lineno), confidence=confidence)
 
 
@@ -202,7 +202,7 @@ def secret_in_log(context: Context) -> Iterator[Hit]:
                     who = f"`{symbol}`" if symbol else module.file.path
                     yield Hit(
                         place(module.file.path, node),
-                        f"{who} writes `{name}` to the log, where everyone who may read logs, and every copy of them, has it",
+                        f"{who} writes `{name}` to the log, where all who may read logs have it, and every copy keeps it",
                         f"leave `{name}` out, or log something that identifies without revealing: an id, or a hash of it",
                         symbol,
                     )

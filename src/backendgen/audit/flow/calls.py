@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backendgen.audit.flow import libraries
-from backendgen.audit.flow.engine import Engine, Reached
-from backendgen.audit.flow.spec import FlowRule, Sink, looks_like_sql
+from backendgen.audit.flow.engine import Engine
+from backendgen.audit.flow.sinks import note_sinks
 from backendgen.audit.flow.values import (
     HARMLESS,
     HOLE,
@@ -47,7 +47,7 @@ def call(frame: Frame, node: ast.Call) -> Value:
     keywords = {each.arg: frame.evaluate(each.value) for each in node.keywords if each.arg is not None}
     spread = [frame.evaluate(each.value) for each in node.keywords if each.arg is None]
     name = target.name if isinstance(target, External) else ""
-    _sinks(frame, node, name, receiver, positional, keywords)
+    note_sinks(frame, node, name, receiver, positional, keywords)
     if isinstance(target, Function):
         given = bound(target, receiver, positional, keywords, spread)
         return _applied(frame, node, target, given)
@@ -119,9 +119,9 @@ def bound(
     names = [each.arg for each in (*function.node.args.posonlyargs, *function.node.args.args)]
     given: dict[str, Value] = {}
     decorators = {each.id for each in function.node.decorator_list if isinstance(each, ast.Name)}
-    if function.owner is not None and "staticmethod" not in decorators and names:
-        if receiver is not None or "classmethod" in decorators:
-            given[names.pop(0)] = receiver if receiver is not None else NOTHING
+    is_method = function.owner is not None and "staticmethod" not in decorators and bool(names)
+    if is_method and (receiver is not None or "classmethod" in decorators):
+        given[names.pop(0)] = receiver if receiver is not None else NOTHING
     given.update(zip(names, positional, strict=False))
     rest = function.node.args.vararg
     if rest is not None:
@@ -133,25 +133,22 @@ def bound(
         given[function.node.args.kwarg.arg] = carrying(Value(items=others), *spread)
     for parameter in every - given.keys():
         if spread:
-            given[parameter] = join_all(each.items[parameter] if each.items and parameter in each.items else carrying(NOTHING, each)
-                                        for each in spread)  # fmt: skip
+            given[parameter] = join_all(_part(each, parameter) for each in spread)
     return given
+
+
+def _part(spread: Value, name: str) -> Value:
+    """What `**spread` gives for a parameter."""
+    return spread.items[name] if spread.items and name in spread.items else carrying(NOTHING, spread)
 
 
 def applied(engine: Engine, function: Function, given: Mapping[str, Value], step: Step | None) -> Value:
     """Return a function's result for these arguments, without noting anything."""
-    from backendgen.audit.flow.frame import walked
-
-    summary = engine.summary(function)
-    return substituted(
-        summary.returns, lambda origin: walked(engine, given.get(origin.name, NOTHING), origin.path), step
-    )
+    return substituted(engine.summary(function).returns, engine.resolver(given), step)
 
 
 def _applied(frame: Frame, node: ast.Call, function: Function, given: dict[str, Value]) -> Value:
     """Put the arguments into a function's summary: its sinks, what it sets, what it refuses, what it returns."""
-    from backendgen.audit.flow.frame import walked
-
     engine = frame.engine
     summary = engine.summary(function)
     step = Step(place(frame.path, node), f"passed to `{function.name}`")
@@ -160,9 +157,7 @@ def _applied(frame: Frame, node: ast.Call, function: Function, given: dict[str, 
         if left is not None:
             frame.reached.append(left)
 
-    def resolve(origin: Origin) -> Value:
-        return walked(engine, given.get(origin.name, NOTHING), origin.path)
-
+    resolve = engine.resolver(given)
     for (parameter, attribute), value in summary.effects.items():
         argument = _argument(node, function, parameter)
         if argument is not None:
@@ -201,8 +196,6 @@ def _constructed(
     maker = engine.symbols.member(owner, "__init__")
     blank = Value(kind=owner, items={})
     if isinstance(maker, Function) and maker.parameters:
-        from backendgen.audit.flow.frame import walked
-
         given = bound(maker, blank, positional, keywords, spread)
         summary = engine.summary(maker)
         step = Step(place(frame.path, node), f"passed to `{owner.name}`")
@@ -210,8 +203,13 @@ def _constructed(
             left = engine.called(reached, given, step)
             if left is not None:
                 frame.reached.append(left)
-        items = {attribute: substituted(value, lambda origin: walked(engine, given.get(origin.name, NOTHING), origin.path), step)
-                 for (parameter, attribute), value in summary.effects.items() if parameter == maker.parameters[0].arg}  # fmt: skip
+        own = maker.parameters[0].arg
+        resolve = engine.resolver(given)
+        items = {
+            attribute: substituted(value, resolve, step)
+            for (parameter, attribute), value in summary.effects.items()
+            if parameter == own
+        }
         return Value(kind=owner, items=items)
     fields = [name for one in reversed(engine.symbols.lineage(owner)) for name in one.module.members.get(id(one.node), {})
               if not isinstance(one.module.members[id(one.node)][name], Function)]  # fmt: skip
@@ -358,71 +356,3 @@ def _folded(text: str, method: str, arguments: list[Value]) -> Value | None:
     if method in ("startswith", "endswith") and len(given) == 1 and isinstance(given[0], str):
         return constant(getattr(text, method)(given[0]))
     return None
-
-
-# -- sinks ----------------------------------------------------------------------------------------------------------
-
-
-def _sinks(
-    frame: Frame,
-    node: ast.Call,
-    name: str,
-    receiver: Value | None,
-    positional: list[Value],
-    keywords: Mapping[str, Value],
-) -> None:
-    engine = frame.engine
-    for rule, sink in engine.sinks_by_name.get(name, ()):
-        _reach(frame, node, rule, sink, receiver, positional, keywords, proven=True)
-    if (
-        not name
-        and isinstance(node.func, ast.Attribute)
-        and receiver is not None
-        and not isinstance(receiver.kind, Class)
-    ):
-        for rule, sink in engine.sinks_by_method.get(node.func.attr, ()):
-            _reach(frame, node, rule, sink, receiver, positional, keywords, proven=not sink.sql)
-    elif name and isinstance(node.func, ast.Attribute) and name not in engine.sinks_by_name:
-        for rule, sink in engine.sinks_by_method.get(node.func.attr, ()):
-            if sink.sql:
-                _reach(frame, node, rule, sink, receiver, positional, keywords, proven=False)
-
-
-def _reach(
-    frame: Frame,
-    node: ast.Call,
-    rule: FlowRule,
-    sink: Sink,
-    receiver: Value | None,
-    positional: list[Value],
-    keywords: Mapping[str, Value],
-    *,
-    proven: bool,
-) -> None:
-    """Note what reaches the arguments that matter; judge the line harmless when they are."""
-    for wanted, value in (sink.given or {}).items():
-        if keywords.get(wanted, NOTHING).const != value:
-            return
-    for argument in sink.arguments:
-        if isinstance(argument, int):
-            given = positional[argument] if argument < len(positional) else None
-        elif argument == "self":
-            given = receiver
-        else:
-            given = keywords.get(argument)
-        if given is None:
-            continue
-        for rule_id in (rule.rule.id, *rule.rule.supersedes):
-            frame.engine.judge(rule_id, frame.path, node, given.is_harmless)
-        taints = all_taints(given)
-        if not taints:
-            continue
-        unproven = not proven and not looks_like_sql(given.text)
-        if unproven and given.whole is None:
-            continue
-        symbol = frame.function.name if frame.function else ""
-        value = Value(taints, text=given.text, whole=given.whole)
-        reached = Reached(rule, place(frame.path, node), ast.unparse(node.func)[:60], symbol, value, unproven)
-        left = frame.engine.reach(reached)
-        if left is not None:
-            frame.reached.append(left)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from backendgen.audit.flow.spec import FlowRule, Sink, looks_like_sql
@@ -124,13 +124,15 @@ class Engine:
         value = Value(left, text=reached.value.text, whole=reached.value.whole)
         return Reached(reached.rule, reached.location, reached.sink, reached.symbol, value, reached.unproven)
 
+    def resolver(self, given: Mapping[str, Value]) -> Callable[[Origin], Value]:
+        """Return what finds a parameter's origin in the arguments of a call."""
+        from backendgen.audit.flow.expressions import walked
+
+        return lambda origin: walked(self, given.get(origin.name, NOTHING), origin.path)
+
     def called(self, reached: Reached, given: Mapping[str, Value], step: Step | None) -> Reached | None:
         """A callee's sink as its caller sees it."""
-        from backendgen.audit.flow.frame import walked
-
-        def resolve(origin: Origin) -> Value:
-            return walked(self, given.get(origin.name, NOTHING), origin.path)
-
+        resolve = self.resolver(given)
         taints = resolved(reached.value.taints, resolve, step)
         if not taints:
             return None

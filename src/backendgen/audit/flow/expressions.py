@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
 MAX_NUMBER = 10**9
 FOLDED: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
-    ast.Div: operator.truediv,
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.FloorDiv: operator.floordiv, ast.Mod:
+    operator.mod, ast.Div: operator.truediv,
 }  # fmt: skip
 COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
-    ast.Is: operator.is_, ast.IsNot: operator.is_not,
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
+    ast.GtE: operator.ge, ast.Is: operator.is_, ast.IsNot: operator.is_not,
 }  # fmt: skip
 
 
@@ -74,6 +74,13 @@ def attribute(engine: Engine, value: Value, name: str) -> Value:
 
             return applied(engine, member, {member.parameters[0].arg: value} if member.parameters else {}, None)
     return part_of(value, name)
+
+
+def walked(engine: Engine, value: Value, path: tuple[str, ...]) -> Value:
+    """Return the part of a value at a path of attributes and entries."""
+    for part in path:
+        value = attribute(engine, value, part)
+    return value
 
 
 def part_of(value: Value, name: str) -> Value:
@@ -388,9 +395,10 @@ def _lambda(frame: Frame, node: ast.Lambda) -> Value:
 
 
 EVALUATE: dict[type[ast.expr], Callable[[Frame, Any], Value]] = {
-    ast.Constant: _constant, ast.Name: _name, ast.Attribute: _attribute, ast.JoinedStr: _joined, ast.FormattedValue: _formatted,
-    ast.BinOp: _binary, ast.Compare: _compare, ast.BoolOp: _boolean, ast.UnaryOp: _unary, ast.IfExp: _choice, ast.Dict: _dictionary,
-    ast.List: _sequence, ast.Tuple: _sequence, ast.Set: _sequence, ast.Subscript: _subscript, ast.Await: _await, ast.Yield: _yield,
-    ast.YieldFrom: _await, ast.Starred: _starred, ast.NamedExpr: _named, ast.ListComp: _comprehension, ast.SetComp: _comprehension,
-    ast.GeneratorExp: _comprehension, ast.DictComp: _comprehension, ast.Lambda: _lambda, ast.Call: call,
+    ast.Constant: _constant, ast.Name: _name, ast.Attribute: _attribute, ast.JoinedStr: _joined, ast.FormattedValue:
+    _formatted, ast.BinOp: _binary, ast.Compare: _compare, ast.BoolOp: _boolean, ast.UnaryOp: _unary, ast.IfExp:
+    _choice, ast.Dict: _dictionary, ast.List: _sequence, ast.Tuple: _sequence, ast.Set: _sequence, ast.Subscript:
+    _subscript, ast.Await: _await, ast.Yield: _yield, ast.YieldFrom: _await, ast.Starred: _starred, ast.NamedExpr:
+    _named, ast.ListComp: _comprehension, ast.SetComp: _comprehension, ast.GeneratorExp: _comprehension, ast.DictComp:
+    _comprehension, ast.Lambda: _lambda, ast.Call: call,
 }  # fmt: skip

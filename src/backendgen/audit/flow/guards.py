@@ -37,20 +37,17 @@ def refine(frame: Frame, test: ast.expr, outcome: bool) -> None:
 
 def _comparison(frame: Frame, test: ast.Compare, outcome: bool) -> None:
     operator, left, right = test.ops[0], test.left, test.comparators[0]
+    is_positive = isinstance(operator, ast.In | ast.Eq | ast.Is) == outcome
     if isinstance(operator, ast.In | ast.NotIn):
-        if isinstance(operator, ast.In) == outcome:
-            if is_allow_list(frame.evaluate(right)):
-                _allow(frame, left)
-        else:
+        if not is_positive:
             _absent(frame, left, right)
+        elif is_allow_list(frame.evaluate(right)):
+            _allow(frame, left)
     elif isinstance(operator, ast.Eq | ast.NotEq | ast.Is | ast.IsNot):
-        if isinstance(operator, ast.Eq | ast.Is) == outcome:
+        if is_positive:
             _equal(frame, left, right)
-    call = left if isinstance(left, ast.Call) else None
-    if call is not None and isinstance(right, ast.Constant) and right.value is None:
-        is_something = isinstance(operator, ast.IsNot | ast.NotEq) == outcome
-        if is_something:
-            _call(frame, call)
+        elif isinstance(left, ast.Call) and isinstance(right, ast.Constant) and right.value is None:
+            _call(frame, left)  # re.fullmatch(...) is not None
 
 
 def _equal(frame: Frame, left: ast.expr, right: ast.expr) -> None:

@@ -47,11 +47,13 @@ RETURNS = {
 }
 
 NUMBERS_AND_SUCH = frozenset({
-    "int", "float", "bool", "complex", "bytes", "decimal.Decimal", "uuid.UUID", "datetime.datetime", "datetime.date", "datetime.time",
-    "datetime.timedelta", "ipaddress.IPv4Address", "ipaddress.IPv6Address", "ipaddress.ip_address", "pydantic.UUID1", "pydantic.UUID4",
-    "pydantic.UUID3", "pydantic.UUID5", "pydantic.PositiveInt", "pydantic.NonNegativeInt", "pydantic.conint", "pydantic.PositiveFloat",
-    "pydantic.AwareDatetime", "pydantic.NaiveDatetime", "pydantic.IPvAnyAddress", "pydantic.UUID7", "pydantic.StrictInt", "pydantic.StrictBool",
-    "pydantic.PastDate", "pydantic.FutureDate", "pydantic.PastDatetime", "pydantic.FutureDatetime", "typing.Literal", "typing_extensions.Literal",
+    "int", "float", "bool", "complex", "bytes", "decimal.Decimal", "uuid.UUID", "datetime.datetime", "datetime.date",
+    "datetime.time", "datetime.timedelta", "ipaddress.IPv4Address", "ipaddress.IPv6Address", "ipaddress.ip_address",
+    "pydantic.UUID1", "pydantic.UUID4", "pydantic.UUID3", "pydantic.UUID5", "pydantic.PositiveInt",
+    "pydantic.NonNegativeInt", "pydantic.conint", "pydantic.PositiveFloat", "pydantic.AwareDatetime",
+    "pydantic.NaiveDatetime", "pydantic.IPvAnyAddress", "pydantic.UUID7", "pydantic.StrictInt", "pydantic.StrictBool",
+    "pydantic.PastDate", "pydantic.FutureDate", "pydantic.PastDatetime", "pydantic.FutureDatetime", "typing.Literal",
+    "typing_extensions.Literal",
 })  # fmt: skip
 VALIDATING = NUMBERS_AND_SUCH - {"bytes", "bool", "typing.Literal", "typing_extensions.Literal"}
 NEUTRAL = frozenset(
@@ -73,11 +75,11 @@ NEUTRAL = frozenset(
     }
 )
 PASSES_ON = (
-    "str", "repr", "format", "bytes", "bytearray", "list", "tuple", "set", "frozenset", "dict", "sorted", "reversed", "iter", "next",
-    "enumerate", "zip", "map", "filter", "min", "max", "getattr", "vars", "ascii",
-    "json.", "base64.", "urllib.parse.", "os.path.", "os.fspath", "pathlib.", "html.", "codecs.", "itertools.", "copy.", "textwrap.",
-    "string.", "io.", "collections.", "posixpath.", "ntpath.", "functools.reduce", "re.sub", "typing.cast", "orjson.", "ujson.",
-    "binascii.", "unicodedata.", "operator.", "fastapi.encoders.", "dataclasses.",
+    "str", "repr", "format", "bytes", "bytearray", "list", "tuple", "set", "frozenset", "dict", "sorted", "reversed",
+    "iter", "next", "enumerate", "zip", "map", "filter", "min", "max", "getattr", "vars", "ascii", "json.", "base64.",
+    "urllib.parse.", "os.path.", "os.fspath", "pathlib.", "html.", "codecs.", "itertools.", "copy.", "textwrap.",
+    "string.", "io.", "collections.", "posixpath.", "ntpath.", "functools.reduce", "re.sub", "typing.cast", "orjson.",
+    "ujson.", "binascii.", "unicodedata.", "operator.", "fastapi.encoders.", "dataclasses.",
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from backendgen.audit.flow import libraries, spec
 from backendgen.audit.flow.calls import applied
 from backendgen.audit.flow.engine import Engine
 from backendgen.audit.flow.types import is_constrained
-from backendgen.audit.flow.values import HARMLESS, NOTHING, Origin, Taint, Value
+from backendgen.audit.flow.values import HARMLESS, NOTHING, Origin, Taint, Value, substituted
 from backendgen.audit.frameworks.dependencies import Dependencies
 from backendgen.audit.frameworks.outcomes import Outcomes
 from backendgen.audit.frameworks.parameters import Parameters
@@ -111,11 +111,8 @@ class _Entries:
             if isinstance(maker, Function) and depth < MAX_DEPTH:
                 given = self._arguments(maker, endpoint, depth)
                 summary = self.engine.summary(maker)
-                from backendgen.audit.flow.frame import walked
-                from backendgen.audit.flow.values import substituted
-
-                items = {name: substituted(value, lambda origin: walked(self.engine, given.get(origin.name, NOTHING), origin.path), None)
-                         for (_, name), value in summary.effects.items()}  # fmt: skip
+                resolve = self.engine.resolver(given)
+                items = {name: substituted(value, resolve, None) for (_, name), value in summary.effects.items()}
             return Value(kind=target, items=items)
         if isinstance(target, Function) and depth < MAX_DEPTH:
             given = self._arguments(target, endpoint, depth)

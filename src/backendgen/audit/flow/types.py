@@ -12,15 +12,17 @@ from backendgen.code.symbols import Class, External, Function, Module, Symbols, 
 WRAPPERS = frozenset(
     {"Optional", "Annotated", "Final", "ClassVar", "Required", "NotRequired", "Mapped", "Awaitable", "Secret"}
 )
-CONTAINERS = frozenset({"list", "List", "Sequence", "set", "Set", "frozenset", "Iterable", "Iterator", "tuple", "AsyncIterator",
-                        "Generator", "AsyncGenerator", "Collection", "conlist"})  # fmt: skip
+CONTAINERS = frozenset({
+    "list", "List", "Sequence", "set", "Set", "frozenset", "Iterable", "Iterator", "tuple", "AsyncIterator", "Generator",
+    "AsyncGenerator", "Collection", "conlist",
+})  # fmt: skip
 VALIDATORS = frozenset({"AfterValidator", "BeforeValidator", "PlainValidator", "Predicate"})
 MAX_DEPTH = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """What an annotation says. `harmless`: a number, date, UUID, enumeration; `element` the type of a container's entries."""
+    """What an annotation says. `harmless`: a number, date or enumeration; `element`: the type of a container's entries."""
 
     harmless: bool = False
     kind: Class | External | None = None

@@ -5,16 +5,28 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from backendgen.audit.frameworks.dependencies import Attached, Dependencies
 from backendgen.audit.frameworks.outcomes import NONE, Outcomes, Statuses
 from backendgen.audit.frameworks.parameters import Parameters
-from backendgen.audit.service import Endpoint, Guard, Limit, Scope
+from backendgen.audit.frameworks.routers import (
+    METHODS,
+    Place,
+    Route,
+    Router,
+    guards_of,
+    head_end,
+    keyword,
+    limits_of,
+    loops_over,
+    methods_of,
+    named,
+)
+from backendgen.audit.service import Endpoint, Scope
 from backendgen.code.symbols import Class, External, Function, Module, Symbols, Variable
 from backendgen.findings.finding import Location
 
-METHODS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "trace"})
 MENTIONS = re.compile(
     r"fastapi|APIRouter|include_router|add_middleware|add_api_route"
     r"|@[\w.]+\.(?:get|post|put|patch|delete|head|options|api_route|websocket)\(",
@@ -25,49 +37,6 @@ ROUTER = frozenset({"fastapi.APIRouter", "fastapi.routing.APIRouter"})
 
 
 LIMITERS = ("slowapi.", "ratelimit.", "fastapi_limiter.", "asgi_ratelimit.", "pyrate_limiter.", "fastapi_throttle.")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """An expression and where it stands."""
-
-    node: ast.expr
-    module: Module
-    scope: Function | None
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A decorated handler, or one that was added by a call."""
-
-    methods: tuple[str, ...]
-    path: str
-    handler: Function
-    call: ast.Call
-    module: Module
-    scope: Function | None
-
-
-@dataclass(eq=False, slots=True)
-class Router:
-    """An application or router as it is built: routes, included routers, what is attached to all of them."""
-
-    name: str
-    is_application: bool = False
-    prefix: str = ""
-    call: Place | None = None
-    attached: list[Attached] = field(default_factory=list)
-    routes: list[Route] = field(default_factory=list)
-    includes: list[tuple[Router, str, list[Attached]]] = field(default_factory=list)
-    same_as: Router | None = None
-
-    def whole(self) -> Router:
-        """The router that this name stands for: a parameter is the application it is called with."""
-        seen, router = {id(self)}, self
-        while router.same_as is not None and id(router.same_as) not in seen:
-            router = router.same_as
-            seen.add(id(router))
-        return router
 
 
 class FastAPI:
@@ -125,7 +94,7 @@ class FastAPI:
                 router.attached.append(Attached("middleware", function.name, self.outcomes.of(function)))
                 continue
             route = Route(
-                _methods(decorator, name), self._path(decorator, module), function, decorator, module, function.outer
+                methods_of(decorator, name), self._path(decorator, module), function, decorator, module, function.outer
             )
             router.routes.append(route)
 
@@ -149,13 +118,13 @@ class FastAPI:
         elif name == "add_api_route" and len(call.args) >= 2:
             handler = self.symbols.value(call.args[1], module, scope)
             if isinstance(handler, Function):
-                route = Route(_methods(call, "api_route"), self._path(call, module), handler, call, module, scope)
+                route = Route(methods_of(call, "api_route"), self._path(call, module), handler, call, module, scope)
                 router.routes.append(route)
         elif name in ("include_router", "mount"):
             position = 0 if name == "include_router" else 1
-            given = call.args[position] if len(call.args) > position else _keyword(call, "router", "app")
+            given = call.args[position] if len(call.args) > position else keyword(call, "router", "app")
             prefix = self._text(
-                _keyword(call, "prefix", "path") or (call.args[0] if position and call.args else None), module
+                keyword(call, "prefix", "path") or (call.args[0] if position and call.args else None), module
             )
             attached = self._attached(call, "include", module, scope)
             for child in self._included(given, module, scope):
@@ -169,7 +138,7 @@ class FastAPI:
         if found is not None:
             yield found
         elif isinstance(node, ast.Name):
-            for loop in _loops(scope.node if scope else module.file.tree, node.id):
+            for loop in loops_over(scope.node if scope else module.file.tree, node.id):
                 values: ast.expr = loop
                 target = self.symbols.resolve(loop, module, scope)
                 where = (module, scope)
@@ -275,11 +244,11 @@ class FastAPI:
         kind = self._kind(target)
         if kind is None:
             return None
-        prefix = self._text(_keyword(call, "prefix"), module)
+        prefix = self._text(keyword(call, "prefix"), module)
         router = Router(name or module.file.path, kind, prefix, Place(call, module, scope))
         self._routers[id(call)] = router
         router.attached = self._attached(call, "application" if kind else "router", module, scope)
-        middleware = _keyword(call, "middleware")
+        middleware = keyword(call, "middleware")
         for one in middleware.elts if isinstance(middleware, ast.List | ast.Tuple) else ():
             if isinstance(one, ast.Call) and one.args:
                 router.attached.append(self._middleware(one.args[0], module, scope))
@@ -295,7 +264,7 @@ class FastAPI:
         return None
 
     def _attached(self, call: ast.Call, scope_name: Scope, module: Module, scope: Function | None) -> list[Attached]:
-        listed = _keyword(call, "dependencies")
+        listed = keyword(call, "dependencies")
         if isinstance(listed, ast.Name | ast.Attribute):
             target = self.symbols.value(listed, module, scope)
             if isinstance(target, Variable):
@@ -321,10 +290,10 @@ class FastAPI:
                 statuses |= {429}
         elif isinstance(target, External) and target.name.startswith(LIMITERS):
             statuses = frozenset({429})
-        return Attached("middleware", _named(node), statuses)
+        return Attached("middleware", named(node), statuses)
 
     def _path(self, call: ast.Call, module: Module) -> str:
-        return self._text(_keyword(call, "path") or (call.args[0] if call.args else None), module)
+        return self._text(keyword(call, "path") or (call.args[0] if call.args else None), module)
 
     def _text(self, node: ast.expr | None, module: Module) -> str:
         """A constant string, also through a name, a setting or an f-string; `{...}` for what is only known at run time."""
@@ -399,58 +368,12 @@ class FastAPI:
         own = self.outcomes.of(handler)
         attached.append(Attached("body", handler.name, own))
         location = Location(
-            route.module.file.path, route.call.lineno, route.call.col_offset + 1, _head_end(handler, route.call)
+            route.module.file.path, route.call.lineno, route.call.col_offset + 1, head_end(handler, route.call)
         )
         endpoint = Endpoint(
             "", path, handler, location, router.name, parameters, called,
-            tuple(dict.fromkeys(_guards(attached))), tuple(dict.fromkeys(_limits(attached))),
-            _keyword(route.call, "response_model") or handler.node.returns, mounted,
+            tuple(dict.fromkeys(guards_of(attached))), tuple(dict.fromkeys(limits_of(attached))),
+            keyword(route.call, "response_model") or handler.node.returns, mounted,
         )  # fmt: skip
         for method in route.methods:
             yield replace(endpoint, method=method)
-
-
-def _guards(attached: list[Attached]) -> Iterator[Guard]:
-    for one in attached:
-        refusals = one.statuses - {429}
-        if refusals or one.unknown:
-            yield Guard(one.name, one.scope, refusals)
-
-
-def _limits(attached: list[Attached]) -> Iterator[Limit]:
-    for one in attached:
-        if 429 in one.statuses:
-            yield Limit(one.name, one.scope)
-
-
-def _head_end(handler: Function, call: ast.Call) -> int:
-    """The last line of the route's head, so that an ignore may stand at any of its lines."""
-    node = handler.node
-    if any(call is decorator for decorator in node.decorator_list):
-        return max(node.lineno, call.end_lineno or call.lineno)
-    return call.end_lineno or call.lineno
-
-
-def _methods(call: ast.Call, name: str) -> tuple[str, ...]:
-    if name in METHODS:
-        return (name.upper(),)
-    if name == "websocket":
-        return ("WEBSOCKET",)
-    listed = _keyword(call, "methods")
-    if isinstance(listed, ast.List | ast.Tuple | ast.Set):
-        return tuple(str(one.value).upper() for one in listed.elts if isinstance(one, ast.Constant)) or ("GET",)
-    return ("GET",)
-
-
-def _keyword(call: ast.Call, *names: str) -> ast.expr | None:
-    return next((keyword.value for keyword in call.keywords if keyword.arg in names), None)
-
-
-def _named(node: ast.expr) -> str:
-    return ast.unparse(node)[:60]
-
-
-def _loops(tree: ast.AST, name: str) -> Iterator[ast.expr]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.For) and isinstance(node.target, ast.Name) and node.target.id == name:
-            yield node.iter

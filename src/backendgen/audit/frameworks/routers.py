@@ -1,0 +1,108 @@
+"""Applications and routers as FastAPI projects build them, and the small readings of their calls."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from backendgen.audit.frameworks.dependencies import Attached
+from backendgen.audit.service import Guard, Limit
+from backendgen.code.symbols import Function, Module
+
+METHODS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "trace"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An expression and where it stands."""
+
+    node: ast.expr
+    module: Module
+    scope: Function | None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A decorated handler, or one that was added by a call."""
+
+    methods: tuple[str, ...]
+    path: str
+    handler: Function
+    call: ast.Call
+    module: Module
+    scope: Function | None
+
+
+@dataclass(eq=False, slots=True)
+class Router:
+    """An application or router as it is built: routes, included routers, what is attached to all of them."""
+
+    name: str
+    is_application: bool = False
+    prefix: str = ""
+    call: Place | None = None
+    attached: list[Attached] = field(default_factory=list)
+    routes: list[Route] = field(default_factory=list)
+    includes: list[tuple[Router, str, list[Attached]]] = field(default_factory=list)
+    same_as: Router | None = None
+
+    def whole(self) -> Router:
+        """The router that this name stands for: a parameter is the application it is called with."""
+        seen, router = {id(self)}, self
+        while router.same_as is not None and id(router.same_as) not in seen:
+            router = router.same_as
+            seen.add(id(router))
+        return router
+
+
+def guards_of(attached: list[Attached]) -> Iterator[Guard]:
+    """Return what refuses callers."""
+    for one in attached:
+        refusals = one.statuses - {429}
+        if refusals or one.unknown:
+            yield Guard(one.name, one.scope, refusals)
+
+
+def limits_of(attached: list[Attached]) -> Iterator[Limit]:
+    """Return what answers 429."""
+    for one in attached:
+        if 429 in one.statuses:
+            yield Limit(one.name, one.scope)
+
+
+def head_end(handler: Function, call: ast.Call) -> int:
+    """Return the last line of the route's head, so that an ignore may stand at any of its lines."""
+    node = handler.node
+    if any(call is decorator for decorator in node.decorator_list):
+        return max(node.lineno, call.end_lineno or call.lineno)
+    return call.end_lineno or call.lineno
+
+
+def methods_of(call: ast.Call, name: str) -> tuple[str, ...]:
+    """Return the HTTP methods that a decorator or call names."""
+    if name in METHODS:
+        return (name.upper(),)
+    if name == "websocket":
+        return ("WEBSOCKET",)
+    listed = keyword(call, "methods")
+    if isinstance(listed, ast.List | ast.Tuple | ast.Set):
+        return tuple(str(one.value).upper() for one in listed.elts if isinstance(one, ast.Constant)) or ("GET",)
+    return ("GET",)
+
+
+def keyword(call: ast.Call, *names: str) -> ast.expr | None:
+    """Return the first keyword argument with one of these names."""
+    return next((keyword.value for keyword in call.keywords if keyword.arg in names), None)
+
+
+def named(node: ast.expr) -> str:
+    """Return an expression as it is written, shortened."""
+    return ast.unparse(node)[:60]
+
+
+def loops_over(tree: ast.AST, name: str) -> Iterator[ast.expr]:
+    """Yield what the loops with this variable go over."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.For) and isinstance(node.target, ast.Name) and node.target.id == name:
+            yield node.iter
