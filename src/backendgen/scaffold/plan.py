@@ -92,6 +92,7 @@ def _context(spec: Spec, resources: tuple[ResourceView, ...], folders: tuple[str
         "constraints": views.constraints(spec),
         "assumptions": spec.assumptions,
         "dependencies": _dependencies(folders),
+        "open_writes": tuple(one for resource in resources for one in resource.open_writes),
         "version": __version__,
     }
 

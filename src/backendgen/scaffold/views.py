@@ -154,6 +154,13 @@ class ResourceView:
         return names.identifier(self.name).rstrip("_").lower()
 
     @property
+    def open_writes(self) -> tuple[str, ...]:
+        """The operations that change data for whoever asks, as `POST /notes`."""
+        writes = [action for action in self.actions if METHODS[action.name] != "get" and not action.secured]
+        paths = {action.name: "" if action.name == "create" else self.key_path for action in writes}
+        return tuple(f"{METHODS[name].upper()} {self.path}{path}" for name, path in paths.items())
+
+    @property
     def a_thing(self) -> str:
         """The thing with its article."""
         return f"{'an' if self.thing[:1] in 'aeio' else 'a'} {self.thing}"
