@@ -133,6 +133,22 @@ def test_folders_are_histories_of_their_own(tmp_path: Path) -> None:
     assert [history.name for history in found.histories] == ["a/migrations", "b/migrations"]
 
 
+def test_a_folder_for_each_release_is_one_history(tmp_path: Path) -> None:
+    names = [
+        "m/0.9/00__a.sql",
+        "m/0.10/00__a.sql",
+        "m/0.10/01__b.sql",
+        "m/mysql/0.9/00__a.sql",
+        "m/mysql/0.10/00__a.sql",
+    ]
+    found = histories(write(tmp_path, dict.fromkeys(names, TABLE)))
+    assert [(one.name, [migration.revision for migration in one.migrations]) for one in found.histories] == [
+        ("m", ["0.9/00__a", "0.10/00__a", "0.10/01__b"])
+    ]
+    assert [one.path for one in found.skipped] == ["m/mysql"]
+    assert found.refusals == ()
+
+
 def test_one_file(tmp_path: Path) -> None:
     root = write(tmp_path, {"1_t.sql": TABLE, "2_t.sql": "ALTER TABLE t ADD COLUMN a int NOT NULL;"})
     report = migrate.check(root / "2_t.sql", Config(select=("BG804",)), Rulebook())

@@ -70,8 +70,10 @@ class Reading:
             self.refusals.append(refusal)
 
     def skip(self, path: Path, reason: str) -> None:
-        """Note a file or folder that was left out on purpose."""
-        self.skipped.append(Problem(reason, self.name(path)))
+        """Note a file or folder that was left out on purpose, once."""
+        problem = Problem(reason, self.name(path))
+        if problem not in self.skipped:
+            self.skipped.append(problem)
 
 
 def _found(root: Path) -> Iterator[Path]:

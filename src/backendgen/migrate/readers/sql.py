@@ -36,6 +36,7 @@ _NO_TRANSACTION = re.compile(
 )
 _TEMPLATE = re.compile(r"\{\{[^{}\n]*\}\}|\$\{[^{}\n]*\}")
 _WORD = re.compile(r"[A-Za-z_]\w*")
+_RELEASE = re.compile(r"v?\d+(?:\.\d+)*", re.IGNORECASE)
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -86,7 +87,8 @@ def operations(text: str) -> tuple[op.Operation, ...]:
 def _scripts(folder: Path, paths: list[Path], reading: Reading) -> list[Script]:
     """Tell migrations from other SQL by their names; in a folder that the user named, plain names count too."""
     if dialect := other_dialect(folder, reading.root):
-        reading.skip(folder, f"holds migrations for {dialect}, which are not read yet")
+        above = [each for each in (folder, *folder.parents) if each.name.lower() in OTHER_DIALECTS]
+        reading.skip(above[-1], f"holds migrations for {dialect}, which are not read yet")
         return []
     named = [script for path in paths if (script := _named(path))]
     if named and (reading.single or folder.name.lower() in FOLDERS or folder == reading.root or _is_history(named)):
@@ -94,7 +96,7 @@ def _scripts(folder: Path, paths: list[Path], reading: Reading) -> list[Script]:
         for path in paths:
             if path not in known:
                 reading.skip(path, "is named like no migration, so it is not judged")
-        return named
+        return [_of_release(script, folder) for script in named] if folder != reading.root else named
     if reading.single or folder == reading.root or folder.name.lower() in FOLDERS:
         return [_plain(path) for path in paths]
     return []
@@ -143,6 +145,15 @@ def _direction(path: Path) -> re.Match[str] | None:
         return directed
     other = "down" if directed["direction"].lower() == "up" else "up"
     return directed if path.with_name(f"{directed['stem']}{directed['mark']}{other}.sql").is_file() else None
+
+
+def _of_release(script: Script, folder: Path) -> Script:
+    """A folder that is named like a version (0.17) is one part of the history of the folder above it."""
+    if script.folder != folder or not _RELEASE.fullmatch(folder.name):
+        return script
+    key = (*_natural(folder.name), (2, ""), *script.key)
+    revision, version = f"{folder.name}/{script.revision}", f"{folder.name}/{script.version}"
+    return replace(script, folder=folder.parent, key=key, revision=revision, version=version)
 
 
 def _plain(path: Path) -> Script:
