@@ -75,7 +75,8 @@ def _guard_fix(context: Context, endpoint: Endpoint) -> str:
 def login_without_limit(context: Context) -> Iterator[Hit]:
     """Endpoints that test a password or code, and that nothing slows down."""
     for endpoint in context.service.endpoints:
-        if endpoint.method != "POST" or endpoint.limits or not _tests_credentials(endpoint):
+        is_guarded = any(guard.scope != "body" and guard.statuses for guard in endpoint.guards)
+        if endpoint.method != "POST" or is_guarded or endpoint.limits or not _tests_credentials(endpoint):
             continue
         yield Hit(
             endpoint.location,

@@ -156,8 +156,10 @@ REQUESTS = frozenset({"get", "post", "put", "patch", "delete", "head", "options"
 def blocking_call_in_async(context: Context) -> Iterator[Hit]:
     """Calls that stop the event loop: every other request waits."""
     handlers = {id(endpoint.handler.node): endpoint for endpoint in context.service.endpoints}
+    lifespans = _lifespans(context)
     for function in context.symbols.functions():
-        if not isinstance(function.node, ast.AsyncFunctionDef) or is_test(function.path):
+        is_served = isinstance(function.node, ast.AsyncFunctionDef) and id(function.node) not in lifespans
+        if not is_served or is_test(function.path):
             continue
         endpoint = handlers.get(id(function.node))
         who = f"`{endpoint.name}` ({function.name})" if endpoint else f"`{function.name}`"
@@ -172,6 +174,19 @@ def blocking_call_in_async(context: Context) -> Iterator[Hit]:
                     f"use {instead}",
                     function.name,
                 )
+
+
+def _lifespans(context: Context) -> set[int]:
+    """Functions that run before the first request and after the last."""
+    found = set()
+    for module in context.symbols.modules.values():
+        if "lifespan" in module.file.text:
+            for call, scope in module.calls:
+                for keyword in call.keywords:
+                    target = context.symbols.value(keyword.value, module, scope) if keyword.arg == "lifespan" else None
+                    if isinstance(target, Function):
+                        found.add(id(target.node))
+    return found
 
 
 def _blocks(context: Context, call: ast.Call, function: Function, depth: int) -> tuple[str, str, str] | None:

@@ -12,7 +12,7 @@ from backendgen.audit.flow.types import is_constrained
 from backendgen.audit.flow.values import HARMLESS, NOTHING, Origin, Taint, Value, substituted
 from backendgen.audit.frameworks.dependencies import Dependencies
 from backendgen.audit.frameworks.outcomes import Outcomes
-from backendgen.audit.frameworks.parameters import Parameters
+from backendgen.audit.frameworks.parameters import Parameters, is_method
 from backendgen.audit.registry import Context
 from backendgen.audit.service import Endpoint, Parameter
 from backendgen.code.project import is_test
@@ -65,7 +65,10 @@ class _Entries:
         if id(endpoint.handler.node) in self._entered:
             return
         self._entered.add(id(endpoint.handler.node))
-        given = {one.name: self.value(one, endpoint, endpoint.handler) for one in endpoint.parameters}
+        handler = endpoint.handler
+        given = {one.name: self.value(one, endpoint, handler) for one in endpoint.parameters}
+        if is_method(handler) and handler.parameters:
+            given[handler.parameters[0].arg] = Value(kind=handler.owner)
         self._sinks(endpoint.handler, given)
 
     def _sinks(self, function: Function, given: Mapping[str, Value]) -> None:

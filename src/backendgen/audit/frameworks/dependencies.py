@@ -141,7 +141,7 @@ class Dependencies:
         if target is None and isinstance(call.func, ast.Attribute):
             target = self._method(call.func, module, scope)
         if isinstance(target, Function):
-            return self._factory(target, depth)
+            return self._factory(target, depth, call)
         if isinstance(target, Class):
             called = self.symbols.member(target, "__call__")
             statuses = self.function(called, depth)[0] if isinstance(called, Function) else NONE
@@ -157,20 +157,39 @@ class Dependencies:
             return self._external(target.name), not self._is_harmless(target.name), target
         return NONE, True, None
 
-    def _factory(self, maker: Function, depth: int) -> tuple[Statuses, bool, Symbol | None]:
+    def of_class(self, handler: Function) -> list[Attached]:
+        """The dependencies that a class-based view declares for all its handlers: `user = Depends(current_user)`."""
+        found: list[Attached] = []
+        for owner in self.symbols.lineage(handler.owner) if handler.owner else ():
+            for member in owner.module.members.get(id(owner.node), {}).values():
+                if isinstance(member, Variable):
+                    plain, extras, where, scope = self.unwrapped(member.annotation, member.module, None)
+                    for node, module in ((member.value, member.module), *((extra, where) for extra in extras)):
+                        one = self.attached(node, "router", module, scope, plain)
+                        found += [one] if one else []
+        return found
+
+    def _factory(self, maker: Function, depth: int, call: ast.Call) -> tuple[Statuses, bool, Symbol | None]:
         """`require("admin")`: the function or instance that it returns, and the dependencies that it writes down."""
+        returned = [
+            node.value for node in ast.walk(maker.node) if isinstance(node, ast.Return) and node.value is not None
+        ]
+        choices = [choice for value in returned for choice in _choices(value, maker, call)]
+        if depth < MAX_DEPTH and choices and all(isinstance(one, ast.Name) for one in choices):
+            answers = [self._callable(one, maker.module, maker, depth + 1) for one in choices]
+            statuses = frozenset[int]().union(*(one[0] for one in answers))
+            return statuses, any(one[1] for one in answers), answers[0][2]
         statuses, unknown = self.function(maker, depth)
         result: Symbol | None = None
-        for node in ast.walk(maker.node):
-            found: tuple[Statuses, bool, Symbol | None] | None = None
-            if isinstance(node, ast.Return) and isinstance(node.value, ast.Call | ast.Name):
-                found = self._callable(node.value, maker.module, maker, depth + 1)
+        for value in choices:
+            if isinstance(value, ast.Call):
+                found = self._callable(value, maker.module, maker, depth + 1)
                 result = result or found[2]
-            elif isinstance(node, ast.Call) and depth < MAX_DEPTH:
-                one = self.attached(node, "parameter", maker.module, maker)
-                found = (one.statuses, one.unknown, one.target) if one else None
-            if found is not None:
                 statuses |= found[0]
+        for node in ast.walk(maker.node):
+            if isinstance(node, ast.Call) and depth < MAX_DEPTH:
+                one = self.attached(node, "parameter", maker.module, maker)
+                statuses |= one.statuses if one else NONE
         return statuses, unknown, result
 
     def function(self, function: Function, depth: int = 0) -> tuple[Statuses, bool]:
@@ -245,6 +264,23 @@ def parameter_defaults(function: Function) -> dict[str, ast.expr]:
     pairs: list[tuple[ast.arg, ast.expr | None]] = list(zip(with_default, arguments.defaults, strict=True))
     pairs += zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     return {parameter.arg: default for parameter, default in pairs if default is not None}
+
+
+def _choices(value: ast.expr, maker: Function, call: ast.Call) -> list[ast.expr]:
+    """`strict if required else lenient`: the branch that the call's own argument, or the default, takes."""
+    if not isinstance(value, ast.IfExp):
+        return [value]
+    test = value.test
+    given: ast.expr | None = None
+    if isinstance(test, ast.Name):
+        given = parameter_defaults(maker).get(test.id)
+        names = [each.arg for each in maker.parameters]
+        if test.id in names and names.index(test.id) < len(call.args):
+            given = call.args[names.index(test.id)]
+        given = next((one.value for one in call.keywords if one.arg == test.id), given)
+    if isinstance(given, ast.Constant):
+        return _choices(value.body if given.value else value.orelse, maker, call)
+    return _choices(value.body, maker, call) + _choices(value.orelse, maker, call)
 
 
 def _scheme(names: frozenset[str] | set[str]) -> bool:

@@ -160,8 +160,8 @@ class FastAPI:
             target = target or self.symbols.value(call.func, module, scope)
             if isinstance(target, Function) and index < len(target.parameters):
                 parameter = self._parameter(target, target.parameters[index].arg)
-                if parameter.whole() is not given.whole():
-                    parameter.whole().same_as = given.whole()
+                if parameter is not given and parameter not in given.fragments:
+                    given.fragments.append(parameter)
 
     # -- what it stands for -----------------------------------------------------------------------------------------
 
@@ -320,16 +320,13 @@ class FastAPI:
     # -- endpoints --------------------------------------------------------------------------------------------------
 
     def _expanded(self) -> Iterator[Endpoint]:
-        routers = list({id(router.whole()): router.whole() for router in self._routers.values()}.values())
-        for alias in self._routers.values():
-            whole = alias.whole()
-            if whole is not alias:
-                whole.attached.extend(one for one in alias.attached if one not in whole.attached)
-                whole.routes.extend(alias.routes)
-                whole.includes.extend(alias.includes)
-                alias.routes, alias.includes = [], []
+        absorbed: set[int] = set()
+        for router in self._routers.values():
+            router.absorb(absorbed)
+        fragments = {id(fragment) for router in self._routers.values() for fragment in router.fragments}
+        routers = [router for router in self._routers.values() if id(router) not in fragments]
         reached: set[int] = set()
-        included = {id(child.whole()) for router in routers for child, _, _ in router.includes}
+        included = {id(child) for router in routers for child, _, _ in router.includes}
         for router in routers:
             if router.is_application and id(router) not in included:
                 yield from self._under(router, "", [], reached, (), True)
@@ -355,7 +352,7 @@ class FastAPI:
         for route in router.routes:
             yield from self._route(route, prefix, attached, router, mounted)
         for child, at, more in router.includes:
-            yield from self._under(child.whole(), prefix + at, attached + more, reached, (*trail, id(router)), mounted)
+            yield from self._under(child, prefix + at, attached + more, reached, (*trail, id(router)), mounted)
 
     def _route(
         self, route: Route, prefix: str, above: list[Attached], router: Router, mounted: bool
@@ -363,6 +360,7 @@ class FastAPI:
         handler, path = route.handler, (prefix + route.path) or "/"
         attached = above + self._attached(route.call, "route", route.module, route.scope)
         attached += self.dependencies.decorators(handler, route.call)
+        attached += self.dependencies.of_class(handler)
         parameters, called, wanted = self.parameters.of(handler, path)
         attached += wanted
         own = self.outcomes.of(handler)

@@ -16,6 +16,12 @@ INJECTED = ("Request", "WebSocket", "HTTPConnection", "Response", "BackgroundTas
 IN_PATH = re.compile(r"{(\w+)(?::\w+)?}")
 
 
+def is_method(function: Function) -> bool:
+    """Does the first parameter stand for the instance or class?"""
+    names = [each.id for each in function.node.decorator_list if isinstance(each, ast.Name)]
+    return function.owner is not None and "staticmethod" not in names
+
+
 class Parameters:
     """Reads handlers; see `of`."""
 
@@ -29,7 +35,7 @@ class Parameters:
         in_path = set(IN_PATH.findall(path))
         defaults = parameter_defaults(handler)
         parameters = []
-        for argument in handler.parameters:
+        for argument in handler.parameters[1:] if is_method(handler) else handler.parameters:
             plain, extras, module, _ = self.dependencies.unwrapped(argument.annotation, handler.module, handler.outer)
             default = defaults.get(argument.arg)
             source: Source

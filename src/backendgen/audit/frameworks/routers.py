@@ -45,15 +45,18 @@ class Router:
     attached: list[Attached] = field(default_factory=list)
     routes: list[Route] = field(default_factory=list)
     includes: list[tuple[Router, str, list[Attached]]] = field(default_factory=list)
-    same_as: Router | None = None
+    fragments: list[Router] = field(default_factory=list)
 
-    def whole(self) -> Router:
-        """The router that this name stands for: a parameter is the application it is called with."""
-        seen, router = {id(self)}, self
-        while router.same_as is not None and id(router.same_as) not in seen:
-            router = router.same_as
-            seen.add(id(router))
-        return router
+    def absorb(self, absorbed: set[int]) -> None:
+        """Take over what functions do to this router under the name of a parameter; once for each of `absorbed`."""
+        if id(self) in absorbed:
+            return
+        absorbed.add(id(self))
+        for fragment in self.fragments:
+            fragment.absorb(absorbed)
+            self.attached += [one for one in fragment.attached if one not in self.attached]
+            self.routes += fragment.routes
+            self.includes += fragment.includes
 
 
 def guards_of(attached: list[Attached]) -> Iterator[Guard]:
