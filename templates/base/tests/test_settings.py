@@ -28,6 +28,12 @@ def test_production_is_the_default_and_says_all_that_is_missing(
     assert "SECRET_KEY: is missing" in message
 
 
+def test_an_empty_value_is_a_missing_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = refusal(monkeypatch, ENV="", DATABASE_POOL_MAX="", SECRET_KEY="")
+    assert "DATABASE_URL: is missing" in message
+    assert "SECRET_KEY: is missing" in message
+
+
 def test_production_refuses_weak_secrets_and_open_cors(monkeypatch: pytest.MonkeyPatch) -> None:
     message = refusal(monkeypatch, **{**SAFE, "SECRET_KEY": "hunter2", "CORS_ORIGINS": "*"})
     assert "SECRET_KEY: is shorter than 32 characters" in message

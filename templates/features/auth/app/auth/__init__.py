@@ -12,7 +12,7 @@ from app.auth.tokens import Tokens
 
 
 def install(app: FastAPI, settings: AuthSettings) -> None:
-    """Add the /auth operations. Raises ValueError when a signing key is unusable."""
+    """Add the /auth operations."""
     tokens = Tokens(
         load_keys(settings),
         issuer=settings.auth_issuer,

@@ -12,12 +12,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
-from app.auth.settings import AuthSettings
+if TYPE_CHECKING:  # the settings judge keys with `read` and `read_private`
+    from app.auth.settings import AuthSettings
 
 CURVE: Final = "Ed25519"
 DEV_KEY_FILE: Final = Path(".dev/auth-signing-key.json")
@@ -33,8 +34,8 @@ class Keys:
     verifying: Mapping[str, OKPKey]
 
 
-def load_keys(settings: AuthSettings) -> Keys:
-    """Return the keys of the settings. Raises ValueError when one is unusable.
+def load_keys(settings: "AuthSettings") -> Keys:
+    """Return the keys of the settings.
 
     A missing key, which production refuses, is made once and kept in `.dev/`: tokens outlive a
     restart.
@@ -43,11 +44,9 @@ def load_keys(settings: AuthSettings) -> Keys:
         text = settings.auth_signing_key.get_secret_value()
     else:
         text = _dev_key(DEV_KEY_FILE)
-    signing = _parse("AUTH_SIGNING_KEY", text)
-    if len(signing) != 1 or not next(iter(signing.values())).is_private:
-        raise ValueError("AUTH_SIGNING_KEY must hold exactly one private key")
+    signing = read_private(text)
     previous = settings.auth_previous_keys
-    older = _parse("AUTH_PREVIOUS_KEYS", previous.get_secret_value()) if previous else {}
+    older = read(previous.get_secret_value()) if previous else {}
     [(kid, key)] = signing.items()
     return Keys(kid, key, older | signing)
 
@@ -57,8 +56,16 @@ def generate() -> str:
     return json.dumps(OKPKey.generate_key(CURVE).as_dict(private=True))
 
 
-def _parse(setting: str, text: str) -> dict[str, OKPKey]:
-    """Read a JWK, a JWK Set or PEM blocks. The error never repeats the text: it is a secret."""
+def read_private(text: str) -> dict[str, OKPKey]:
+    """Read the one private key that `text` holds. Raises ValueError."""
+    keys = read(text)
+    if len(keys) != 1 or not next(iter(keys.values())).is_private:
+        raise ValueError("must hold exactly one private key")
+    return keys
+
+
+def read(text: str) -> dict[str, OKPKey]:
+    """Read a JWK, a JWK Set or PEM blocks. Raises ValueError, which never repeats the secret."""
     try:
         if text.lstrip().startswith("{"):
             document = json.loads(text)
@@ -68,7 +75,7 @@ def _parse(setting: str, text: str) -> dict[str, OKPKey]:
     except (JoseError, ValueError, KeyError, TypeError):
         keys = []
     if not keys or any(key.curve_name != CURVE for key in keys):
-        raise ValueError(f"{setting} must hold Ed25519 keys, as JWK, JWK Set or PEM")
+        raise ValueError("must hold Ed25519 keys, as JWK, JWK Set or PEM")
     return {key.kid or key.thumbprint(): key for key in keys}
 
 

@@ -13,12 +13,14 @@ import httpx2
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
+from pydantic import ValidationError
 
 from app.auth import keys, tokens
 from app.auth.keys import Keys, load_keys
 from app.auth.roles import DEFAULT_ROLE
 from app.auth.settings import AuthSettings
 from app.auth.tokens import LEEWAY, InvalidToken, Tokens
+from app.settings import describe
 from tests.auth_fixtures import SignIn
 from tests.conftest import Serve
 
@@ -226,9 +228,17 @@ def test_keys_are_read_as_jwk_jwk_set_and_pem() -> None:
     ],
 )
 def test_an_unusable_key_is_refused_without_showing_it(text: str) -> None:
-    with pytest.raises(ValueError, match="AUTH_SIGNING_KEY must hold") as caught:
-        load_keys(settings(auth_signing_key=text))
-    assert "secret-value" not in str(caught.value)
+    with pytest.raises(ValidationError) as caught:
+        settings(auth_signing_key=text)
+    message = describe(caught.value)
+    assert "AUTH_SIGNING_KEY: Value error, must hold" in message
+    assert "secret-value" not in message
+
+
+def test_an_unusable_previous_key_is_refused() -> None:
+    with pytest.raises(ValidationError) as caught:
+        settings(auth_signing_key=keys.generate(), auth_previous_keys="secret-value")
+    assert "AUTH_PREVIOUS_KEYS: Value error, must hold Ed25519 keys" in describe(caught.value)
 
 
 def test_a_development_key_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
