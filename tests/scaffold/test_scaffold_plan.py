@@ -9,7 +9,6 @@ import json
 import re
 import socket
 import tarfile
-import time
 from pathlib import Path
 
 import pytest
@@ -119,14 +118,6 @@ def test_the_contract_names_every_operation_once(name: str) -> None:
     tagged = {resource.name for resource in spec(name).resources}
     paths = document["paths"].values()
     assert sum(1 for path in paths for operation in path.values() if set(operation["tags"]) & tagged) == wanted
-
-
-def test_planning_is_fast() -> None:
-    loaded = spec("orders")
-    plan(loaded)
-    started = time.perf_counter()
-    plan(loaded)
-    assert time.perf_counter() - started < 1.5
 
 
 def test_the_share_of_verbatim_templates_is_reported(capsys: pytest.CaptureFixture[str]) -> None:

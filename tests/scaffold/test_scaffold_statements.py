@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from scaffold_specs import SPECS
 
-from backendgen.scaffold import statements, views
+from backendgen.errors import UserError
+from backendgen.scaffold import plan, statements, views
 from backendgen.spec.load import load
 from backendgen.spec.model import Allow, Auth, Policy, Term
 
@@ -56,6 +59,14 @@ def test_a_set_sees_the_new_row() -> None:
     create = next(one.sql for one in statements.statements(payments, spec).statements if one.name == "CREATE")
     assert "FROM (SELECT\n    %(order_id)s::uuid AS order_id) AS payments)" in create
     assert 'AS "caller.permitted"' in create
+
+
+def test_a_set_of_an_update_must_not_read_what_the_update_changes(tmp_path: Path) -> None:
+    text = SPECS["minimal"].read_text("utf-8").replace("notes: {}", 'notes: {update: {set: {content: "upper(title)"}}}')
+    path = tmp_path / "spec.yaml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(UserError, match="`set` of 'content' names 'title', which the same update may change"):
+        plan(load(path))
 
 
 @pytest.mark.parametrize(
