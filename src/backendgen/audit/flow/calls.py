@@ -236,6 +236,8 @@ def _outside(
     if receiver is not None and isinstance(receiver.kind, External) and receiver.kind.name in libraries.REQUESTS:
         part = libraries.REQUEST_PARTS.get(last)
         return tainted(Origin("request", part)) if part else NOTHING
+    if name in ("httpx.Client", "httpx.AsyncClient") and _checks_addresses(keywords.get("transport")):
+        return NOTHING
     kind = libraries.returned(name)
     if name == "str" and len(positional) == 1:
         return positional[0] if positional[0].text is not None else replace(positional[0], kind=None)
@@ -263,6 +265,14 @@ def _outside(
     if receiver is not None and isinstance(node.func, ast.Attribute) and receiver.taints:
         return _method(frame, node, receiver, positional, keywords)
     return NOTHING
+
+
+def _checks_addresses(transport: Value | None) -> bool:
+    """Does a transport of the project look whether an address is private before it connects?"""
+    owner = transport.kind if transport is not None else None
+    return isinstance(owner, Class) and any(
+        isinstance(node, ast.Attribute) and node.attr in libraries.ADDRESS_TESTS for node in ast.walk(owner.node)
+    )
 
 
 def _method(
@@ -304,6 +314,8 @@ def _method(
     if isinstance(receiver.const, str):
         folded = _folded(receiver.const, name, positional)
         return folded if folded is not None else carrying(Value(text=HOLE), *positional)
+    if name == "replace" and len(positional) == 2 and positional[0].const in (".", "/") and positional[1].const == "":
+        return sanitised(receiver, frozenset({"path"}))
     if name in ("execute", "scalar", "scalars", "fetch", "fetchrow", "fetchall", "fetchone", "query"):
         return NOTHING
     return carrying(Value(text=HOLE), receiver, *(positional if name in ("replace", "join") else ()))

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from backendgen.audit.flow.libraries import NUMBERS_AND_SUCH
-from backendgen.audit.flow.values import UNKNOWN, Value, constant
+from backendgen.audit.flow.values import HARMLESS, UNKNOWN, Value, constant
 from backendgen.code.symbols import Class, External, Function
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ALL = frozenset({"*"})
 TEXT_TESTS = frozenset({"isdigit", "isdecimal", "isnumeric", "isalnum", "isalpha", "isidentifier"})
+SAME_TEXT = frozenset({"lower", "upper", "strip", "casefold", "lstrip", "rstrip"})
 HOSTS = frozenset({"hostname", "netloc", "host", "scheme_and_host"})
 
 
@@ -73,11 +74,16 @@ def is_allow_list(container: Value) -> bool:
 
 def _allow(frame: Frame, node: ast.expr) -> None:
     """The value is one of some that the program fixes. A URL's host being so makes the URL harmless to URL sinks."""
-    value = frame.evaluate(node)
     if isinstance(node, ast.Attribute) and node.attr in HOSTS:
         frame.clear(frame.evaluate(node.value), frozenset({"url"}))
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in SAME_TEXT:
+        _allow(frame, node.func.value)
     elif isinstance(node, ast.Attribute | ast.Name | ast.Subscript | ast.Call):
-        frame.clear(value, ALL)
+        value = frame.evaluate(node)
+        if value.whole is not None:
+            frame.clear(value, ALL)
+        elif isinstance(node, ast.Name):  # made of something: that has not been checked, only this
+            frame.names[node.id] = HARMLESS
 
 
 def _absent(frame: Frame, left: ast.expr, right: ast.expr) -> None:
