@@ -11,6 +11,7 @@ from backendgen.errors import Problem, UserError
 from backendgen.scaffold import domains, imports, layout, names, statements
 from backendgen.scaffold.domains import Domain
 from backendgen.scaffold.statements import Fragment, Sort, Statements
+from backendgen.spec.expression import read_expression
 from backendgen.spec.model import Action, Allow, Resource, Spec
 from backendgen.sql.schema import Constraint, Table
 
@@ -299,6 +300,13 @@ def _refuse(resource: Resource, spec: Spec) -> None:
         filtered = resource.table.column(name)
         if filtered and not domains.domain(resource.table, filtered, spec.schema).sortable:
             wrong.append(Problem(f"the column '{name}' is of type {filtered.type}, by which no list can be filtered"))
+    update = resource.action("update")
+    for name, expression in update.sets if update else ():
+        for seen in read_expression(expression, spec.schema).columns:
+            if seen in resource.changes:
+                message = f"{resource.name}.update: `set` of '{name}' names '{seen}', which the same update may change"
+                hint = f"an UPDATE sees the row as it was: set '{seen}' too, or make '{name}' a generated column"
+                wrong.append(Problem(message, line=update.line if update else 0, hint=hint))
     if wrong:
         raise UserError(*wrong)
     for column in statements.shown(resource.table):
