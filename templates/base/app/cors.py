@@ -29,6 +29,7 @@ def install(app: FastAPI, origins: Sequence[str]) -> None:
                 "Content-Type",
                 "Idempotency-Key",
                 "If-Match",
+                "If-None-Match",
                 "X-Request-Id",
             ),
             expose_headers=EXPOSED,

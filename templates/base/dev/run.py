@@ -86,6 +86,7 @@ def serve(listening: socket.socket) -> None:
     config = uvicorn.Config(
         create_app(Settings.load()),
         log_config=None,
+        ws="none",
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=DRAIN_S,

@@ -129,6 +129,22 @@ def test_a_command_beside_it_reaches_its_database(
     assert not file.exists()
 
 
+def test_a_websocket_is_an_ordinary_request(started: subprocess.Popen[str]) -> None:
+    url = address(started)
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    assert httpx2.get(f"{url}/nowhere?password=hunter2", headers=upgrade).status_code == 404
+    started.terminate()
+    assert started.stdout is not None
+    log = started.stdout.read()
+    assert '"route":"unmatched","status":404' in log
+    assert "hunter2" not in log
+
+
 def test_a_command_without_a_service_is_told_so(copy: Path) -> None:
     done = execute(copy, "true")
     assert done.returncode == 1

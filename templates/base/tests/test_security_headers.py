@@ -45,7 +45,7 @@ def test_configured_origins_are_allowed(serve: Serve) -> None:
             headers={
                 "Origin": "https://shop.example",
                 "Access-Control-Request-Method": "PATCH",
-                "Access-Control-Request-Headers": "If-Match",
+                "Access-Control-Request-Headers": "If-Match, If-None-Match, Idempotency-Key",
             },
         )
     assert allowed["access-control-allow-origin"] == "https://shop.example"
