@@ -26,6 +26,9 @@ Connection = AsyncConnection[Row]
 
 # A statement that ran this often on a connection is prepared there (psycopg's own default is 5).
 PREPARE_THRESHOLD = 3
+# A lost connection is replaced with growing pauses, up to minutes. After so long the pool gives
+# that up: the next request connects anew, and no outage lasts longer than the database's own.
+RECONNECT_TIMEOUT_S = 2.0
 
 
 class PoolSettings(BaseModel):
@@ -66,6 +69,7 @@ class Database:
             min_size=settings.min_size,
             max_size=settings.max_size,
             timeout=settings.acquire_timeout,
+            reconnect_timeout=RECONNECT_TIMEOUT_S,
             name=application_name,
             open=False,
         )

@@ -1,11 +1,14 @@
 """The pool: its timeouts, its transactions and what a pooler changes."""
 
 import asyncio
+import os
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
 from app.database import Database, PoolSettings
@@ -15,14 +18,18 @@ T = TypeVar("T")
 
 
 def with_pool(
-    url: str, act: Callable[[Database], Awaitable[T]], *, behind_pooler: bool = False
+    url: str,
+    act: Callable[[Database], Awaitable[T]],
+    *,
+    behind_pooler: bool = False,
+    acquire_timeout: float = 5,
 ) -> T:
     """Run `act` with an open pool of one connection."""
     settings = PoolSettings(
         url=SecretStr(url),
         min_size=1,
         max_size=1,
-        acquire_timeout=5,
+        acquire_timeout=acquire_timeout,
         statement_timeout_ms=1234,
         lock_timeout_ms=345,
         idle_in_transaction_timeout_ms=4567,
@@ -109,3 +116,31 @@ def test_a_read_after_an_error_gets_a_clean_connection(database: Access) -> None
         return row and row["answer"]
 
     assert with_pool(database.app, act) == 7
+
+
+def test_it_is_back_right_after_an_outage(admin: str, database: Access) -> None:
+    name = f"away_{os.getpid()}"
+
+    async def answers(pool: Database) -> bool:
+        try:
+            await pool.ping()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    async def survive(pool: Database) -> float:
+        outage = time.monotonic() + 4  # the pool's own pauses are 1, 2, 4 ... seconds
+        while time.monotonic() < outage:
+            assert not await answers(pool)
+        connection.execute(f"CREATE DATABASE {name}".encode())
+        back = time.monotonic()
+        while not await answers(pool):
+            assert time.monotonic() < back + 10
+        return time.monotonic() - back
+
+    with psycopg.connect(admin, autocommit=True) as connection:
+        try:
+            url = make_conninfo(database.app, dbname=name)
+            assert with_pool(url, survive, acquire_timeout=0.2) < 2
+        finally:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
