@@ -8,6 +8,7 @@ import io
 import json
 import re
 import socket
+import time
 import tarfile
 from pathlib import Path
 
