@@ -35,6 +35,22 @@ def facts(expression: str) -> tuple[Fact, ...]:
     return tuple(_facts(statement.select_stmt.target_list[0].res_target.val))
 
 
+@cache
+def understood(expression: str) -> bool:
+    """Return whether `facts` says all that the CHECK expression asks for."""
+    try:
+        statement = parse_tree(f"SELECT {expression}")[0]
+    except SyntaxProblem:
+        return False
+    return _understood(statement.select_stmt.target_list[0].res_target.val)
+
+
+def _understood(node: Any) -> bool:
+    if node.WhichOneof("node") == "bool_expr" and node.bool_expr.boolop == pb.AND_EXPR:
+        return all(map(_understood, node.bool_expr.args))
+    return any(True for _ in _facts(node))
+
+
 def _facts(node: Any) -> Iterator[Fact]:
     kind = node.WhichOneof("node")
     if kind == "bool_expr":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import unicodedata
 from collections.abc import Iterable
 
 _IRREGULAR = {
@@ -29,7 +30,8 @@ _TAKEN = frozenset(
 
 def identifier(name: str) -> str:
     """Return a Python identifier for any name: `user-name` is `user_name`, `from` is `from_`, `1st` is `n1st`."""
-    word = re.sub(r"\W", "_", name).lstrip("_") or "n"
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    word = re.sub(r"\W", "_", plain).lstrip("_") or "n"
     if word[0].isdigit():
         word = f"n{word}"
     return f"{word}_" if keyword.iskeyword(word) or keyword.issoftkeyword(word) else word

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bz2
 import io
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,8 @@ from backendgen.files import File
 from backendgen.resources import directory
 from backendgen.scaffold import access, features, migrations, openapi, seeds, style, trials, views
 from backendgen.scaffold.render import render
+from backendgen.scaffold.seeds import Factory
+from backendgen.scaffold.trials import Trial
 from backendgen.scaffold.views import ResourceView
 from backendgen.spec.model import Role, Spec
 
@@ -32,6 +34,7 @@ def plan(spec: Spec) -> tuple[File, ...]:
     """Return every file of the service, sorted by path. Raises UserError for a spec that cannot become a service."""
     spec = _with_a_role(spec)
     resources = tuple(views.view(resource, spec) for resource in spec.resources)
+    views.refuse_twins(resources)
     folders = ("base", *(f"features/{feature.name}" for feature in features.active(spec)), "resource")
     context = _context(spec, resources, folders)
     context["env_examples"] = [
@@ -65,6 +68,7 @@ def _with_a_role(spec: Spec) -> Spec:
 def _context(spec: Spec, resources: tuple[ResourceView, ...], folders: tuple[str, ...]) -> dict[str, Any]:
     auth = spec.auth
     tests = tuple(trials.trial(resource, spec) for resource in resources)
+    rows = seeds.factories(spec)
     roles = [
         {
             "name": role.name,
@@ -86,7 +90,10 @@ def _context(spec: Spec, resources: tuple[ResourceView, ...], folders: tuple[str
         "resources": resources,
         "kinds": views.kinds(resources),
         "trials": tests,
-        "factories": seeds.factories(spec),
+        "factories": rows,
+        "unsure": seeds.unsure(rows),
+        "same": any("factories.same(" in trial.change for trial in tests),
+        "days": any("day()" in source for source in _expressions(rows, tests)),
         "cells": access.cells(spec),
         "operations": trials.operations(tests),
         "constraints": views.constraints(spec),
@@ -95,6 +102,15 @@ def _context(spec: Spec, resources: tuple[ResourceView, ...], folders: tuple[str
         "open_writes": tuple(one for resource in resources for one in resource.open_writes),
         "version": __version__,
     }
+
+
+def _expressions(rows: Iterable[Factory], tests: Iterable[Trial]) -> Iterator[str]:
+    """Yield the expressions that call the functions of tests/factories.py."""
+    for row in rows:
+        yield from (expression for _, expression in row.values)
+    for trial in tests:
+        yield from (expression for _, expression in (*trial.seed.values, *trial.ties, *trial.filled))
+        yield trial.change
 
 
 def _written(source: str, template: Path, context: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:

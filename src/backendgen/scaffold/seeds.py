@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from backendgen.errors import UserError
-from backendgen.scaffold import domains, layout, names, samples
+from backendgen.scaffold import checks, domains, layout, names, samples
 from backendgen.scaffold.domains import Domain
 from backendgen.spec.model import Spec
-from backendgen.sql.schema import Column, Constraint, Table
+from backendgen.sql.schema import Column, Constraint, Index, Table
 
 USERS = "users"
 
@@ -25,7 +26,10 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class Factory:
-    """How to make a row of a table: `values` are (column, Python expression) pairs; `owned` refer to a user."""
+    """How to make a row of a table: `values` are (column, Python expression) pairs; `owned` refer to a user.
+
+    `unsure` are the columns whose values may be refused: a constraint says more than can be told without PostgreSQL.
+    """
 
     table: str
     name: str
@@ -33,6 +37,7 @@ class Factory:
     values: tuple[tuple[str, str], ...]
     owned: tuple[str, ...]
     parents: tuple[Parent, ...]
+    unsure: frozenset[str]
 
     @property
     def identifier(self) -> str:
@@ -83,30 +88,96 @@ def _needed(column: Column | None) -> bool:
     return column is not None and column.not_null and column.default is None
 
 
-def factory_name(table: str) -> str:
-    """Return the name of a table's factory."""
-    return f"make_{names.singular(names.identifier(table.rpartition('.')[2])).lower()}"
+def factory_name(table: str, spec: Spec) -> str:
+    """Return the name of a table's factory; of two tables with the same singular, the second's is numbered."""
+    alike = [other for other in spec.schema.tables if _make(other) == _make(table)]
+    number = alike.index(table) if table in alike else 0
+    return f"{_make(table)}_{number + 1}" if number else _make(table)
+
+
+def _make(table: str) -> str:
+    return f"make_{names.singular(names.identifier(table)).lower()}"
 
 
 def _factory(table: Table, spec: Spec) -> Factory:
     owned = tuple(
         key.columns[0] for key in foreign_keys(table) if spec.auth and key.references == USERS and len(key.columns) == 1
     )
-    parents = tuple(_parent(key) for key in needed_keys(table) if not (spec.auth and key.references == USERS))
+    parents = tuple(_parent(key, spec) for key in needed_keys(table) if not (spec.auth and key.references == USERS))
     referring = {column for parent in parents for column, _ in parent.columns}
     values = tuple(
-        (column.name, expression(domains.domain(table, column, spec.schema), column.name))
+        (column.name, value(table, column, spec))
         for column in table.columns
         if required(column) and column.name not in referring and column.name not in owned
     )
-    return Factory(
-        table.name, factory_name(table.name), names.phrase(table.name.rpartition(".")[2]), values, owned, parents
+    thing = names.phrase(table.name.rpartition(".")[2])
+    unsure = _unclear(table) | _alike(table, dict(values), frozenset(owned), referring)
+    return Factory(table.name, factory_name(table.name, spec), thing, values, owned, parents, unsure)
+
+
+def _unclear(table: Table) -> frozenset[str]:
+    """Return the columns of constraints that say more than the factories know of."""
+    return frozenset(
+        column
+        for constraint in table.constraints
+        if constraint.kind == "exclude" or (constraint.kind == "check" and not checks.understood(constraint.expression))
+        for column in constraint.columns
     )
 
 
-def _parent(key: Constraint) -> Parent:
+def _alike(table: Table, values: dict[str, str], owned: frozenset[str], referring: set[str]) -> frozenset[str]:
+    """Return the columns of unique keys that may be equal in two rows of the factories."""
+
+    def varies(name: str) -> bool:
+        column = table.column(name)
+        if column is None or name in owned:
+            return False
+        if name in referring or column.identity or column.generated:
+            return True
+        if name in values:
+            return bool(_FRESH.search(values[name]))
+        return "(" in column.default if column.default is not None else not column.not_null
+
+    unique = [_named(index) for index in table.indexes if index.unique]
+    return frozenset(name for columns in unique if not any(map(varies, columns)) for name in columns)
+
+
+_FRESH = re.compile(r"\b(?:unique\((?:\)|[6-9]|\d\d)|number\(|moment\(\)(?!\[11)|day\(|uuid4\()")
+
+
+def _named(index: Index) -> tuple[str, ...]:
+    keys = tuple(name for name in index.columns if name)
+    return keys if len(keys) == len(index.keys) else keys + index.expression_columns
+
+
+def unsure(factories_: Iterable[Factory]) -> bool:
+    """True when there is a row that the factories may fail to make."""
+    return any(factory.unsure for factory in factories_)
+
+
+def value(table: Table, column: Column, spec: Spec) -> str:
+    """Return a Python expression for a valid value of a column; a new one at each evaluation where the table wants that."""
+    values = domains.domain(table, column, spec.schema)
+    single = any(column.name in _named(index) for index in table.indexes if index.unique)
+    return _distinct(values) if single and _distinct(values) else expression(values, column.name)
+
+
+def _distinct(values: Domain) -> str:
+    """Return an expression for the values of the types that are constant otherwise, empty when there is none."""
+    match values.kind:
+        case "date":
+            return "day()"
+        case "time":
+            return "moment()[11:19]"
+        case "numeric" | "float" if not (values.le or values.lt) and (values.ge or values.gt or 0) < 1:
+            room = (values.digits or 16) - (values.places or 0)
+            return "number()" if room >= 6 else ""
+    return ""
+
+
+def _parent(key: Constraint, spec: Spec) -> Parent:
     referenced = key.referenced_columns or ("id",)
-    return Parent(factory_name(key.references), tuple(zip(key.columns, referenced, strict=True)))
+    return Parent(factory_name(key.references, spec), tuple(zip(key.columns, referenced, strict=True)))
 
 
 def required(column: Column) -> bool:
@@ -127,6 +198,8 @@ def expression(values: Domain, column: str) -> str:
             return "str(uuid4())"
         case "timestamptz":
             return "moment()"
+        case "timestamp":
+            return "moment()[:19]"
         case "json":
             return f"{{{layout.string('note')}: unique()}}"
     return _python(samples.sample(values, column))

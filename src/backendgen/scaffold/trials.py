@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from backendgen.scaffold import access, domains, layout, names, seeds, statements, views
+from backendgen.scaffold import access, layout, names, seeds, statements, views
 from backendgen.scaffold.seeds import Parent
 from backendgen.scaffold.views import FieldView, ResourceView
 from backendgen.spec.model import Spec
@@ -19,6 +19,7 @@ class Seed:
 
     values: tuple[tuple[str, str], ...]
     parents: tuple[Parent, ...]
+    unsure: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Trial:
     roles: dict[str, str]
     seed: Seed
     change: str
+    any_change: str
     changed: str
     wrong_create: tuple[tuple[str, str], ...]
     wrong_update: tuple[tuple[str, str], ...]
@@ -139,10 +141,11 @@ def trial(view: ResourceView, spec: Spec) -> Trial:
     changed = _harmless(view, spec)
     return Trial(
         view=view,
-        factory=seeds.factory_name(table.name),
+        factory=seeds.factory_name(table.name, spec),
         roles={name: role for name, role in roles.items() if role is not None},
         seed=_seed(view, spec),
-        change=_change(changed) if changed else "{}",
+        change=_change(changed) if changed else _same(view),
+        any_change=_change(view.changes[0]) if view.changes else "{}",
         changed=changed.column if changed and changed.values.kind in _ECHOED else "",
         wrong_create=tuple(_wrong(view.body)),
         wrong_update=tuple(_wrong(view.changes)),
@@ -150,7 +153,7 @@ def trial(view: ResourceView, spec: Spec) -> Trial:
         unique=tuple(_unique(view)),
         child=_child(table, spec),
         ties=tuple(_ties(view, spec)),
-        filled=tuple(_filled(view)),
+        filled=tuple(_filled(view, spec)),
     )
 
 
@@ -163,18 +166,30 @@ def _seed(view: ResourceView, spec: Spec) -> Seed:
     owned = {key.columns[0] for key in seeds.foreign_keys(table) if spec.auth and key.references == seeds.USERS}
     parents = tuple(
         Parent(
-            seeds.factory_name(key.references), tuple(zip(key.columns, key.referenced_columns or ("id",), strict=True))
+            seeds.factory_name(key.references, spec),
+            tuple(zip(key.columns, key.referenced_columns or ("id",), strict=True)),
         )
         for key in seeds.foreign_keys(table)
         if set(key.columns) <= body.keys() - owned and any(body[name].required for name in key.columns)
     )
     referring = {column for parent in parents for column, _ in parent.columns}
     values = tuple(
-        (name, "user_id" if name in owned else seeds.expression(field.values, name))
+        (name, "user_id" if name in owned else _value(table, name, spec))
         for name, field in body.items()
         if (field.required and name not in referring) or name in owned
     )
-    return Seed(values, parents)
+    return Seed(values, parents, bool(_unsure(table, spec)))
+
+
+def _unsure(table: Table, spec: Spec) -> frozenset[str]:
+    """Return the columns of a table whose values the database may refuse."""
+    return next((factory.unsure for factory in seeds.factories(spec) if factory.table == table.name), frozenset())
+
+
+def _value(table: Table, name: str, spec: Spec) -> str:
+    column = table.column(name)
+    assert column is not None
+    return seeds.value(table, column, spec)
 
 
 def _harmless(view: ResourceView, spec: Spec) -> FieldView | None:
@@ -182,8 +197,14 @@ def _harmless(view: ResourceView, spec: Spec) -> FieldView | None:
     keys = {name for key in seeds.foreign_keys(view.resource.table) for name in key.columns}
     policies = spec.auth.policies if spec.auth else ()
     watched = {name for policy in policies for name in policy.columns}
+    watched |= _unsure(view.resource.table, spec)
     free = [field for field in view.changes if field.column not in keys | watched]
     return next(iter(free), None)
+
+
+def _same(view: ResourceView) -> str:
+    """Return a change to what is there already, for a row of which nothing can be changed without asking the database."""
+    return f"factories.same(row, {layout.string(view.changes[0].column)})" if view.changes else "{}"
 
 
 def _change(field: FieldView) -> str:
@@ -192,7 +213,7 @@ def _change(field: FieldView) -> str:
 
 def _factory_call(expression: str) -> str:
     """Qualify the functions of tests/factories.py."""
-    return re.sub(r"\b(unique|number|moment)\(", r"factories.\1(", expression)
+    return re.sub(r"\b(unique|number|moment|day)\(", r"factories.\1(", expression)
 
 
 def _wrong(fields: Iterable[FieldView]) -> Iterable[tuple[str, str]]:
@@ -218,7 +239,7 @@ def _child(table: Table, spec: Spec) -> Parent | None:
                 and child.name in {f.table for f in seeds.factories(spec)}
             ):
                 referenced = key.referenced_columns or ("id",)
-                return Parent(seeds.factory_name(child.name), tuple(zip(key.columns, referenced, strict=True)))
+                return Parent(seeds.factory_name(child.name, spec), tuple(zip(key.columns, referenced, strict=True)))
     return None
 
 
@@ -237,15 +258,27 @@ def _ties(view: ResourceView, spec: Spec) -> Iterable[tuple[str, str]]:
         column = table.column(name)
         if column is not None and name not in alone | seen and column.generated is None and sort.name:
             seen.add(name)
-            yield name, _factory_call(seeds.expression(domains.domain(table, column, spec.schema), name))
+            yield name, _given(table, name, spec)
 
 
-def _filled(view: ResourceView) -> Iterable[tuple[str, str]]:
+def _given(table: Table, name: str, spec: Spec) -> str:
+    """Return an expression, in a test, for a value that a row of the table can have: of a foreign key, a new parent's."""
+    key = next((key for key in seeds.foreign_keys(table) if key.columns == (name,)), None)
+    if key is None:
+        return _factory_call(_value(table, name, spec))
+    if spec.auth is not None and key.references == seeds.USERS:
+        return "user_id"
+    (referenced,) = key.referenced_columns or ("id",)
+    user = ", user_id" if spec.auth is not None else ""
+    return f"factories.{seeds.factory_name(key.references, spec)}(stage.owner{user})[{layout.string(referenced)}]"
+
+
+def _filled(view: ResourceView, spec: Spec) -> Iterable[tuple[str, str]]:
     """Yield (column, expression) of the filtered columns that could be NULL, which no filter finds."""
     for field in view.filters:
         column = view.resource.table.column(field.column)
         if column is not None and not column.not_null:
-            yield field.column, _factory_call(seeds.expression(field.values, field.column))
+            yield field.column, _given(view.resource.table, field.column, spec)
 
 
 def operations(trials: Iterable[Trial]) -> tuple[str, ...]:

@@ -18,9 +18,17 @@ from backendgen.sql.schema import Constraint, Table
 METHODS = {"list": "get", "get": "get", "create": "post", "update": "patch", "delete": "delete"}
 _STATUSES = {"create": 201, "delete": 204}
 # Names that app/main.py, the paths of the service or the query of a list have given away already.
+_FUNCTIONS = frozenset({"list_scope"})
+_SCHEMAS = frozenset(
+    {
+        *("Account", "Credentials", "FieldError", "Health", "Problem", "RefreshToken", "Registration", "Status"),
+        "Tokens",
+    }
+)
 _MODULES = frozenset(
     {
         *(
+            "access",
             "app",
             "asynccontextmanager",
             "auth",
@@ -199,6 +207,30 @@ class ResourceView:
         return imports.of_routes(self)
 
 
+def _type_name(resource: str) -> str:
+    word = names.class_name(resource)
+    return f"{word}Row" if word in _SCHEMAS else word
+
+
+def refuse_twins(resources: Iterable[ResourceView]) -> None:
+    """Raise UserError for resources that the generated code would call the same."""
+    claimed: dict[str, str] = {}
+    wrong: list[Problem] = []
+    for resource in resources:
+        schemas = (f"{resource.type}{part}" for part in ("", "Page", "Create", "Update"))
+        operations = (operation_id(resource.name, action.name) for action in resource.actions)
+        for word in (f"module {resource.module}", *schemas, *operations):
+            other = claimed.setdefault(word, resource.name)
+            if other != resource.name or word in _FUNCTIONS:
+                whose = f"'{other}'" if other != resource.name else "the service's own code"
+                message = f"the resource '{resource.name}' and {whose} would both have {word} in the service"
+                hint = f"call it something else and keep its table: table: {resource.resource.table.name}"
+                wrong.append(Problem(message, hint=hint))
+                break
+    if wrong:
+        raise UserError(*wrong)
+
+
 def view(resource: Resource, spec: Spec) -> ResourceView:
     """Return the resource's view. Raises UserError for what the generated service could not carry."""
     _refuse(resource, spec)
@@ -214,7 +246,7 @@ def view(resource: Resource, spec: Spec) -> ResourceView:
         name=resource.name,
         module=module_name(resource.name),
         path=f"/{resource.name}",
-        type=names.class_name(resource.name),
+        type=_type_name(resource.name),
         thing=thing,
         things=names.identifier(resource.name).rstrip("_").replace("_", " ").lower(),
         keys=tuple(_key(table, name, fields, spec) for name in table.primary_key),
@@ -319,9 +351,9 @@ def _body(resource: Resource, action: Literal["create", "update"]) -> tuple[str,
     return resource.body if action == "create" else resource.changes
 
 
-def choices_name(resource: str, column: str) -> str:
-    """Return the name of the type of a column's choices: `OrderStatus`."""
-    word = "".join(part[:1].upper() + part[1:] for part in names.identifier(column).split("_"))
+def choices_name(resource: str, field: str) -> str:
+    """Return the name of the type of a field's choices: `OrderStatus`."""
+    word = "".join(part[:1].upper() + part[1:] for part in field.split("_"))
     return f"{names.class_name(resource)}{word}{'Value' if word in ('Create', 'Query', 'Update') else ''}"
 
 
@@ -330,8 +362,12 @@ def _choices(resource: Resource, used: tuple[FieldView, ...]) -> tuple[Constant,
     for field in used:
         values = field.values.item or field.values
         if values.choices:
-            name = choices_name(resource.name, field.column.partition("[")[0])
-            made[name] = Constant(name, layout.choices(name, values.choices), "")
+            name = choices_name(resource.name, field.field)
+            source = layout.choices(name, values.choices)
+            if made.setdefault(name, Constant(name, source, "")).source != source:
+                raise UserError(
+                    f"two columns of '{resource.table.name}' would both have choices called {name}: rename one"
+                )
     return tuple(made.values())
 
 
@@ -344,12 +380,12 @@ def _field(resource: Resource, name: str, fields: dict[str, str], spec: Spec, *,
     has_default = column.default is not None or bool(column.identity)
     required = creating and not nullable and not has_default
     default = None if required else "None" if creating and nullable and not has_default else "NOT_SENT"
-    source = layout.field(fields[name], _annotated(resource, name, values, nullable), default, alias=name)
+    source = layout.field(fields[name], _annotated(resource, fields[name], values, nullable), default, alias=name)
     return FieldView(name, fields[name], values, nullable, required, source)
 
 
-def _annotated(resource: Resource, column: str, values: Domain, nullable: bool) -> str:
-    annotation = domains.annotation(values, choices_name(resource.name, column))
+def _annotated(resource: Resource, field: str, values: Domain, nullable: bool) -> str:
+    annotation = domains.annotation(values, choices_name(resource.name, field))
     return f"{annotation} | None" if nullable else annotation
 
 
@@ -375,7 +411,7 @@ def _filters(resource: Resource, fields: dict[str, str], sql: Statements, spec: 
         assert column is not None
         values = domains.unchecked(domains.domain(resource.table, column, spec.schema))
         field = f"{fields[name]}_{operator}" if operator else fields[name]
-        source = layout.field(field, _annotated(resource, name, values, True), "None", alias=fragment.name)
+        source = layout.field(field, _annotated(resource, fields[name], values, True), "None", alias=fragment.name)
         made.append(FieldView(fragment.name, field, values, True, False, source))
     return tuple(made)
 

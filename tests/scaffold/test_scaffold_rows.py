@@ -1,0 +1,63 @@
+"""What the generated tests know, and admit not to know, about the rows of a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backendgen import scaffold
+from backendgen.errors import UserError
+from backendgen.scaffold import seeds
+from backendgen.spec.load import load_text
+
+SPEC = """
+backendgen: 1
+service: {{name: rows}}
+auth: off
+schema: |
+  CREATE TABLE t ({columns});
+  CREATE TABLE other (id int PRIMARY KEY, t_id int);
+api: {{resources: {resources}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("columns", "unsure"),
+    [
+        ("id uuid PRIMARY KEY, a int CHECK (a BETWEEN 1 AND 5 AND a > 0), b text CHECK (b IS NULL OR b <> '')", ""),
+        ("id uuid PRIMARY KEY, code text CHECK (code ~ '^[A-Z]+$')", "code"),
+        ("id uuid PRIMARY KEY, a int, b int, CHECK (a > 0 AND a < b)", "a b"),
+        ("id uuid PRIMARY KEY, a int, b date, c date, EXCLUDE USING gist (daterange(b, c) WITH &&)", "b c"),
+        ("id smallint PRIMARY KEY CHECK (id BETWEEN 1 AND 9), a int", "id"),
+        ("id date PRIMARY KEY, a int", ""),
+        ("id uuid PRIMARY KEY, a boolean NOT NULL, b date NOT NULL, UNIQUE (a, b)", ""),
+        ("id uuid PRIMARY KEY, a boolean NOT NULL, b text DEFAULT 'x', UNIQUE (a, b)", "a b"),
+        ("id uuid PRIMARY KEY, a boolean NOT NULL, b text, UNIQUE (a, b)", ""),
+    ],
+)
+def test_the_columns_whose_values_only_the_database_knows(columns: str, unsure: str) -> None:
+    loaded = load_text(SPEC.format(columns=columns, resources="{t: {}}"), Path("spec.yaml"))
+    [factory] = seeds.factories(loaded)
+    assert factory.unsure == frozenset(unsure.split())
+
+
+def test_only_unsure_factories_skip() -> None:
+    def factories(columns: str) -> str:
+        loaded = load_text(SPEC.format(columns=columns, resources="{t: {}}"), Path("spec.yaml"))
+        return next(file.content.decode() for file in scaffold.plan(loaded) if file.path == "tests/factories.py")
+
+    assert "pytest.skip(" in factories("id uuid PRIMARY KEY, a text NOT NULL CHECK (a ~ '^a')")
+    assert "pytest.skip(" not in factories("id uuid PRIMARY KEY, a text NOT NULL CHECK (length(a) > 2)")
+
+
+def test_resources_of_one_name_are_refused() -> None:
+    loaded = load_text(
+        SPEC.format(columns="id uuid PRIMARY KEY, a int", resources="{t: {}, others: {table: t}, other: {}}"), Path("s")
+    )
+    with pytest.raises(UserError) as refused:
+        scaffold.plan(loaded)
+    assert str(refused.value) == (
+        "the resource 'other' and 'others' would both have Other in the service\n"
+        "  call it something else and keep its table: table: other"
+    )
