@@ -8,8 +8,8 @@ import io
 import json
 import re
 import socket
-import time
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
