@@ -86,7 +86,13 @@ def c(): ...
 
 
 def test_tests_are_not_judged(tmp_path: Path) -> None:
-    text = "from fastapi import FastAPI\nimport requests\napp = FastAPI()\n@app.post('/')\ndef a(): requests.get('http://x', verify=False)\n"
+    text = """from fastapi import FastAPI
+import requests
+app = FastAPI()
+@app.post("/")
+def a():
+    requests.get("http://x", verify=False)
+"""
     outcome = report(tmp_path, {"tests/app.py": text, "app/test_main.py": text, "app/main.py": "x = 1\n"})
     assert found(outcome) == []
 

@@ -66,8 +66,8 @@ def test_guards_are_known_by_what_they_do(tmp_path: Path) -> None:
     )
     guarded = {one.path: sorted({status for guard in one.guards for status in guard.statuses}) for one in found}
     assert guarded == {
-        "/r/status": [401], "/r/variable": [403], "/r/alias": [401], "/r/roles": [401], "/r/factory": [401], "/r/method": [401],
-        "/r/scheme": [401], "/r/lenient": [], "/r/harmless": [],
+        "/r/status": [401], "/r/variable": [403], "/r/alias": [401], "/r/roles": [401], "/r/factory": [401],
+        "/r/method": [401], "/r/scheme": [401], "/r/lenient": [], "/r/harmless": [],
     }  # fmt: skip
 
 
@@ -77,14 +77,14 @@ def test_routers_are_followed_through_factories_loops_and_functions(tmp_path: Pa
 from fastapi import Depends, FastAPI, HTTPException
 from app.a import router as a
 from app.b import make
-from app.c import install
+from app.c import install, late
 PREFIX = "/api"
 def guard(): raise HTTPException(401)
 def create_app():
     app = FastAPI()
     for router in (a, make()):
         app.include_router(router, prefix=f"{PREFIX}/v1")
-    install(app)
+    install(app, late)
     return app
 app = create_app()
 """,
@@ -98,15 +98,37 @@ def many(): ...
 def added(): ...
 router.add_api_route("/added", added, methods=["DELETE"])
 """,
-        "app/nested.py": "from fastapi import APIRouter\nrouter = APIRouter()\n@router.put('/{id}')\ndef put(id: int): ...\n",
-        "app/b.py": "from fastapi import APIRouter\ndef make():\n    r = APIRouter(prefix='/b')\n    @r.get('')\n    def index(): ...\n    return r\n",
-        "app/c.py": "from fastapi import FastAPI\ndef install(app: FastAPI):\n    @app.get('/c')\n    def c(): ...\n",
+        "app/nested.py": """
+from fastapi import APIRouter
+router = APIRouter()
+@router.put("/{id}")
+def put(id: int): ...
+""",
+        "app/b.py": """
+from fastapi import APIRouter
+def make():
+    r = APIRouter(prefix="/b")
+    @r.get("")
+    def index(): ...
+    return r
+""",
+        "app/c.py": """
+from fastapi import APIRouter, FastAPI
+late = APIRouter()
+@late.get("/late")
+def later(): ...
+def install(app: FastAPI, router: APIRouter):
+    app.include_router(router)
+    @app.get("/c")
+    def c(): ...
+""",
         "app/lost.py": "from fastapi import APIRouter\nrouter = APIRouter()\n@router.get('/lost')\ndef lost(): ...\n",
     }
     found = sorted((one.method, one.path, one.mounted) for one in endpoints(tmp_path, files))
     assert found == [
-        ("DELETE", "/api/v1/a/added", True), ("GET", "/api/v1/a/many", True), ("GET", "/api/v1/b", True), ("GET", "/c", True),
-        ("GET", "/lost", False), ("POST", "/api/v1/a/many", True), ("PUT", "/api/v1/a/n/{id}", True),
+        ("DELETE", "/api/v1/a/added", True), ("GET", "/api/v1/a/many", True), ("GET", "/api/v1/b", True),
+        ("GET", "/c", True), ("GET", "/late", True), ("GET", "/lost", False),
+        ("POST", "/api/v1/a/many", True), ("PUT", "/api/v1/a/n/{id}", True),
     ]  # fmt: skip
 
 
@@ -119,13 +141,14 @@ app = FastAPI()
 class Item(BaseModel): ...
 def dep(): ...
 @app.post("/{id}")
-def handler(id: int, request: Request, item: Item, items: list[Item], q: str | None = None, h: str = Header(), c: Annotated[str, Cookie()] = "",
-            f: str = Form(), u: UploadFile = File(), d=Depends(dep), more: Annotated[list[str], Query()] = []): ...
+def handler(id: int, request: Request, item: Item, items: list[Item], q: str | None = None, h: str = Header(),
+            c: Annotated[str, Cookie()] = "", f: str = Form(), u: UploadFile = File(), d=Depends(dep),
+            more: Annotated[list[str], Query()] = []): ...
 """
     [endpoint] = endpoints(tmp_path, {"app/main.py": text})
     assert {one.name: one.source for one in endpoint.parameters} == {
-        "id": "path", "request": "request", "item": "body", "items": "body", "q": "query", "h": "header", "c": "cookie", "f": "form",
-        "u": "file", "d": "dependency", "more": "query",
+        "id": "path", "request": "request", "item": "body", "items": "body", "q": "query", "h": "header", "c": "cookie",
+        "f": "form", "u": "file", "d": "dependency", "more": "query",
     }  # fmt: skip
 
 

@@ -12,7 +12,9 @@ from backendgen.audit.engines import semgrep
 from backendgen.code.project import load
 from backendgen.errors import UserError
 
-CORS = "from fastapi.middleware.cors import CORSMiddleware\napp.add_middleware(CORSMiddleware, allow_origins=['*'], allow_credentials=True)\n"
+CORS = """from fastapi.middleware.cors import CORSMiddleware
+app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_credentials=True)
+"""
 NEW_SYNTAX = 'def f[T](d: dict[str, T]):\n    import yaml\n    return yaml.load(f"{d["a"]}", Loader=yaml.Loader)\n'
 
 

@@ -57,8 +57,9 @@ def test_what_is_no_python_says_where(text: str, message: str, line: int) -> Non
 
 
 PIECES = st.sampled_from(
-    ['f"{', '}"', "f'''", '{d["a"]}', "def f[T](", "):", "type X", "=", "\n", "    ", "except A, B:", "try:", "x", "(", ")", "[", "]",
-     '"', "'", "\\", "{", "}", "{{", "#", "lazy import a", "class A[T]:", "pass", "é", "\t", "match x:", "case [1, *_]:", "\0", "\r"]
+    ['f"{', '}"', "f'''", '{d["a"]}', "def f[T](", "):", "type X", "=", "\n", "    ", "except A, B:", "try:", "x", "(",
+     ")", "[", "]", '"', "'", "\\", "{", "}", "{{", "#", "lazy import a", "class A[T]:", "pass", "é",
+     "\t", "match x:", "case [1, *_]:", "\0", "\r"]
 )  # fmt: skip
 
 

@@ -23,8 +23,8 @@ def paths(root: Path, *exclude: str) -> list[str]:
 
 
 def test_left_out_are_environments_packages_caches_and_what_gitignore_or_exclude_name(tmp_path: Path) -> None:
-    for name in ("app/a.py", "app/build/b.py", "env3/x.py", "node_modules/p/y.py", ".git/z.py", "build/c.py", "gen/d.py", "old/e.py",
-                 "app/skip.py", "app/x_pb2.py", "app/note.txt"):  # fmt: skip
+    for name in ("app/a.py", "app/build/b.py", "env3/x.py", "node_modules/p/y.py", ".git/z.py", "build/c.py",
+                 "gen/d.py", "old/e.py", "app/skip.py", "app/x_pb2.py", "app/note.txt"):  # fmt: skip
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x = 1\n")
     (tmp_path / "env3" / "pyvenv.cfg").write_text("")

@@ -20,7 +20,8 @@ FILES = {
     "src/shop/loop_a.py": "from shop.loop_b import x\n",
     "src/shop/loop_b.py": "from shop.loop_a import x\n",
     "src/app.py": (
-        "import logging\nimport shop.store\nimport shop.logging as own\nfrom shop import search, Order, store\nfrom shop.store import db, Thing\n"
+        "import logging\nimport shop.store\nimport shop.logging as own\n"
+        "from shop import search, Order, store\nfrom shop.store import db, Thing\n"
         "from shop.loop_a import x\nalias = search\n"
     ),
 }

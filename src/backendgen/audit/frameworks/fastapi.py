@@ -323,8 +323,17 @@ class FastAPI:
         absorbed: set[int] = set()
         for router in self._routers.values():
             router.absorb(absorbed)
-        fragments = {id(fragment) for router in self._routers.values() for fragment in router.fragments}
-        routers = [router for router in self._routers.values() if id(router) not in fragments]
+        owners: dict[int, list[Router]] = {}
+        for router in self._routers.values():
+            for fragment in router.fragments:
+                owners.setdefault(id(fragment), []).append(router)
+        routers = [router for router in self._routers.values() if id(router) not in owners]
+        for router in routers:  # including a parameter is including what it is called with
+            router.includes = [
+                (whole, prefix, attached)
+                for child, prefix, attached in router.includes
+                for whole in _wholes(child, owners)
+            ]
         reached: set[int] = set()
         included = {id(child) for router in routers for child, _, _ in router.includes}
         for router in routers:
@@ -375,3 +384,12 @@ class FastAPI:
         )  # fmt: skip
         for method in route.methods:
             yield replace(endpoint, method=method)
+
+
+def _wholes(router: Router, owners: dict[int, list[Router]], trail: tuple[int, ...] = ()) -> Iterator[Router]:
+    """Yield the routers that a parameter stands for; a router that is no parameter stands for itself."""
+    if id(router) not in owners:
+        yield router
+    elif id(router) not in trail:
+        for owner in owners[id(router)]:
+            yield from _wholes(owner, owners, (*trail, id(router)))
