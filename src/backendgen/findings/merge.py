@@ -10,12 +10,12 @@ from backendgen.findings.finding import Finding
 from backendgen.rules import Rulebook
 
 
-def merge(findings: Iterable[Finding], rulebook: Rulebook, lines: Mapping[str, list[str]]) -> tuple[Finding, ...]:
+def merge(findings: Iterable[Finding], rulebook: Rulebook, texts: Mapping[str, str]) -> tuple[Finding, ...]:
     """Merge, order and number findings.
 
     Findings of one rule at one line become one with all their engines: the first engine's text stands (engines are
     given best judge first), the higher grades win. A rule that supersedes another removes it from its lines.
-    `lines` are the files' source lines, for the fingerprints.
+    `texts` are the files' texts by path, for the fingerprints.
     """
     merged: dict[tuple[str, str, int], Finding] = {}
     for one in findings:
@@ -30,7 +30,7 @@ def merge(findings: Iterable[Finding], rulebook: Rulebook, lines: Mapping[str, l
     }
     standing = [one for key, one in merged.items() if key not in covered]
     standing.sort(key=lambda one: (one.location.path, one.location.line, one.location.column, one.rule_id))
-    return _numbered(standing, lines)
+    return _numbered(standing, texts)
 
 
 def _joined(first: Finding, other: Finding) -> Finding:
@@ -44,14 +44,17 @@ def _joined(first: Finding, other: Finding) -> Finding:
     )
 
 
-def _numbered(findings: Iterable[Finding], lines: Mapping[str, list[str]]) -> tuple[Finding, ...]:
+def _numbered(findings: Iterable[Finding], texts: Mapping[str, str]) -> tuple[Finding, ...]:
     seen: Counter[tuple[str, str, str, str]] = Counter()
+    lines: dict[str, list[str]] = {}
     numbered = []
     for one in findings:
-        source = lines.get(one.location.path, [])
-        number = one.location.line
+        path, number = one.location.path, one.location.line
+        if path not in lines:
+            lines[path] = texts.get(path, "").splitlines()
+        source = lines[path]
         statement = " ".join(source[number - 1].split()) if 0 < number <= len(source) else ""
-        kind = (one.rule_id, one.location.path, one.symbol, statement)
+        kind = (one.rule_id, path, one.symbol, statement)
         numbered.append(replace(one, statement=statement, ordinal=seen[kind]))
         seen[kind] += 1
     return tuple(numbered)

@@ -18,12 +18,15 @@ def settle(
 
     `findings` come best judge first; `texts` are the scanned files' texts by path (for fingerprints and ignores);
     `judged` are the ids of the rules that ran, so that an ignore of a rule that did not run is not called unused.
+    Those below the profile's confidence are merged apart: they supersede none that is shown, and an ignore that hides
+    them is of use all the same.
     """
-    lines = {path: text.splitlines() for path, text in texts.items()}
-    merged = merge(findings, rulebook, lines)
+    every = list(findings)
+    least = Confidence[config.confidence.upper()]
+    merged = merge((one for one in every if one.confidence >= least), rulebook, texts)
+    merged += merge((one for one in every if one.confidence < least), rulebook, texts)
     comments = [comment for path, text in texts.items() for comment in ignore.scan(path, text)]
     standing, ignored = ignore.apply(merged, comments, rulebook, judged.__contains__)
-    least = Confidence[config.confidence.upper()]
     shown = [one for one in standing if one.confidence >= least]
     shown.sort(key=lambda one: (one.location, one.rule_id))
     return tuple(shown), ignored

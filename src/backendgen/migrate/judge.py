@@ -6,14 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from backendgen.config import Config
-from backendgen.findings import ignore
-from backendgen.findings.finding import Finding, Hit, Ignored, Report, finding
-from backendgen.findings.merge import merge
+from backendgen.findings.finding import Finding, Hit, Report, finding
+from backendgen.findings.settle import settle
 from backendgen.migrate.checks.registry import CHECKS, Check
 from backendgen.migrate.context import Context
 from backendgen.migrate.history import Action, History, Migration
 from backendgen.migrate.readers import read
-from backendgen.rules import Confidence, Rule, Rulebook
+from backendgen.rules import Rule, Rulebook
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Constraint
@@ -35,7 +34,7 @@ def check(path: Path, config: Config, rulebook: Rulebook) -> Report:
         for refusal in histories.refusals
         if refusal.rule_id in rules
     ]
-    findings, ignored = _settle(found, histories.sources, rules, rulebook, Confidence[config.confidence.upper()])
+    findings, ignored = settle(found, histories.sources, rules.keys(), rulebook, config)
     return Report(findings, ignored, histories.skipped, files=len(histories.sources))
 
 
@@ -77,37 +76,3 @@ def _not_understood(action: Action, rule: Rule) -> Iterator[Finding]:
         yield finding(
             rule, Hit(action.location, f"not understood, so not judged: {action.operation.reason}{where}"), ENGINE
         )
-
-
-def _settle(
-    found: Iterable[Finding],
-    sources: Mapping[str, str],
-    rules: Mapping[str, Rule],
-    rulebook: Rulebook,
-    floor: Confidence,
-) -> tuple[tuple[Finding, ...], tuple[Ignored, ...]]:
-    """Merge and number the findings, take away what the files' own comments ignore, show those that are sure enough.
-
-    Unsure ones are merged apart, so that they supersede none that is shown; ignores that hide them are of use all the same.
-    """
-    every = list(found)
-    lines = _Lines(sources)
-    merged = merge((one for one in every if one.confidence >= floor), rulebook, lines)
-    merged += merge((one for one in every if one.confidence < floor), rulebook, lines)
-    ignores = [one for path, text in sources.items() for one in ignore.scan(path, text)]
-    standing, ignored = ignore.apply(merged, ignores, rulebook, lambda rule_id: rule_id in rules)
-    shown = (one for one in standing if one.confidence >= floor)
-    return tuple(sorted(shown, key=lambda one: (one.location, one.rule_id))), ignored
-
-
-class _Lines(dict[str, list[str]]):
-    """The files' lines, split when a finding first asks for them."""
-
-    def __init__(self, sources: Mapping[str, str]) -> None:
-        super().__init__()
-        self._sources = sources
-
-    def get(self, path: str, default: list[str] | None = None) -> list[str]:  # type: ignore[override]  # one type only
-        if path not in self:
-            self[path] = self._sources.get(path, "").splitlines()
-        return self[path]
