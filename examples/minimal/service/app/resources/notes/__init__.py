@@ -1,0 +1,1 @@
+"""/notes: `routes` are the operations, `models` the requests, `statements` the SQL."""

@@ -1,0 +1,1 @@
+"""Development only: never part of the image (see .dockerignore)."""

@@ -1,0 +1,28 @@
+"""Roles as the spec declares them: each with itself and all that it includes."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+DEFAULT_ROLE: Final = "buyer"
+
+ROLES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "admin": frozenset(
+            {
+                "admin",
+                "staff",
+            }
+        ),
+        "staff": frozenset(
+            {
+                "staff",
+            }
+        ),
+        "buyer": frozenset(
+            {
+                "buyer",
+            }
+        ),
+    }
+)

@@ -1,0 +1,1 @@
+"""/customers: `routes` are the operations, `models` the requests, `statements` the SQL."""

@@ -1,0 +1,1 @@
+"""/orders: `routes` are the operations, `models` the requests, `statements` the SQL."""

@@ -1,0 +1,1 @@
+"""/payments: `routes` are the operations, `models` the requests, `statements` the SQL."""

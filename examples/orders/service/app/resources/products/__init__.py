@@ -1,0 +1,1 @@
+"""/products: `routes` are the operations, `models` the requests, `statements` the SQL."""
