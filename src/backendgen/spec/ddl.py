@@ -34,12 +34,14 @@ SERVICE_TABLES = ("idempotency_keys", "alembic_version")
 
 _PLAIN = "only CREATE TABLE, CREATE INDEX, CREATE TYPE, ALTER TABLE ... ADD and COMMENT belong into a spec's schema"
 _LATER_MARKERS = {"pii", "encrypted"}
-# What COMPARABLE holds can be filtered and sorted by, CARRIED is what JSON can carry, TYPES what PostgreSQL has built in.
+# What COMPARABLE holds can be filtered and sorted by, KEYS can name a row in a path, CARRIED is what JSON can carry, TYPES
+# what PostgreSQL has built in.
 COMPARABLE = frozenset(
     {"smallint", "integer", "bigint", "numeric", "real", "double precision", "boolean", "uuid"}
     | {"text", "character varying", "character", "date", "time without time zone"}
     | {"timestamp with time zone", "timestamp without time zone"}
 )
+KEYS = frozenset({"smallint", "integer", "bigint", "uuid", "text", "character varying", "character", "date"})
 CARRIED = COMPARABLE | {"json", "jsonb", "tsvector"}
 TYPES = (
     CARRIED

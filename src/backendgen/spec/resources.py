@@ -9,7 +9,7 @@ from typing import cast, get_args
 from backendgen.errors import did_you_mean
 from backendgen.spec.access import PUBLIC, USER, Access, allow_words, expression_at, read_allow
 from backendgen.spec.conform import suggestion
-from backendgen.spec.ddl import CARRIED, COMPARABLE, TYPES, Data
+from backendgen.spec.ddl import CARRIED, COMPARABLE, KEYS, TYPES, Data
 from backendgen.spec.document import Entry, Mapping, Node, Scalar, shown
 from backendgen.spec.expression import Expression
 from backendgen.spec.model import Action, ActionName, Allow, Idempotency, Resource, SortKey
@@ -107,6 +107,11 @@ class Reader:
             what = f"{key}; a resource over one is not built yet" if table.primary_key else "no primary key"
             self.notes.error(at, f"{path}: table '{name}' has {what}")
             return None
+        column = table.column(table.primary_key[0])
+        if column and (column.type.array or column.type.name in TYPES - KEYS):
+            what = f"{path}: the primary key '{name}.{column.name}' is {column.type}"
+            message = f"{what}, by which a path cannot name a row"
+            self.notes.error(at, message, f"use an enum or one of: {', '.join(sorted(KEYS))}")
         for column in table.columns:
             if column.type.name in TYPES - CARRIED:
                 message = f"{path}: column '{name}.{column.name}' is {column.type}, which a resource cannot carry"

@@ -1,0 +1,29 @@
+"""Which primary keys can name a row in a path."""
+
+from __future__ import annotations
+
+import pytest
+from specs import accept, refuse
+
+SPEC = """backendgen: 1
+service: {{name: keys}}
+auth: off
+schema: |
+  CREATE TYPE lang AS ENUM ('de', 'en');
+  CREATE TABLE t (k {key} PRIMARY KEY, note text);
+api: {{resources: {{t: {{}}}}}}
+"""
+
+
+@pytest.mark.parametrize("key", ["uuid", "smallint", "bigint", "text", "varchar(9)", "char(2)", "date", "lang"])
+def test_what_reads_the_same_everywhere_is_a_key(key: str) -> None:
+    [resource] = accept(SPEC.format(key=key)).resources
+    assert resource.table.primary_key == ("k",)
+
+
+@pytest.mark.parametrize("key", ["timestamp with time zone", "numeric(5,1)", "boolean", "real", "jsonb", "text[]"])
+def test_what_has_several_spellings_is_none(key: str) -> None:
+    assert refuse(SPEC.format(key=key)) == (
+        f"spec.yaml:7:18 api.resources.t: the primary key 't.k' is {key}, by which a path cannot name a row\n"
+        "  use an enum or one of: bigint, character, character varying, date, integer, smallint, text, uuid"
+    )
