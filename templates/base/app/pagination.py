@@ -176,8 +176,9 @@ def page(
     items = rows[:limit]
     position = tuple(as_text(items[-1][key.column]) for key in keys)
     following = cursors.seal(position, scope)
-    query = [pair for pair in parse_qsl(request.url.query) if pair[0] != "cursor"]
-    target = f"{request.url.path}?{urlencode([*query, ('cursor', following)])}"
+    given = parse_qsl(request.url.query, keep_blank_values=True)
+    query = [*(pair for pair in given if pair[0] != "cursor"), ("cursor", following)]
+    target = f"{request.url.path}?{urlencode(query)}"
     return responses.json(
         {"items": items, "next": following}, headers={"Link": f'<{target}>; rel="next"'}
     )

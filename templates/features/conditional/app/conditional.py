@@ -12,7 +12,7 @@ from app.problems import precondition_required
 from app.responses import etag
 
 ENTITY_TAG = re.compile(r'(W/)?"([^"]*)"')
-VERSION = re.compile("[0-9]{1,10}")
+VERSION = re.compile("0|[1-9][0-9]{0,9}")  # as `etag` writes it: "01" is another tag
 MAX_VERSION = 2**31 - 1
 
 # Its absence is answered with 428, not with 422: the contract says that it is required, in GUARDED.
