@@ -24,6 +24,6 @@ def test_what_reads_the_same_everywhere_is_a_key(key: str) -> None:
 @pytest.mark.parametrize("key", ["timestamp with time zone", "numeric(5,1)", "boolean", "real", "jsonb", "text[]"])
 def test_what_has_several_spellings_is_none(key: str) -> None:
     assert refuse(SPEC.format(key=key)) == (
-        f"spec.yaml:7:18 api.resources.t: the primary key 't.k' is {key}, by which a path cannot name a row\n"
+        f"spec.yaml:7:19 api.resources.t: the primary key 't.k' is {key}, by which a path cannot name a row\n"
         "  use an enum or one of: bigint, character, character varying, date, integer, smallint, text, uuid"
     )
