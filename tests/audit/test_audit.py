@@ -97,6 +97,24 @@ def a():
     assert found(outcome) == []
 
 
+def test_odd_code_does_not_end_the_audit(tmp_path: Path) -> None:
+    text = """from typing import Annotated, Literal
+def f(a: tuple[()], b: Literal[()], c: "not a type", d: Annotated[()], *e, **g: "dict[") -> "x y": ...
+class A(A): x: A = A()
+class B(lambda: 0): ...
+def g(x=g): return g(*x, **x)(x)[x](**{**x})
+x: x = x
+del x
+(a, *b), c[d], e.f = [*range(3)], 2, 3
+match x:
+    case {"a": [1, *_], **rest} | B(y=1): pass
+async def h(): return [await i async for i in h() if (yield)]
+"%s %" % x, "%(a)s" % {}, "{" .format(), "{a[0].b!r:>{w}}".format(a=1, w=2), "{0}{9}".format(1)
+"""
+    outcome = report(tmp_path, {"app/odd.py": text})
+    assert (outcome.failures, outcome.files) == ((), 1)
+
+
 def test_deep_nesting_does_not_end_the_audit(tmp_path: Path) -> None:
     chain = "x = " + " + ".join(["'a'"] * 900) + "\n"
     deep = "".join(" " * depth + f"if a{depth}:\n" for depth in range(90)) + " " * 90 + "pass\n"

@@ -52,7 +52,7 @@ class SourceFile:
     @cached_property
     def lines(self) -> list[str]:
         """The source lines, without their ends."""
-        return self.text.splitlines()
+        return self.text.split("\n")
 
     def symbol_at(self, line: int) -> str:
         """Return the dotted name of the innermost function or class at a line; empty at the top level."""

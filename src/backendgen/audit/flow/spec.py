@@ -54,7 +54,8 @@ _SINK_KEYS = {"call", "method", "argument", "where", "given"}
 def read(rule: Rule) -> FlowRule:
     """Read a card's flow fence. Raises UserError when it is not as rules/README.md says."""
     data = rule.detect.data
-    if not isinstance(data, dict) or set(data) - _KEYS or not {"kind", "sinks", "message"} <= set(data):
+    is_whole = isinstance(data, dict) and not set(data) - _KEYS and {"kind", "sinks", "message"} <= set(data)
+    if not is_whole or not isinstance(data["sinks"], list) or not all(isinstance(sink, dict) for sink in data["sinks"]):
         raise UserError(Problem(f"a yaml flow fence has the keys {', '.join(sorted(_KEYS))}", rule.path))
     sinks = []
     for sink in data["sinks"]:

@@ -82,6 +82,8 @@ class Types:
     def _subscript(self, node: ast.Subscript, module: Module, depth: int) -> Type:
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         outer = self.symbols.value(node.value, module)
+        if not parts:  # tuple[()]
+            return ANYTHING
         name = outer.name if isinstance(outer, External) else ""
         last = name.rpartition(".")[2]
         if name in NUMBERS_AND_SUCH:

@@ -236,6 +236,8 @@ class Dependencies:
                 kind = self.symbols.value(annotation.value, module, scope)
                 if isinstance(kind, External) and kind.name in ("typing.Annotated", "typing_extensions.Annotated"):
                     parts = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
+                    if not parts:
+                        return None, [], module, scope
                     inner, more, where, inside = self.unwrapped(parts[0], module, scope)
                     if more:
                         return inner, more, where, inside
