@@ -61,3 +61,15 @@ def test_resources_of_one_name_are_refused() -> None:
         "the resource 'other' and 'others' would both have Other in the service\n"
         "  call it something else and keep its table: table: other"
     )
+
+
+def test_who_registers_without_a_default_role_is_a_user() -> None:
+    text = SPEC.format(columns="id uuid PRIMARY KEY, a int", resources="{t: {}}").replace(
+        "auth: off", "auth: {roles: {admin: []}}"
+    )
+    files = {
+        file.path: file.content.decode() for file in scaffold.plan(load_text(text, Path("s"))) if ".py" in file.path
+    }
+    roles = files["app/auth/roles.py"]
+    assert 'DEFAULT_ROLE: Final = "user"' in roles
+    assert '"user": frozenset(' in roles and '"admin": frozenset(' in roles

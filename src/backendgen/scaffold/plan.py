@@ -59,10 +59,10 @@ def plan(spec: Spec) -> tuple[File, ...]:
 
 
 def _with_a_role(spec: Spec) -> Spec:
-    """Give users a role where the spec names none: everybody who registers is just a user."""
-    if spec.auth is None or spec.auth.roles:
+    """Give those who register a role where the spec names none: they are just users, which no spec can call a role."""
+    if spec.auth is None or spec.auth.default_role:
         return spec
-    return replace(spec, auth=replace(spec.auth, roles=(Role("user"),), default_role="user"))
+    return replace(spec, auth=replace(spec.auth, roles=(*spec.auth.roles, Role("user")), default_role="user"))
 
 
 def _context(spec: Spec, resources: tuple[ResourceView, ...], folders: tuple[str, ...]) -> dict[str, Any]:
