@@ -14,7 +14,7 @@ from typing import Any
 from backendgen import __version__
 from backendgen.files import File
 from backendgen.resources import directory
-from backendgen.scaffold import access, features, migrations, openapi, seeds, style, trials, views
+from backendgen.scaffold import access, features, migrations, openapi, refusals, seeds, style, trials, views, violations
 from backendgen.scaffold.render import render
 from backendgen.scaffold.seeds import Factory
 from backendgen.scaffold.trials import Trial
@@ -33,8 +33,10 @@ _SUFFIX = ".jinja"
 def plan(spec: Spec) -> tuple[File, ...]:
     """Return every file of the service, sorted by path. Raises UserError for a spec that cannot become a service."""
     spec = _with_a_role(spec)
+    for resource in spec.resources:
+        refusals.refuse_unfit(resource, spec)
     resources = tuple(views.view(resource, spec) for resource in spec.resources)
-    views.refuse_twins(resources)
+    refusals.refuse_twins(resources)
     folders = ("base", *(f"features/{feature.name}" for feature in features.active(spec)), "resource")
     context = _context(spec, resources, folders)
     context["env_examples"] = [
@@ -96,7 +98,7 @@ def _context(spec: Spec, resources: tuple[ResourceView, ...], folders: tuple[str
         "days": any("day()" in source for source in _expressions(rows, tests)),
         "cells": access.cells(spec),
         "operations": trials.operations(tests),
-        "constraints": views.constraints(spec),
+        "constraints": violations.constraints(spec),
         "assumptions": spec.assumptions,
         "dependencies": _dependencies(folders),
         "open_writes": tuple(one for resource in resources for one in resource.open_writes),

@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
-from backendgen.errors import Problem, UserError
+from backendgen.errors import UserError
 from backendgen.scaffold import domains, imports, layout, names, statements
 from backendgen.scaffold.domains import Domain
 from backendgen.scaffold.statements import Fragment, Sort, Statements
-from backendgen.spec.expression import read_expression
 from backendgen.spec.model import Action, Allow, Resource, Spec
-from backendgen.sql.schema import Constraint, Table
+from backendgen.sql.schema import Table
 
 METHODS = {"list": "get", "get": "get", "create": "post", "update": "patch", "delete": "delete"}
 _STATUSES = {"create": 201, "delete": 204}
-# Names that app/main.py, the paths of the service or the query of a list have given away already.
-_FUNCTIONS = frozenset({"list_scope"})
+# Names that the contract's other schemas, app/main.py or the handlers have given away already.
 _SCHEMAS = frozenset(
     {
         *("Account", "Credentials", "FieldError", "Health", "Problem", "RefreshToken", "Registration", "Status"),
@@ -42,11 +40,9 @@ _MODULES = frozenset(
         *("health", "lifespan", "observability", "problems", "rate_limit", "security_headers", "settings", "tracing"),
     }
 )
-_PATHS = frozenset({"auth", "docs", "health", "live", "metrics", "openapi.json", "ready"})
 _PARAMETERS = frozenset(
     {"body", "caller", "cursors", "db", "idempotency_key", "if_match", "if_none_match", "query", "request"}
 )
-_QUERY = frozenset({"cursor", "limit", "sort"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,28 +208,8 @@ def _type_name(resource: str) -> str:
     return f"{word}Row" if word in _SCHEMAS else word
 
 
-def refuse_twins(resources: Iterable[ResourceView]) -> None:
-    """Raise UserError for resources that the generated code would call the same."""
-    claimed: dict[str, str] = {}
-    wrong: list[Problem] = []
-    for resource in resources:
-        schemas = (f"{resource.type}{part}" for part in ("", "Page", "Create", "Update"))
-        operations = (operation_id(resource.name, action.name) for action in resource.actions)
-        for word in (f"module {resource.module}", *schemas, *operations):
-            other = claimed.setdefault(word, resource.name)
-            if other != resource.name or word in _FUNCTIONS:
-                whose = f"'{other}'" if other != resource.name else "the service's own code"
-                message = f"the resource '{resource.name}' and {whose} would both have {word} in the service"
-                hint = f"call it something else and keep its table: table: {resource.resource.table.name}"
-                wrong.append(Problem(message, hint=hint))
-                break
-    if wrong:
-        raise UserError(*wrong)
-
-
 def view(resource: Resource, spec: Spec) -> ResourceView:
     """Return the resource's view. Raises UserError for what the generated service could not carry."""
-    _refuse(resource, spec)
     table = resource.table
     fields = names.fields(column.name for column in table.columns)
     body = tuple(_field(resource, name, fields, spec, creating=True) for name in _body(resource, "create"))
@@ -314,35 +290,6 @@ def module_name(resource: str) -> str:
     """Return the resource's module: its own name, unless the service means something else by it."""
     word = names.identifier(resource).lower()
     return f"{word}_" if word in _MODULES else word
-
-
-def _refuse(resource: Resource, spec: Spec) -> None:
-    wrong: list[Problem] = []
-    if resource.name in _PATHS:
-        wrong.append(Problem(f"the resource '{resource.name}' would hide the service's own path /{resource.name}"))
-    if not resource.table.primary_key:
-        wrong.append(Problem(f"the table '{resource.table.name}' of resource '{resource.name}' has no primary key"))
-    for column in resource.table.columns:
-        if any(sign in column.name for sign in "()%[]{}\n\0"):
-            wrong.append(Problem(f"the column name {column.name!r} cannot be used in an API", line=column.line))
-    listing = resource.action("list")
-    for name in listing.filters if listing else ():
-        if name in _QUERY:
-            wrong.append(Problem(f"the filter '{name}' means something else in a list: rename the column"))
-        filtered = resource.table.column(name)
-        if filtered and not domains.domain(resource.table, filtered, spec.schema).sortable:
-            wrong.append(Problem(f"the column '{name}' is of type {filtered.type}, by which no list can be filtered"))
-    update = resource.action("update")
-    for name, expression in update.sets if update else ():
-        for seen in read_expression(expression, spec.schema).columns:
-            if seen in resource.changes:
-                message = f"{resource.name}.update: `set` of '{name}' names '{seen}', which the same update may change"
-                hint = f"an UPDATE sees the row as it was: set '{seen}' too, or make '{name}' a generated column"
-                wrong.append(Problem(message, line=update.line if update else 0, hint=hint))
-    if wrong:
-        raise UserError(*wrong)
-    for column in statements.shown(resource.table):
-        domains.domain(resource.table, column, spec.schema)
 
 
 def _body(resource: Resource, action: Literal["create", "update"]) -> tuple[str, ...]:
@@ -489,53 +436,3 @@ def _parameters(action: Action, condition: str) -> tuple[tuple[str, str], ...]:
         if f"%(caller.is_{names.identifier(role)})s" in condition:
             made.append((f"caller.is_{names.identifier(role)}", f'"{role}" in caller.roles'))
     return tuple(made)
-
-
-@dataclass(frozen=True, slots=True)
-class ConstraintView:
-    """A database constraint in the words of the API."""
-
-    name: str
-    fields: tuple[str, ...]
-    message: str
-
-    @property
-    def source(self) -> str:
-        """Its entry in CONSTRAINTS."""
-        fields = ", ".join(map(layout.string, self.fields)) + ("," if len(self.fields) == 1 else "")
-        arguments = [f"({fields})", layout.string(self.message)]
-        head = f"    {layout.string(self.name)}: Constraint"
-        return layout.call(head, arguments, 4, tail=",", lead=-4)
-
-
-def constraints(spec: Spec) -> tuple[ConstraintView, ...]:
-    """Return every named constraint of the resources' tables that a request can violate, in the order of the schema."""
-    tables = {resource.table.name: resource.table for resource in spec.resources}
-    made: dict[str, ConstraintView] = {}
-    for table in tables.values():
-        for constraint in table.constraints:
-            if constraint.kind != "not_null":
-                made.setdefault(
-                    constraint.name, ConstraintView(constraint.name, constraint.columns, _message(constraint))
-                )
-        backed = {constraint.name for constraint in table.constraints}
-        for index in table.indexes:
-            if index.unique and index.name not in backed:
-                fields = tuple(name for name in index.columns if name)
-                made.setdefault(index.name, ConstraintView(index.name, fields, _taken(fields)))
-    return tuple(made[name] for name in sorted(made))
-
-
-def _message(constraint: Constraint) -> str:
-    match constraint.kind:
-        case "foreign_key":
-            return f"There is no {names.phrase(constraint.references.rpartition('.')[2])} with this key."
-        case "check":
-            return f"Must satisfy: {' '.join(constraint.expression.split())}"
-        case "exclude":
-            return f"This {' and '.join(constraint.columns)} is in conflict with another's."
-    return _taken(constraint.columns)
-
-
-def _taken(columns: tuple[str, ...]) -> str:
-    return f"This {' and '.join(columns)} is already taken." if columns else "This already exists."

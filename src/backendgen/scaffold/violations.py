@@ -1,0 +1,59 @@
+"""The database's constraints in the words of the API: what a violation is about, and what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backendgen.scaffold import layout, names
+from backendgen.spec.model import Spec
+from backendgen.sql.schema import Constraint
+
+
+@dataclass(frozen=True, slots=True)
+class ConstraintView:
+    """A database constraint in the words of the API."""
+
+    name: str
+    fields: tuple[str, ...]
+    message: str
+
+    @property
+    def source(self) -> str:
+        """Its entry in CONSTRAINTS."""
+        fields = ", ".join(map(layout.string, self.fields)) + ("," if len(self.fields) == 1 else "")
+        arguments = [f"({fields})", layout.string(self.message)]
+        head = f"    {layout.string(self.name)}: Constraint"
+        return layout.call(head, arguments, 4, tail=",", lead=-4)
+
+
+def constraints(spec: Spec) -> tuple[ConstraintView, ...]:
+    """Return every named constraint of the resources' tables that a request can violate, in the order of the schema."""
+    tables = {resource.table.name: resource.table for resource in spec.resources}
+    made: dict[str, ConstraintView] = {}
+    for table in tables.values():
+        for constraint in table.constraints:
+            if constraint.kind != "not_null":
+                made.setdefault(
+                    constraint.name, ConstraintView(constraint.name, constraint.columns, _message(constraint))
+                )
+        backed = {constraint.name for constraint in table.constraints}
+        for index in table.indexes:
+            if index.unique and index.name not in backed:
+                fields = tuple(name for name in index.columns if name)
+                made.setdefault(index.name, ConstraintView(index.name, fields, _taken(fields)))
+    return tuple(made[name] for name in sorted(made))
+
+
+def _message(constraint: Constraint) -> str:
+    match constraint.kind:
+        case "foreign_key":
+            return f"There is no {names.phrase(constraint.references.rpartition('.')[2])} with this key."
+        case "check":
+            return f"Must satisfy: {' '.join(constraint.expression.split())}"
+        case "exclude":
+            return f"This {' and '.join(constraint.columns)} is in conflict with another's."
+    return _taken(constraint.columns)
+
+
+def _taken(columns: tuple[str, ...]) -> str:
+    return f"This {' and '.join(columns)} is already taken." if columns else "This already exists."
