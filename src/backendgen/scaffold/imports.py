@@ -161,6 +161,7 @@ def of_tests(text: str, module: str) -> str:
     wanted.add(f"app.resources.{module}", "statements", when="statements" in used)
     for whole in ("itertools", "pytest"):
         wanted.add(whole, when=whole in used)
+    wanted.add("json", when="json.loads(" in text)
     return layout.imports(wanted)
 
 
