@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -137,7 +138,30 @@ def build(ddl: Ddl, *, auth: bool, notes: Notes) -> Data:
         complete = complete and not isinstance(operation, NotUnderstood)
         if _Statement(operation, ddl, schema, reserved, notes, complete).belongs():
             schema.apply(operation)
+    _refuse_circles(schema, ddl, notes)
     return Data(schema, complete, frozenset(reserved))
+
+
+def _refuse_circles(schema: Schema, ddl: Ddl, notes: Notes) -> None:
+    """Report foreign keys that need a row before the table's first one."""
+    needed = {table.name: tuple(_needed(table)) for table in schema.tables.values()}
+    for table in schema.tables.values():
+        for key in needed[table.name]:
+            reached = [key.references]
+            for name in reached:
+                reached += [other.references for other in needed.get(name, ()) if other.references not in reached]
+            if table.name in reached:
+                message = f"'{table.name}.{key.columns[0]}' is NOT NULL and leads back to '{table.name}'"
+                hint = "no first row could be made: let one of the columns on the way be NULL"
+                notes.error(ddl.place(key.line or table.line or 1), f"schema: {message}", hint)
+                return
+
+
+def _needed(table: Table) -> Iterator[Constraint]:
+    for key in table.constraints:
+        columns = [table.column(name) for name in key.columns]
+        if key.kind == "foreign_key" and all(one and one.not_null and one.default is None for one in columns):
+            yield key
 
 
 @dataclass(frozen=True, slots=True)
