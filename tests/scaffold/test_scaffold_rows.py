@@ -73,3 +73,25 @@ def test_who_registers_without_a_default_role_is_a_user() -> None:
     roles = files["app/auth/roles.py"]
     assert 'DEFAULT_ROLE: Final = "user"' in roles
     assert '"user": frozenset(' in roles and '"admin": frozenset(' in roles
+
+
+def test_a_parent_that_is_no_resource_may_hold_any_type_and_keys_that_may_be_null() -> None:
+    text = SPEC.format(columns="id uuid PRIMARY KEY, a int NOT NULL, b int NOT NULL", resources="{t: {}}").replace(
+        "  CREATE TABLE t",
+        "  CREATE TABLE blobs (data bytea NOT NULL, span interval NOT NULL, bits bit(3) NOT NULL, x int, y int,\n"
+        "    UNIQUE (x, y));\n"
+        "  CREATE TABLE t",
+    )
+    text = text.replace("b int NOT NULL)", "b int NOT NULL, FOREIGN KEY (a, b) REFERENCES blobs (x, y))")
+    blobs, rows = seeds.factories(load_text(text, Path("s")))
+    assert dict(blobs.values) == {"data": '"\\\\x00"', "span": '"1 day"', "bits": '"111"'}
+    [parent] = rows.parents
+    assert parent == seeds.Parent("make_blob", (("a", "x"), ("b", "y")), (("x", "number()"), ("y", "number()")))
+
+
+def test_a_foreign_key_without_columns_refers_to_the_primary_key() -> None:
+    text = SPEC.format(columns="slug text PRIMARY KEY", resources="{t: {}, other: {}}").replace(
+        "t_id int", "t_id text NOT NULL REFERENCES t"
+    )
+    _, other = seeds.factories(load_text(text, Path("s")))
+    assert other.parents == (seeds.Parent("make_t", (("t_id", "slug"),)),)

@@ -17,10 +17,14 @@ USERS = "users"
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """A foreign key that a row needs: (column, column of the parent) pairs, and the parent's factory."""
+    """A foreign key that a row needs: (column, column of the parent) pairs, and the parent's factory.
+
+    `given` are values of the parent that its factory would leave NULL: (column, Python expression) pairs.
+    """
 
     factory: str
     columns: tuple[tuple[str, str], ...]
+    given: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +68,9 @@ def _require(table: Table, spec: Spec, wanted: dict[str, Table]) -> None:
     if table.name in wanted or (spec.auth is not None and table.name == USERS):
         return
     for key in needed_keys(table):
-        parent = spec.schema.tables.get(key.references)
-        if parent is not None and parent.name != table.name:
-            _require(parent, spec, wanted)
+        other = spec.schema.tables.get(key.references)
+        if other is not None and other.name != table.name:
+            _require(other, spec, wanted)
     wanted[table.name] = table
 
 
@@ -99,8 +103,8 @@ def _factory(table: Table, spec: Spec) -> Factory:
     owned = tuple(
         key.columns[0] for key in foreign_keys(table) if spec.auth and key.references == USERS and len(key.columns) == 1
     )
-    parents = tuple(_parent(key, spec) for key in needed_keys(table) if not (spec.auth and key.references == USERS))
-    referring = {column for parent in parents for column, _ in parent.columns}
+    parents = tuple(parent(key, spec) for key in needed_keys(table) if not (spec.auth and key.references == USERS))
+    referring = {column for one in parents for column, _ in one.columns}
     values = tuple(
         (column.name, value(table, column, spec))
         for column in table.columns
@@ -187,9 +191,22 @@ def _distinct(values: Domain) -> str:
     return ""
 
 
-def _parent(key: Constraint, spec: Spec) -> Parent:
-    referenced = key.referenced_columns or ("id",)
-    return Parent(factory_name(key.references, spec), tuple(zip(key.columns, referenced, strict=True)))
+def parent(key: Constraint, spec: Spec) -> Parent:
+    """Return the parent that a foreign key refers to."""
+    table = spec.schema.tables[key.references]
+    columns = referenced(key, spec)
+    empty = [column for name in columns if (column := table.column(name)) and _is_left_empty(column)]
+    given = tuple((column.name, value(table, column, spec)) for column in empty)
+    return Parent(factory_name(key.references, spec), tuple(zip(key.columns, columns, strict=True)), given)
+
+
+def referenced(key: Constraint, spec: Spec) -> tuple[str, ...]:
+    """Return the columns that a foreign key refers to: the parent's primary key when it names none."""
+    return key.referenced_columns or spec.schema.tables[key.references].primary_key
+
+
+def _is_left_empty(column: Column) -> bool:
+    return not column.not_null and column.default is None and column.generated is None and not column.identity
 
 
 def required(column: Column) -> bool:

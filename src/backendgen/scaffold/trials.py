@@ -165,10 +165,7 @@ def _seed(view: ResourceView, spec: Spec) -> Seed:
     body = {field.column: field for field in view.body}
     owned = {key.columns[0] for key in seeds.foreign_keys(table) if spec.auth and key.references == seeds.USERS}
     parents = tuple(
-        Parent(
-            seeds.factory_name(key.references, spec),
-            tuple(zip(key.columns, key.referenced_columns or ("id",), strict=True)),
-        )
+        seeds.parent(key, spec)
         for key in seeds.foreign_keys(table)
         if set(key.columns) <= body.keys() - owned and any(body[name].required for name in key.columns)
     )
@@ -238,8 +235,9 @@ def _child(table: Table, spec: Spec) -> Parent | None:
                 and _restricts(key)
                 and child.name in {f.table for f in seeds.factories(spec)}
             ):
-                referenced = key.referenced_columns or ("id",)
-                return Parent(seeds.factory_name(child.name, spec), tuple(zip(key.columns, referenced, strict=True)))
+                columns = tuple(zip(key.columns, seeds.referenced(key, spec), strict=True))
+                made = Parent(seeds.factory_name(child.name, spec), columns)
+                return None if seeds.parent(key, spec).given else made  # its row has no value to refer to
     return None
 
 
@@ -268,7 +266,7 @@ def _given(table: Table, name: str, spec: Spec) -> str:
         return _factory_call(_value(table, name, spec))
     if spec.auth is not None and key.references == seeds.USERS:
         return "user_id"
-    (referenced,) = key.referenced_columns or ("id",)
+    (referenced,) = seeds.referenced(key, spec)
     user = ", user_id" if spec.auth is not None else ""
     return f"factories.{seeds.factory_name(key.references, spec)}(stage.owner{user})[{layout.string(referenced)}]"
 
