@@ -132,7 +132,7 @@ def permission(allow: Allow, auth: Auth | None) -> str:
     common = frozenset.intersection(*(frozenset(_roles(grant)) for grant in allow.grants))
     alternatives: list[str] = []
     for grant in allow.grants:
-        parts = [f"%(caller.is_{names.identifier(role)})s" for role in _roles(grant) if role not in common]
+        parts = [f"%(caller.is_{role})s" for role in _roles(grant) if role not in common]
         parts += [f"({for_caller(auth.policy(name).condition)})" for name in _policies(grant)]
         alternatives.append(_grouped(parts))
     return alternatives[0] if len(alternatives) == 1 else f"({' OR '.join(alternatives)})"

@@ -433,6 +433,6 @@ def _parameters(action: Action, condition: str) -> tuple[tuple[str, str], ...]:
     made = [(f"caller.{name}", f"caller.{name}") for name in ("user_id", "role") if f"%(caller.{name})s" in text]
     roles = dict.fromkeys(term.name for grant in action.allow.grants for term in grant if term.kind == "role")
     for role in roles:
-        if f"%(caller.is_{names.identifier(role)})s" in condition:
-            made.append((f"caller.is_{names.identifier(role)}", f'"{role}" in caller.roles'))
+        if f"%(caller.is_{role})s" in condition:
+            made.append((f"caller.is_{role}", f'"{role}" in caller.roles'))
     return tuple(made)
