@@ -25,6 +25,7 @@ from backendgen.audit.flow.values import (
     join,
     join_all,
     place,
+    resolved_path,
     sanitised,
     substituted,
     tainted,
@@ -53,9 +54,46 @@ def call(frame: Frame, node: ast.Call) -> Value:
         return _applied(frame, node, target, given)
     if isinstance(target, Class):
         return _constructed(frame, node, target, positional, keywords, spread)
-    if name:
-        return _outside(frame, node, name, receiver, positional, keywords)
-    return _method(frame, node, receiver, positional, keywords)
+    handed = _handed_over(frame, node, positional, keywords)
+    found = (
+        _outside(frame, node, name, receiver, positional, keywords)
+        if name
+        else _method(frame, node, receiver, positional, keywords, spread)
+    )
+    return join(found, handed) if handed is not None else found
+
+
+def _handed_over(frame: Frame, node: ast.Call, positional: list[Value], keywords: dict[str, Value]) -> Value | None:
+    """A function that is given to something outside is called there, with the arguments that follow it.
+
+    `asyncio.to_thread(f, x)`, `tasks.add_task(f, x)`, `loop.run_in_executor(None, f, x)`, `partial(f, x)`,
+    `Thread(target=f, args=(x,))`: what the call gives is what the function returns.
+    """
+    found: Value | None = None
+    for index, argument in enumerate(node.args):
+        if isinstance(argument, ast.Name | ast.Attribute):
+            found = _later(frame, node, argument, positional[index + 1 :], keywords) or found
+    for keyword in node.keywords:
+        if isinstance(keyword.value, ast.Name | ast.Attribute) and keyword.arg is not None:
+            given = list((keywords["args"].items or {}).values()) if "args" in keywords else []
+            named = keywords["kwargs"].items or {} if "kwargs" in keywords else {}
+            found = (
+                _later(frame, node, keyword.value, given, {str(key): value for key, value in named.items()}) or found
+            )
+    return found
+
+
+def _later(
+    frame: Frame, node: ast.Call, function: ast.Name | ast.Attribute, given: list[Value], named: dict[str, Value]
+) -> Value | None:
+    if not given and not named:
+        return None
+    receiver, target = target_of(frame, function)
+    if isinstance(target, Function):
+        return _applied(frame, node, target, bound(target, receiver, given, named, []))
+    if isinstance(target, External) and target.name in frame.engine.sinks_by_name:
+        note_sinks(frame, node, target.name, receiver, given, named)
+    return None
 
 
 def target_of(frame: Frame, node: ast.expr) -> tuple[Value | None, Symbol | None]:
@@ -211,10 +249,21 @@ def _constructed(
             if parameter == own
         }
         return Value(kind=owner, items=items)
-    fields = [name for one in reversed(engine.symbols.lineage(owner)) for name in one.module.members.get(id(one.node), {})
-              if not isinstance(one.module.members[id(one.node)][name], Function)]  # fmt: skip
-    items = {**dict(zip(fields, positional, strict=False)), **keywords}
+    items = {**dict(zip(_fields(engine, owner), positional, strict=False)), **keywords}
     return carrying(Value(kind=owner, items=items), *spread) if spread else Value(kind=owner, items=items)
+
+
+def _fields(engine: Engine, owner: Class) -> list[str]:
+    """The fields of a dataclass or model, the inherited ones first."""
+    return [name for one in reversed(engine.symbols.lineage(owner)) for name in one.module.members.get(id(one.node), {})
+            if not isinstance(one.module.members[id(one.node)][name], Function)]  # fmt: skip
+
+
+def _as_dictionary(engine: Engine, value: Value, owner: Class) -> Value:
+    """A model as a dictionary: its keys are the program's, its values the caller's."""
+    from backendgen.audit.flow.expressions import attribute
+
+    return Value(items={name: attribute(engine, value, name) for name in _fields(engine, owner)})
 
 
 def _outside(
@@ -239,6 +288,8 @@ def _outside(
     if name in ("httpx.Client", "httpx.AsyncClient") and _checks_addresses(keywords.get("transport")):
         return NOTHING
     kind = libraries.returned(name)
+    if name == "dataclasses.asdict" and positional and isinstance(positional[0].kind, Class):
+        return _as_dictionary(frame.engine, positional[0], positional[0].kind)
     if name == "str" and len(positional) == 1:
         return positional[0] if positional[0].text is not None else replace(positional[0], kind=None)
     if name in ("os.path.realpath", "os.path.abspath") or name == "pathlib.Path.resolve":
@@ -252,6 +303,8 @@ def _outside(
         return carrying(Value(kind=kind), *given) if libraries.passes_on(name) else Value(kind=kind)
     if name in ("dict",) and not positional:
         return Value(items=dict(keywords))
+    if name == "pathlib.Path.relative_to" and receiver is not None and resolved_path(receiver):  # raises when it is not
+        frame.clear(receiver, frozenset({"path"}))
     if libraries.passes_on(name):
         if receiver is not None and receiver.taints:
             given.append(receiver)
@@ -263,7 +316,7 @@ def _outside(
         )
         return exact if exact is not None else carrying(Value(kind=kept), *given)
     if receiver is not None and isinstance(node.func, ast.Attribute) and receiver.taints:
-        return _method(frame, node, receiver, positional, keywords)
+        return _method(frame, node, receiver, positional, keywords, [])
     return NOTHING
 
 
@@ -276,17 +329,26 @@ def _checks_addresses(transport: Value | None) -> bool:
 
 
 def _method(
-    frame: Frame, node: ast.Call, receiver: Value | None, positional: list[Value], keywords: dict[str, Value]
+    frame: Frame,
+    node: ast.Call,
+    receiver: Value | None,
+    positional: list[Value],
+    keywords: dict[str, Value],
+    spread: list[Value],
 ) -> Value:
     """A method of a value whose class is not known: those of text and containers, by their names."""
     if receiver is None or not isinstance(node.func, ast.Attribute):
         return NOTHING
     name = node.func.attr
+    if isinstance(receiver.kind, Class) and name in ("model_dump", "dict") and _fields(frame.engine, receiver.kind):
+        return _as_dictionary(frame.engine, receiver, receiver.kind)
+    if name == "format_map" and positional:
+        name, spread, positional = "format", positional, []
     if name == "format" and receiver.text is not None:
-        parts = _format(receiver, positional, keywords)
+        parts = _format(receiver, positional, keywords, spread)
         from backendgen.audit.flow.expressions import _built
 
-        return _built(frame, node, [receiver, *positional, *keywords.values()], concatenated(parts))
+        return _built(frame, node, [receiver, *positional, *keywords.values(), *spread], concatenated(parts))
     if name == "join" and len(positional) == 1:
         from backendgen.audit.flow.expressions import element
 
@@ -314,6 +376,8 @@ def _method(
     if isinstance(receiver.const, str):
         folded = _folded(receiver.const, name, positional)
         return folded if folded is not None else carrying(Value(text=HOLE), *positional)
+    if name == "relative_to" and resolved_path(receiver):  # raises when it is not
+        frame.clear(receiver, frozenset({"path"}))
     if name == "replace" and len(positional) == 2 and positional[0].const in (".", "/") and positional[1].const == "":
         return sanitised(receiver, frozenset({"path"}))
     if name in ("execute", "scalar", "scalars", "fetch", "fetchrow", "fetchall", "fetchone", "query"):
@@ -321,7 +385,9 @@ def _method(
     return carrying(Value(text=HOLE), receiver, *(positional if name in ("replace", "join") else ()))
 
 
-def _format(template: Value, positional: list[Value], keywords: Mapping[str, Value]) -> Iterator[Value]:
+def _format(
+    template: Value, positional: list[Value], keywords: Mapping[str, Value], spread: list[Value]
+) -> Iterator[Value]:
     """The parts of `template.format(...)`."""
     text = template.text or ""
     position = 0
@@ -330,7 +396,7 @@ def _format(template: Value, positional: list[Value], keywords: Mapping[str, Val
         yield constant(text[start : field.start()])
         name = re.split(r"[.\[:!]", field[0][1:-1])[0]
         if name and not name.isdigit():
-            yield keywords.get(name, NOTHING)
+            yield keywords[name] if name in keywords else join_all(_part(each, name) for each in spread)
         else:
             index = int(name) if name else position
             position += 1

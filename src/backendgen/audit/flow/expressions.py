@@ -69,6 +69,8 @@ def attribute(engine: Engine, value: Value, name: str) -> Value:
             return typed(value, name, engine.types.of(member.annotation, member.module))
         if isinstance(member, Variable):
             return engine.variable(member)
+        if member is None:
+            return replace(part_of(value, name), kind=engine.types.of_attribute(kind, name).kind)
         if isinstance(member, Function) and _is_property(member):
             from backendgen.audit.flow.calls import applied
 
@@ -174,7 +176,12 @@ def _attribute(frame: Frame, node: ast.Attribute) -> Value:
         symbol = frame.engine.symbols.resolve(node, frame.module, frame.function)
         if symbol is not None:
             return meaning(frame.engine, symbol)
-    return attribute(frame.engine, frame.evaluate(base), node.attr)
+    value = attribute(frame.engine, frame.evaluate(base), node.attr)
+    if node.attr in libraries.HOSTS and value.taints and value.whole is None:
+        return sanitised(
+            value, frozenset({"host"})
+        )  # the host of an address: what is proved of it, holds for the address
+    return value
 
 
 def _joined(frame: Frame, node: ast.JoinedStr) -> Value:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
+from backendgen.audit.flow import libraries
 from backendgen.audit.flow.libraries import NUMBERS_AND_SUCH
-from backendgen.audit.flow.values import HARMLESS, UNKNOWN, Value, constant
+from backendgen.audit.flow.values import HARMLESS, UNKNOWN, Value, constant, resolved_path
 from backendgen.code.symbols import Class, External, Function
 
 if TYPE_CHECKING:
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
 ALL = frozenset({"*"})
 TEXT_TESTS = frozenset({"isdigit", "isdecimal", "isnumeric", "isalnum", "isalpha", "isidentifier"})
 SAME_TEXT = frozenset({"lower", "upper", "strip", "casefold", "lstrip", "rstrip"})
-HOSTS = frozenset({"hostname", "netloc", "host", "scheme_and_host"})
+FIXED_HOST = re.compile(r"https?://[\w.-]+(?::\d+)?/", re.IGNORECASE)
+SUBDOMAIN = re.compile(r"\.[\w-]+\.")
 
 
 def refine(frame: Frame, test: ast.expr, outcome: bool) -> None:
@@ -26,6 +29,8 @@ def refine(frame: Frame, test: ast.expr, outcome: bool) -> None:
         if isinstance(test.op, ast.And) == outcome:
             for part in test.values:
                 refine(frame, part, outcome)
+        else:  # one part decides, and it is not known which: what all of them prove
+            frame.meet([frame.branch([], part, outcome)[0] for part in test.values])
     elif isinstance(test, ast.Compare) and len(test.ops) == 1:
         _comparison(frame, test, outcome)
     elif isinstance(test, ast.NamedExpr):
@@ -42,13 +47,30 @@ def _comparison(frame: Frame, test: ast.Compare, outcome: bool) -> None:
     if isinstance(operator, ast.In | ast.NotIn):
         if not is_positive:
             _absent(frame, left, right)
+        elif isinstance(right, ast.Attribute) and right.attr == "parents":
+            _contained(frame, right.value)
         elif is_allow_list(frame.evaluate(right)):
             _allow(frame, left)
     elif isinstance(operator, ast.Eq | ast.NotEq | ast.Is | ast.IsNot):
         if is_positive:
             _equal(frame, left, right)
+            for side in (left, right):
+                if isinstance(side, ast.Call) and _called(frame, side) == "os.path.commonpath":
+                    _contained(frame, side)
         elif isinstance(left, ast.Call) and isinstance(right, ast.Constant) and right.value is None:
             _call(frame, left)  # re.fullmatch(...) is not None
+
+
+def _contained(frame: Frame, node: ast.expr) -> None:
+    """A path that is known to lie inside a folder, if it has been resolved."""
+    value = frame.evaluate(node)
+    if resolved_path(value):
+        frame.clear(value, frozenset({"path"}))
+
+
+def _called(frame: Frame, call: ast.Call) -> str:
+    target = frame.engine.symbols.value(call.func, frame.module, frame.function)
+    return target.name if isinstance(target, External) else ""
 
 
 def _equal(frame: Frame, left: ast.expr, right: ast.expr) -> None:
@@ -74,7 +96,7 @@ def is_allow_list(container: Value) -> bool:
 
 def _allow(frame: Frame, node: ast.expr) -> None:
     """The value is one of some that the program fixes. A URL's host being so makes the URL harmless to URL sinks."""
-    if isinstance(node, ast.Attribute) and node.attr in HOSTS:
+    if isinstance(node, ast.Attribute) and node.attr in libraries.HOSTS:
         frame.clear(frame.evaluate(node.value), frozenset({"url"}))
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in SAME_TEXT:
         _allow(frame, node.func.value)
@@ -82,6 +104,8 @@ def _allow(frame: Frame, node: ast.expr) -> None:
         value = frame.evaluate(node)
         if value.whole is not None:
             frame.clear(value, ALL)
+        elif _is_host(value):
+            frame.clear(value, frozenset({"url"}))
         elif isinstance(node, ast.Name):  # made of something: that has not been checked, only this
             frame.names[node.id] = HARMLESS
 
@@ -95,8 +119,7 @@ def _absent(frame: Frame, left: ast.expr, right: ast.expr) -> None:
 def _call(frame: Frame, call: ast.Call) -> None:
     if not isinstance(call.func, ast.Attribute | ast.Name):
         return
-    target = frame.engine.symbols.value(call.func, frame.module, frame.function)
-    name = target.name if isinstance(target, External) else ""
+    name = _called(frame, call)
     if name == "isinstance" and len(call.args) == 2:
         kinds = call.args[1].elts if isinstance(call.args[1], ast.Tuple) else [call.args[1]]
         found = [frame.engine.symbols.value(kind, frame.module, frame.function) for kind in kinds]
@@ -136,9 +159,25 @@ def _method(frame: Frame, call: ast.Call, function: ast.Attribute) -> None:
         if isinstance(compiled.const, str) and is_strict(compiled.const, whole=function.attr == "fullmatch"):
             frame.clear(frame.evaluate(call.args[0]), ALL)
     elif function.attr in ("is_relative_to", "startswith"):
+        _contained(frame, function.value)
+        if function.attr == "startswith" and _all_texts(frame, call, FIXED_HOST):
+            frame.clear(frame.evaluate(function.value), frozenset({"url"}))
+    elif function.attr == "endswith" and _all_texts(frame, call, SUBDOMAIN):
         value = frame.evaluate(function.value)
-        if value.taints and all("resolved" in taint.safe for taint in value.taints):
-            frame.clear(value, frozenset({"path"}))
+        if _is_host(value):
+            frame.clear(value, frozenset({"url"}))
+
+
+def _all_texts(frame: Frame, call: ast.Call, pattern: re.Pattern[str]) -> bool:
+    """Is the call's only argument a constant text of this form, or several?"""
+    known = frame.evaluate(call.args[0]).const if len(call.args) == 1 else UNKNOWN
+    texts = known if isinstance(known, tuple) else (known,)
+    return bool(texts) and all(isinstance(text, str) and pattern.match(text) for text in texts)
+
+
+def _is_host(value: Value) -> bool:
+    """Is this the host of an address from outside?"""
+    return bool(value.taints) and all("host" in taint.safe for taint in value.taints)
 
 
 def is_strict(pattern: str, *, whole: bool) -> bool:

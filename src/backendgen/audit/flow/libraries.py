@@ -15,6 +15,7 @@ REQUEST_PARTS = {
 }  # fmt: skip
 UPLOADS = frozenset({"fastapi.UploadFile", "starlette.datastructures.UploadFile", "fastapi.datastructures.UploadFile"})
 
+HOSTS = frozenset({"hostname", "netloc", "host", "scheme_and_host"})
 ADDRESS_TESTS = frozenset({"is_private", "is_global", "is_loopback", "is_link_local", "is_reserved"})
 
 RETURNS = {

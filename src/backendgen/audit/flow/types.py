@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from backendgen.audit.flow.libraries import NUMBERS_AND_SUCH
+from backendgen.audit.flow.libraries import NUMBERS_AND_SUCH, returned
 from backendgen.code.symbols import Class, External, Function, Module, Symbols, Variable
 
 WRAPPERS = frozenset(
@@ -38,6 +38,7 @@ class Types:
     def __init__(self, symbols: Symbols, proves: Callable[..., bool]) -> None:
         self.symbols = symbols
         self._proves = proves
+        self._attributes: dict[int, dict[str, Type]] = {}
         self._known: dict[int, tuple[ast.expr, Type]] = {}
 
     def of(self, annotation: ast.expr | None, module: Module, depth: int = 0) -> Type:
@@ -48,6 +49,62 @@ class Types:
         if key not in self._known:
             self._known[key] = (annotation, self._read(annotation, module, depth))
         return self._known[key][1]
+
+    def of_attribute(self, owner: Class, name: str) -> Type:
+        """Return the type of an attribute that a class's methods set: `self.pool = await create_pool()`."""
+        for one in self.symbols.lineage(owner):
+            key = id(one.node)
+            if key not in self._attributes:
+                self._attributes[key] = {}
+                for member in one.module.members.get(key, {}).values():
+                    if isinstance(member, Function) and member.parameters:
+                        self._set_by(member, self._attributes[key])
+            if name in self._attributes[key]:
+                return self._attributes[key][name]
+        return ANYTHING
+
+    def _set_by(self, method: Function, known: dict[str, Type]) -> None:
+        """The types of what a method assigns to its first parameter's attributes."""
+        own, *others = method.parameters
+        annotations = {each.arg: each.annotation for each in others}
+        for node in ast.walk(method.node):
+            if not isinstance(node, ast.Assign | ast.AnnAssign):
+                continue
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if (
+                    isinstance(target, ast.Attribute)
+                    and isinstance(target.value, ast.Name)
+                    and target.value.id == own.arg
+                ):
+                    found = ANYTHING
+                    if isinstance(node, ast.AnnAssign):
+                        found = self.of(node.annotation, method.module)
+                    elif isinstance(node.value, ast.Name):
+                        found = self.of(annotations.get(node.value.id), method.module)
+                    elif node.value is not None:
+                        found = self._of_call(node.value, method)
+                    if found.kind is not None:
+                        known.setdefault(target.attr, found)
+
+    def _of_call(self, node: ast.expr, function: Function) -> Type:
+        """What calling a class of the project, or something outside whose answer is known, gives."""
+        node = node.value if isinstance(node, ast.Await) else node
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):  # pathlib: Path(root) / "files"
+            return self._of_call(node.left, function)
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Call)
+        ):
+            inner = self._of_call(node.func.value, function).kind
+            if isinstance(inner, External):
+                is_path = inner.name == "pathlib.Path"
+                return Type(kind=inner if is_path else returned(f"{inner.name}.{node.func.attr}"))
+            return ANYTHING
+        maker = self.symbols.value(node.func, function.module, function) if isinstance(node, ast.Call) else None
+        if isinstance(maker, External):
+            return Type(kind=returned(maker.name))
+        return Type(kind=maker) if isinstance(maker, Class) else ANYTHING
 
     def _read(self, node: ast.expr, module: Module, depth: int) -> Type:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):

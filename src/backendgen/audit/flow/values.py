@@ -193,6 +193,11 @@ def sanitised(value: Value, kinds: frozenset[str]) -> Value:
     return replace(value, taints=taints, items=None, const=UNKNOWN)
 
 
+def resolved_path(value: Value) -> bool:
+    """Is this a path from outside whose `..` and links have been followed?"""
+    return bool(value.taints) and all("resolved" in taint.safe for taint in value.taints)
+
+
 def stepped(value: Value, step: Step) -> Value:
     """Return the value with one more step on the way of each taint."""
     if not value.taints:
