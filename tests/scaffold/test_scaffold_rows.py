@@ -8,7 +8,7 @@ import pytest
 
 from backendgen import scaffold
 from backendgen.errors import UserError
-from backendgen.scaffold import seeds
+from backendgen.scaffold import access, seeds
 from backendgen.spec.load import load_text
 
 SPEC = """
@@ -95,3 +95,36 @@ def test_a_foreign_key_without_columns_refers_to_the_primary_key() -> None:
     )
     _, other = seeds.factories(load_text(text, Path("s")))
     assert other.parents == (seeds.Parent("make_t", (("t_id", "slug"),)),)
+
+
+@pytest.mark.parametrize(
+    ("columns", "problem"),
+    [
+        ("a int CHECK (a > 5 AND a < 3)", "no value of column 't.a' satisfies its CHECKs"),
+        ("a text CHECK (a IN ('x')) CHECK (a IN ('y'))", "no value of column 't.a' satisfies its CHECKs"),
+        ("a varchar(3) CHECK (length(a) > 3)", "no value of column 't.a' satisfies its CHECKs"),
+        ('"key.id" int', "the column name 'key.id' means something else in the statements of the service: rename it"),
+    ],
+)
+def test_what_no_service_could_carry_is_refused(columns: str, problem: str) -> None:
+    loaded = load_text(SPEC.format(columns=f"id uuid PRIMARY KEY, {columns}", resources="{t: {}}"), Path("s"))
+    with pytest.raises(UserError) as refused:
+        scaffold.plan(loaded)
+    assert refused.value.problems[0].message == problem
+
+
+def test_an_array_called_version_guards_no_update() -> None:
+    loaded = load_text(
+        SPEC.format(columns="id uuid PRIMARY KEY, version int[] NOT NULL", resources="{t: {}}"), Path("s")
+    )
+    routes = next(file.content for file in scaffold.plan(loaded) if file.path == "app/resources/t/routes.py")
+    assert b"if_match" not in routes
+
+
+def test_whether_a_second_row_of_the_caller_is_refused_is_not_asked_of_foreign_rows() -> None:
+    text = SPEC.format(
+        columns="who uuid PRIMARY KEY REFERENCES users, a int",
+        resources='{t: {create: {allow: user, set: {who: ":user_id"}}}}',
+    ).replace("auth: off", "auth: {roles: {buyer: []}, default_role: buyer}")
+    cells = [(cell.role, cell.whose, cell.status) for cell in access.cells(load_text(text, Path("s")))]
+    assert cells == [("", "foreign", 401), ("buyer", "own", 201)]

@@ -120,8 +120,20 @@ def domain(table: Table, column: Column, schema: Schema) -> Domain:
         if fact.column == column.name and values.kind != "array":
             values = _narrowed(values, fact)
     if values.kind == "text" and not values.choices and values.max_length is None:
-        values = replace(values, max_length=MAX_TEXT, capped=True)
+        values = replace(values, max_length=max(MAX_TEXT, 2 * (values.min_length or 0)), capped=True)
+    if _is_empty(values):
+        message = f"no value of column '{table.name}.{column.name}' satisfies its CHECKs"
+        raise UserError(Problem(message, line=column.line, hint="let one of them admit more, or drop the column"))
     return values
+
+
+def _is_empty(values: Domain) -> bool:
+    """True when the limits leave nothing."""
+    bounds = ((values.ge, values.le), (values.gt, values.lt), (values.ge, values.lt), (values.gt, values.le))
+    if any(low is not None and high is not None and low > high for low, high in bounds):
+        return True
+    short, long = values.min_length, values.max_length
+    return short is not None and long is not None and short > long
 
 
 def _of_type(table: Table, column: Column, type_: Type, schema: Schema) -> Domain:
@@ -164,7 +176,9 @@ def _narrowed(values: Domain, fact: Fact) -> Domain:
     if fact.bound == "choices":
         words = fact.value if isinstance(fact.value, tuple) else ()
         kept = tuple(word for word in values.choices if word in words) if values.choices else words
-        return replace(values, choices=kept) if values.kind == "text" else values
+        if values.kind != "text":
+            return values
+        return replace(values, choices=kept) if kept else replace(values, min_length=1, max_length=0)  # nothing is left
     assert isinstance(fact.value, Decimal)
     if fact.bound in ("min_length", "max_length"):
         return _narrowed_length(values, fact.bound, int(fact.value)) if values.kind == "text" else values

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from backendgen.scaffold import statements
 from backendgen.spec.model import Spec
+from backendgen.spec.resources import versioned
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Feature:
 
 def _conditional(spec: Spec) -> bool:
     return any(
-        statements.versioned(resource.table) and (resource.action("get") or resource.action("update"))
+        versioned(resource.table) and (resource.action("get") or resource.action("update"))
         for resource in spec.resources
     )
 

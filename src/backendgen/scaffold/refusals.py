@@ -26,6 +26,9 @@ def refuse_unfit(resource: Resource, spec: Spec) -> None:
     for column in resource.table.columns:
         if any(sign in column.name for sign in "()%[]{}\n\0"):
             wrong.append(Problem(f"the column name {column.name!r} cannot be used in an API", line=column.line))
+        if column.name.startswith(("caller.", "key.", "page.")):
+            what = "means something else in the statements of the service: rename it"
+            wrong.append(Problem(f"the column name {column.name!r} {what}", line=column.line))
     listing = resource.action("list")
     for name in listing.filters if listing else ():
         if name in _QUERY:

@@ -15,6 +15,7 @@ from backendgen.scaffold import domains, names
 from backendgen.scaffold.domains import Domain
 from backendgen.spec.expression import read_expression
 from backendgen.spec.model import Action, Allow, Auth, Resource, SortKey, Spec, Term
+from backendgen.spec.resources import versioned
 from backendgen.sql import lexer
 from backendgen.sql.pg_query import SyntaxProblem, parse_tree
 from backendgen.sql.schema import Column, Table
@@ -82,12 +83,6 @@ def statements(resource: Resource, spec: Spec) -> Statements:
 
 
 _ORDER = ("LIST", "GET", "CREATE", "UPDATE", "UPDATABLE", "DELETE")
-
-
-def versioned(table: Table) -> bool:
-    """True when the table has a `version` that an update can be guarded by."""
-    column = table.column(VERSION)
-    return column is not None and column.not_null and column.type.name in ("smallint", "integer", "bigint")
 
 
 def shown(table: Table) -> tuple[Column, ...]:

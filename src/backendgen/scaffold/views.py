@@ -12,6 +12,7 @@ from backendgen.scaffold import domains, imports, layout, names, statements
 from backendgen.scaffold.domains import Domain
 from backendgen.scaffold.statements import Fragment, Sort, Statements
 from backendgen.spec.model import Action, Allow, Resource, Spec
+from backendgen.spec.resources import versioned
 from backendgen.sql.schema import Table
 
 METHODS = {"list": "get", "get": "get", "create": "post", "update": "patch", "delete": "delete"}
@@ -231,7 +232,7 @@ def view(resource: Resource, spec: Spec) -> ResourceView:
         filters=filters,
         actions=tuple(_action(resource, action, spec) for action in resource.actions),
         sql=sql,
-        versioned=statements.versioned(table),
+        versioned=versioned(table),
         sort_source=layout.field("sort", layout.literal([s.name for s in sql.sorts]), f'"{sql.sorts[0].name}"')
         if sql.sorts and sql.sorts[0].name
         else "",
@@ -371,7 +372,7 @@ def _decorator(resource: Resource, action: Action, dependencies: list[str]) -> s
         arguments.append(f"status_code={_STATUSES[action.name]}")
     if dependencies:
         arguments.append(f"dependencies=[{', '.join(f'Depends({one})' for one in dependencies)}]")
-    if action.name == "update" and statements.versioned(resource.table):
+    if action.name == "update" and versioned(resource.table):
         arguments.append("openapi_extra=conditional.GUARDED")
     if action.idempotency == "required":
         arguments.append("openapi_extra=REQUIRED")
