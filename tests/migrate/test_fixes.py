@@ -36,6 +36,7 @@ CLEAN_AFTERWARDS = {
     "BG708",
     "BG709",
     "BG711",
+    "BG712",
     "BG805",
     "BG806",
 }

@@ -219,7 +219,7 @@ def test_enums_and_domains() -> None:
         CREATE TABLE t (m mood); ALTER TYPE mood RENAME TO feeling"""
     )
     assert schema.enums == {"feeling": ("sad", "y", "meh", "fine", "x")}
-    assert {name: str(base) for name, base in schema.domains.items()} == {"d": "character varying(9)"}
+    assert {name: str(domain.base) for name, domain in schema.domains.items()} == {"d": "character varying(9)"}
     assert shown(schema.tables["t"])[0] == ["m feeling"]
 
 

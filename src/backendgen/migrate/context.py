@@ -33,6 +33,7 @@ class Context:
     held: dict[str, tuple[Action, Lock]] = field(default_factory=dict)
     _explicit: bool | None = None
     _local_timeout: bool = False
+    _timeout_before: bool = False
 
     @property
     def in_transaction(self) -> bool | None:
@@ -63,7 +64,7 @@ class Context:
         match operation:
             case op.Transaction(verb=verb):
                 self._begin(verb)
-            case op.SetSetting(name="lock_timeout"):
+            case op.SetSetting(name="lock_timeout" | "all"):
                 self._set_timeout(operation)
             case op.CreateTable(table=table, if_not_exists=soft) if not (soft and table in schema.tables):
                 self.new.add(table)
@@ -103,9 +104,13 @@ class Context:
 
     def _begin(self, verb: str) -> None:
         """Follow an explicit BEGIN, COMMIT or ROLLBACK; what a transaction held is released at its end."""
-        if verb in ("begin", "commit", "rollback"):
-            self._explicit = verb == "begin"
-            self._release()
+        if verb not in ("begin", "commit", "rollback"):
+            return
+        if verb == "rollback" and self._explicit:
+            self.lock_timeout = self._timeout_before
+        self._explicit = verb == "begin"
+        self._release()
+        self._timeout_before = self.lock_timeout
 
     def enter(self, action: Action, position: int) -> None:
         """Move to the next operation. A change of the tool's own transaction mode ends the transaction too."""

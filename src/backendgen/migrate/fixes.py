@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 
 from backendgen.migrate.context import Context
+from backendgen.migrate.history import Action
 from backendgen.migrate.quoting import name, names
-from backendgen.sql.operation import Operation
 from backendgen.sql.schema import Constraint
 
 _OUTSIDE = {
@@ -44,7 +44,7 @@ def render(context: Context, *stages: Stage) -> str:
         alembic = context.migration.tool == "alembic"
         comment = "# " if alembic and context.action.path.endswith(".py") else "-- "
         body = _python(stage) if comment == "# " else _sql(stage, context)
-        parts.append("\n".join([*(comment + line for line in lines), body]))
+        parts.append("\n".join([*(comment + line for line in lines), *([body] if stage.statements else [])]))
     return "\n".join(parts)
 
 
@@ -102,14 +102,20 @@ def constraint_sql(constraint: Constraint) -> str:
 
 def stands_alone(context: Context) -> bool:
     """Whether the present operation is all that its statement does, so that its own text can be reused."""
+    return len(statement_of(context)) == 1
+
+
+def statement_of(context: Context) -> tuple[Action, ...]:
+    """Return all that the present statement does, the present operation too."""
     up, at = context.migration.up, context.position
-    return not any(
-        0 <= other < len(up)
-        and _same_statement(up[other].operation, up[at].operation)
-        and up[other].path == up[at].path
-        for other in (at - 1, at + 1)
-    )
+    start = end = at
+    while start > 0 and _same_statement(up[start - 1], up[at]):
+        start -= 1
+    while end + 1 < len(up) and _same_statement(up[end + 1], up[at]):
+        end += 1
+    return up[start : end + 1]
 
 
-def _same_statement(first: Operation, second: Operation) -> bool:
-    return first.statement == second.statement and first.line == second.line
+def _same_statement(one: Action, other: Action) -> bool:
+    first, second = one.operation, other.operation
+    return first.statement == second.statement and first.line == second.line and one.path == other.path

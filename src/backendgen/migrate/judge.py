@@ -14,7 +14,7 @@ from backendgen.migrate.history import Action, History, Migration
 from backendgen.migrate.readers import read
 from backendgen.rules import Rule, Rulebook
 from backendgen.sql import operation as op
-from backendgen.sql.replay import Schema
+from backendgen.sql.replay import Schema, has_no_effect
 from backendgen.sql.schema import Constraint
 
 ENGINE = "own"
@@ -63,7 +63,7 @@ def _up(
     context = Context(config.pg_version, history, migration, migration.up[0], unseen=unseen)
     for position, action in enumerate(migration.up):
         context.enter(action, position)
-        for rule, function in checks:
+        for rule, function in () if has_no_effect(action.operation, schema) else checks:
             for hit in function(action.operation, schema, context):
                 yield finding(rule, hit, ENGINE)
         context.advance(schema)

@@ -104,11 +104,12 @@ class RenameColumn(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlterColumnType(Operation):
-    """ALTER COLUMN ... TYPE, with the SQL of its USING."""
+    """ALTER COLUMN ... TYPE, with the SQL of its USING; `was` is the old type where the text says it (existing_type)."""
 
     table: str
     name: str
     type: Type
+    was: Type | None = None
     using: str = ""
     collation: str = ""
 

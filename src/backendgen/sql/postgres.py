@@ -287,6 +287,8 @@ def _setting_value(node: Node) -> str:
 def _transaction(node: pb.TransactionStmt, at: Place) -> Iterator[Operation]:
     if verb := _TRANSACTION_VERBS.get(node.kind):
         yield Transaction(verb=verb, **at.fields)
+        if node.chain:
+            yield Transaction(verb="begin", **at.fields)
     else:
         what = pb.TransactionStmtKind.Name(node.kind).removeprefix("TRANS_STMT_").replace("_", " ")
         yield Harmless(what=what, **at.fields)

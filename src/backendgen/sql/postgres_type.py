@@ -18,7 +18,7 @@ def create_enum(node: pb.CreateEnumStmt, at: Place) -> Iterator[Operation]:
 def create_domain(node: pb.CreateDomainStmt, at: Place) -> Iterator[Operation]:
     """Translate CREATE DOMAIN."""
     name = qualified(strings(node.domainname))
-    checks = [i.constraint for i in node.constraints if i.constraint.contype == pb.CONSTR_CHECK]
+    checks = [i.constraint for i in node.constraints if i.constraint.contype in (pb.CONSTR_CHECK, pb.CONSTR_NOTNULL)]
     # A domain has no columns: what its checks name is VALUE.
     unnamed = [replace(constraint_of(check, at), columns=()) for check in checks]
     constraints = tuple(named_constraints(name, unnamed, at))

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from backendgen.sql.operation import Operation
-from backendgen.sql.schema import Constraint, Index, Table, Type, View
+from backendgen.sql.operation import AddColumn, CreateIndex, Operation
+from backendgen.sql.schema import Constraint, DomainType, Index, Table, View
 from backendgen.sql.table_changes import in_schema
 
 
@@ -23,7 +23,7 @@ class Schema:
     tables: dict[str, Table] = field(default_factory=dict)
     enums: dict[str, tuple[str, ...]] = field(default_factory=dict)
     views: dict[str, View] = field(default_factory=dict)
-    domains: dict[str, Type] = field(default_factory=dict)
+    domains: dict[str, DomainType] = field(default_factory=dict)
     _owners: dict[str, str] = field(default_factory=dict)  # index -> its table or materialized view
     _constraint_names: Counter[str] = field(default_factory=Counter)
     _children: dict[str, dict[str, None]] = field(default_factory=dict)  # table -> the tables that refer to it
@@ -122,6 +122,16 @@ class TakenNames:
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.whole.has_name(self.schema, name)
+
+
+def has_no_effect(operation: Operation, schema: Schema) -> bool:
+    """Whether IF NOT EXISTS finds what the operation would add."""
+    if isinstance(operation, CreateIndex) and operation.if_not_exists:
+        return schema.index_owner(operation.index.name) is not None
+    if isinstance(operation, AddColumn) and operation.if_not_exists:
+        table = schema.tables.get(operation.table)
+        return table is not None and table.column(operation.definition.name) is not None
+    return False
 
 
 def replay(operations: Iterable[Operation], onto: Schema | None = None) -> Schema:

@@ -32,6 +32,14 @@ class Type:
 
 
 @dataclass(frozen=True, slots=True)
+class DomainType:
+    """A domain: the type that it is made of, and whether its values are checked (CHECK or NOT NULL)."""
+
+    base: Type
+    checked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """A column. `default` and `generated` are SQL expressions; `markers` are the `@words` of its trailing comment."""
 

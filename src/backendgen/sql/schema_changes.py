@@ -10,7 +10,7 @@ from backendgen.sql import operation as op
 from backendgen.sql import table_changes as tables
 from backendgen.sql.names import generated_name, joined, object_name
 from backendgen.sql.replay import Schema
-from backendgen.sql.schema import Column, Constraint, Index, Table, View
+from backendgen.sql.schema import Column, Constraint, DomainType, Index, Table, View
 from backendgen.sql.table_changes import BACKED_BY_INDEX, bare, in_schema, schema_of
 
 
@@ -312,7 +312,7 @@ def _rename_index(schema: Schema, change: op.RenameIndex) -> None:
 
 def _create_type(schema: Schema, change: op.CreateType) -> None:
     if change.base:
-        schema.domains.setdefault(change.name, change.base)
+        schema.domains.setdefault(change.name, DomainType(change.base, bool(change.constraints)))
     elif change.values:
         schema.enums.setdefault(change.name, change.values)
 

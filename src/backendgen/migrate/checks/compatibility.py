@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from backendgen.findings.finding import Hit
@@ -12,13 +13,16 @@ from backendgen.migrate.quoting import label, name
 from backendgen.rules import Confidence
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
+from backendgen.sql.table_changes import bare, schema_of
 
 BREAKS = "breaks the code that runs now, until its new version is everywhere"
 
 
 @check("BG801")
 def table_dropped(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
-    """DROP TABLE."""
+    """DROP TABLE, also by way of its schema."""
+    if isinstance(operation, op.Drop) and operation.object_type == "schema" and operation.cascade:
+        yield from _schema_dropped(operation, schema, context)
     if not isinstance(operation, op.DropTable) or context.is_new(operation.table):
         return
     table = operation.table
@@ -33,6 +37,28 @@ def table_dropped(operation: op.Operation, schema: Schema, context: Context) -> 
     fix = render(context, Stage((f"DROP TABLE {name(table)}",), note=(
         f"in a later release, when no running code uses {table} and its rows are saved")))  # fmt: skip
     yield Hit(context.action.location, message, fix, table, confidence=confidence)
+
+
+def _schema_dropped(operation: op.Drop, schema: Schema, context: Context) -> Iterator[Hit]:
+    inside = [table for table in schema.tables if schema_of(table) == (operation.name.replace("public", ""))]
+    lost = [table for table in inside if not context.is_new(table)]
+    if lost:
+        message = f"dropping the schema {operation.name} loses {', '.join(lost)}, and code that still runs fails on it"
+        note = f"in a later release, when no running code uses {operation.name} and its rows are saved"
+        yield Hit(context.action.location, message, render(context, Stage((operation.sql,), note=note)), operation.name)
+
+
+@check("BG807")
+def table_emptied(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+    """TRUNCATE."""
+    if not isinstance(operation, op.Truncate) or context.is_new(operation.table):
+        return
+    table = operation.table
+    also = ", and of every table that refers to it" if operation.cascade else ""
+    message = f"TRUNCATE loses all rows of {table}{also}; reads and writes of it wait for the lock"
+    fix = render(context, Stage((f"TRUNCATE {name(table)}",), note=(
+        f"in a later release, when no running code uses the rows of {table} and they are saved")))  # fmt: skip
+    yield Hit(context.action.location, message, fix, table)
 
 
 @check("BG802")
@@ -83,6 +109,11 @@ def renamed(operation: op.Operation, schema: Schema, context: Context) -> Iterat
             ),
         )
         yield Hit(context.action.location, message, render(context, *stages), table)
+    elif isinstance(operation, op.SetSchema) and not context.is_new(operation.table):
+        message = f"moving {operation.table} to the schema {operation.schema} {BREAKS}"
+        view = f"CREATE VIEW {name(operation.table)} AS SELECT * FROM {name(f'{operation.schema}.{bare(operation.table)}')}"
+        stage = Stage((operation.sql, view), note="in one transaction; drop the view in a later release")
+        yield Hit(context.action.location, message, render(context, stage), operation.table)
 
 
 def _beside(table: str, new_name: str) -> str:
@@ -96,7 +127,13 @@ def required_column_added(operation: op.Operation, schema: Schema, context: Cont
     if not isinstance(operation, op.AddColumn) or context.is_new(operation.table):
         return
     column = operation.definition
-    if not column.not_null or column.default is not None or column.generated is not None or column.identity:
+    default = (column.default or "null").lower()
+    if (
+        not column.not_null
+        or not re.fullmatch(r"null(::.+)?", default)
+        or column.generated is not None
+        or column.identity
+    ):
         return
     table = operation.table
     message = (

@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from backendgen.findings.finding import Hit
 from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
-from backendgen.migrate.fixes import Stage, alter, constraint_sql, render, stands_alone
+from backendgen.migrate.fixes import Stage, alter, constraint_sql, render, stands_alone, statement_of
 from backendgen.migrate.quoting import label, name, names
 from backendgen.rules import Confidence, Severity
 from backendgen.sql import operation as op
 from backendgen.sql.names import object_name
 from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Constraint, Table
+from backendgen.sql.table_changes import in_schema, schema_of
 
+_BUILT = {"unique": "unique constraint", "primary_key": "primary key", "exclude": "exclusion constraint"}
 _WITHOUT_SCAN_SINCE = 12  # SET NOT NULL trusts a valid CHECK (c IS NOT NULL): release notes of PostgreSQL 12
 _NOT_NULL_NOT_VALID_SINCE = 18
 
@@ -47,8 +49,13 @@ def _not_valid_then_validate(operation: op.Operation, constraint: Constraint, co
         null = " NOT NULL" if column.not_null else ""
         first = (alter(table, f"ADD COLUMN {label(column.name)} {column.type}{default}{null}"), added)
     note = "add the column without its constraint, then" if "add_column(" in context.action.call else ""
+    call = context.action.call if context.action.call.startswith("op.create_") else ""
+    if call.endswith(")"):
+        call = call[:-1].rstrip().rstrip(",") + ", postgresql_not_valid=True)"
     return render(
-        context, Stage(first, note=note), Stage((validated,), note="takes no lock that blocks reads or writes")
+        context,
+        Stage(first, note=note, call=call),
+        Stage((validated,), note="takes no lock that blocks reads or writes"),
     )
 
 
@@ -106,12 +113,14 @@ def _made_not_null(operation: op.Operation, schema: Schema) -> tuple[str, ...]:
     """Return the columns that become NOT NULL: a primary key that adopts an index demands it as well (measured)."""
     if isinstance(operation, op.SetNotNull):
         return (operation.name,)
+    if isinstance(operation, op.AddConstraint) and operation.constraint.kind == "not_null":
+        return operation.constraint.columns if operation.constraint.valid else ()
     if (
         isinstance(operation, op.AddConstraint)
         and operation.constraint.kind == "primary_key"
         and operation.constraint.using_index
     ):
-        index = schema.index(operation.constraint.using_index)
+        index = schema.index(in_schema(schema_of(operation.table), operation.constraint.using_index))
         return tuple(column for column in index.columns if column) if index else ()
     return ()
 
@@ -124,19 +133,25 @@ def _scan_for_nulls(table: str, column: str, schema: Schema, context: Context) -
     proof = next((each for each in context.constraints(table, schema) if _demands_not_null(each, column)), None)
     confidence = None
     if context.pg_version >= _WITHOUT_SCAN_SINCE:
-        if proof is not None and proof.valid:
+        if proof is not None and proof.valid and not _dropped_beside(proof, context):
             return
         confidence = Confidence.LOW if table in context.validated_unseen else None
-    what = (
-        "SET NOT NULL"
-        if isinstance(context.action.operation, op.SetNotNull)
-        else f"the primary key makes {column} NOT NULL and"
-    )
+    operation = context.action.operation
+    adopted = isinstance(operation, op.AddConstraint) and operation.constraint.kind == "primary_key"
+    what = f"the primary key makes {column} NOT NULL and" if adopted else "SET NOT NULL"
     message = f"{what} blocks reads and writes of {table} while every row is checked for a NULL in {column}"
     if proof is not None and not proof.valid:
         message += f"; {proof.name} is not validated yet"
     yield Hit(
         context.action.location, message, _not_null_fix(table, column, proof, context), table, confidence=confidence
+    )
+
+
+def _dropped_beside(proof: Constraint, context: Context) -> bool:
+    """Whether the same ALTER TABLE drops the proof: PostgreSQL drops constraints before it looks for one (measured)."""
+    return any(
+        isinstance(other.operation, op.DropConstraint) and other.operation.name == proof.name
+        for other in statement_of(context)
     )
 
 
@@ -146,7 +161,8 @@ def _demands_not_null(constraint: Constraint, column: str) -> bool:
     expression = constraint.expression
     if constraint.kind != "check" or re.search(r"(?i)\bor\b", expression):
         return False
-    return bool(re.search(rf'(?i)(?<![\w"."])"?{re.escape(column)}"?\)?\s+IS\s+NOT\s+NULL', expression))
+    itself = rf'(?<![\w"."])"?{re.escape(column)}"?\)?\s+IS'
+    return bool(re.search(rf"(?i){itself}\s+NOT\s+NULL|^\(*NOT\s*\(*{itself}\s+NULL\)*$", expression))
 
 
 def _not_null_fix(table: str, column: str, proof: Constraint | None, context: Context) -> str:
@@ -168,18 +184,24 @@ def _not_null_fix(table: str, column: str, proof: Constraint | None, context: Co
 
 @check("BG707")
 def unique_built_under_lock(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
-    """ADD UNIQUE and ADD PRIMARY KEY build their index under ACCESS EXCLUSIVE unless one is given by USING INDEX."""
-    for constraint in _added(operation, ("unique", "primary_key")):
+    """ADD UNIQUE and ADD PRIMARY KEY build their index under ACCESS EXCLUSIVE unless one is given by USING INDEX.
+
+    An exclusion constraint cannot adopt an index: its change is a new table, or a time when nobody writes.
+    """
+    for constraint in _added(operation, ("unique", "primary_key", "exclude")):
         (table,) = operation.tables
         if constraint.using_index or context.is_new(table):
             continue
-        what = "primary key" if constraint.kind == "primary_key" else "unique constraint"
+        what = _BUILT[constraint.kind]
         message = f"{what} {constraint.name} blocks reads and writes of {table} while its index is built"
         yield Hit(context.action.location, message, _using_index_fix(operation, constraint, context), table)
 
 
 def _using_index_fix(operation: op.Operation, constraint: Constraint, context: Context) -> str:
     (table,) = operation.tables
+    if constraint.kind == "exclude":
+        note = f"no index can be built for it beforehand: add it to a copy of {table}, or when nobody uses {table}"
+        return render(context, Stage((), note=note))
     adopted = label(constraint.name)
     stages = []
     if isinstance(operation, op.AddColumn):
@@ -196,15 +218,21 @@ def _using_index_fix(operation: op.Operation, constraint: Constraint, context: C
 @check("BG711")
 def validated_in_same_transaction(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
     """VALIDATE is harmless only when the lock of ADD CONSTRAINT ... NOT VALID was released by a COMMIT before."""
-    if not isinstance(operation, op.ValidateConstraint) or context.in_transaction is False:
+    if not isinstance(operation, op.ValidateConstraint) or context.is_new(operation.table):
         return
-    added = context.not_valid.get((operation.table, operation.name))
-    if added is None or context.is_new(operation.table):
+    beside = next((other for other in statement_of(context) if _adds(other.operation, operation)), None)
+    added = beside or context.not_valid.get((operation.table, operation.name))
+    if added is None or (context.in_transaction is False and not beside):
         return
-    confidence = Confidence.LOW if context.in_transaction is None else None
+    confidence = Confidence.LOW if context.in_transaction is None and not beside else None
     message = (
         f"{operation.name} is validated in the transaction that added it (line {added.operation.line}): "
         f"{operation.table} stays locked while all of its rows are checked, as if NOT VALID were not there"
     )
-    fix = render(context, Stage((operation.sql,), note="in a migration of its own"))
+    validated = alter(operation.table, f"VALIDATE CONSTRAINT {label(operation.name)}")
+    fix = render(context, Stage((validated,), note="in a migration of its own"))
     yield Hit(context.action.location, message, fix, operation.table, confidence=confidence)
+
+
+def _adds(operation: op.Operation, validated: op.ValidateConstraint) -> bool:
+    return isinstance(operation, op.AddConstraint) and operation.constraint.name == validated.name

@@ -19,11 +19,11 @@ def index_blocks_writes(operation: op.Operation, schema: Schema, context: Contex
     """CREATE INDEX takes SHARE: no INSERT, UPDATE or DELETE until the index is built."""
     if not isinstance(operation, op.CreateIndex) or operation.concurrently or context.is_new(operation.table):
         return
-    if operation.only or (operation.table in schema.views and operation.table in context.new):
+    table = schema.tables.get(operation.table)
+    if operation.only and (table is None or table.partitioned):
         return
     index = operation.index
     message = f"building index {index.name} blocks every write to {operation.table} until it is done"
-    table = schema.tables.get(operation.table)
     if table is not None and table.partitioned:
         statement = f"CREATE INDEX {name(index.name)} ON ONLY {name(operation.table)} {_after_table(operation.sql)}"
         note = "then CREATE INDEX CONCURRENTLY on each partition, and ALTER INDEX ... ATTACH PARTITION for each"
@@ -47,6 +47,38 @@ def _built_online(operation: op.CreateIndex, context: Context) -> Stage:
     if call.endswith(")") and "create_index" in call:
         call = call[:-1].rstrip().rstrip(",") + ", postgresql_concurrently=True)"
     return Stage((sql,), transactional=False, call=call if "postgresql_concurrently" in call else "")
+
+
+@check("BG712")
+def written_in_place(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+    """VACUUM FULL, CLUSTER, SET LOGGED and the like write all of a table under ACCESS EXCLUSIVE; REINDEX blocks writes."""
+    if isinstance(operation, op.Reindex) and not operation.concurrently:
+        owner = schema.index_owner(operation.name) if operation.target == "index" else None
+        table = owner.name if owner else operation.name
+        message = f"REINDEX of {operation.name} blocks writes until it is built, and reads that need it"
+        sql = f"REINDEX {operation.target.upper()} CONCURRENTLY {name(operation.name)}"
+        fix = render(context, Stage((sql.strip(),), transactional=False))
+    elif how := _rewrite(operation, schema):
+        table = "".join(operation.tables)
+        written = f"{table} and its indexes" if table else "every table"
+        message = f"{how} writes {written} anew while reads and writes are blocked"
+        note = "fill a new table in batches and let it take over, or do it when nobody uses this one"
+        fix = render(context, Stage((), note=note))
+    else:
+        return
+    if not context.is_new(table):
+        yield Hit(context.action.location, message, fix, table)
+
+
+def _rewrite(operation: op.Operation, schema: Schema) -> str:
+    """Return the form of ALTER TABLE, VACUUM or CLUSTER that writes the table anew, empty for any other operation."""
+    if isinstance(operation, op.RewriteTable):
+        return operation.how
+    if isinstance(operation, op.SetGenerated) and operation.expression is not None:
+        table = schema.tables.get(operation.table)
+        column = table.column(operation.name) if table else None
+        return "SET EXPRESSION" if column is None or column.stored else ""
+    return ""
 
 
 @check("BG702")

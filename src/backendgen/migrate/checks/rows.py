@@ -23,7 +23,8 @@ _FEW_ROWS = re.compile(
     r"""(?i)(?:^|\band\b|\()\s*(?:\w+\.)?"?\w*(?:id|uuid|key|name|slug|code|email)"?\s*(?:=|in\s*\()\s*(?:'|\d|\(*')"""
 )
 _TAUTOLOGY = re.compile(r"(?i)\(*\s*(?:true|1\s*=\s*1|'?1'?)\s*\)*")
-_MISSING = re.compile(r"""(?i)\(*\s*(?:[\w.]+|"[^"]+")\s+is\s+(?:not\s+)?null\s*\)*""")
+_IS_NULL = r"""\(*\s*(?:[\w.]+|"[^"]+")\s+is\s+(?:not\s+)?null\s*\)*"""
+_MISSING = re.compile(rf"(?i){_IS_NULL}(?:\s+and\s+{_IS_NULL})*")
 
 
 def _many_rows(operation: op.Operation, context: Context) -> bool:

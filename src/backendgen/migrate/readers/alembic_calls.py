@@ -107,6 +107,15 @@ def _alter_column(call: Call) -> list[str]:
     return done
 
 
+def existing_type(call: Call) -> str | None:
+    """Return the SQL of alter_column's existing_type, None when it does not say one that is known."""
+    kind = call.kwargs.get("existing_type")
+    try:
+        return type_sql(kind) if kind is not None else None
+    except Dynamic:
+        return None
+
+
 def _create_index(call: Call) -> list[str]:
     index = optional(call.arg(0, "index_name", "name"), "the index's name")
     table = _table(call, 1, "table_name", "tablename")
@@ -156,10 +165,8 @@ def _create_foreign_key(call: Call) -> list[str]:
 def _create_check(call: Call) -> list[str]:
     condition = call.arg(2, "condition")
     sql = condition.value if isinstance(condition, Text) and condition.whole else sql_text(condition)
-    if sql is None:
-        raise Dynamic("the condition is not a constant")
     table = _table(call, 1, "table_name", "source")
-    return _add_constraint(call, table, call.arg(0, "constraint_name", "name"), f"CHECK ({sql})")
+    return _add_constraint(call, table, call.arg(0, "constraint_name", "name"), f"CHECK ({sql or '$1'})")
 
 
 def _create_unique(call: Call) -> list[str]:
@@ -188,8 +195,12 @@ def _bulk_insert(call: Call) -> list[str]:
     return [f"INSERT INTO {name(table_of(call.arg(0, 'table')))} DEFAULT VALUES"]
 
 
-def _excluded(call: Call) -> list[str]:
-    raise Dynamic("create_exclude_constraint is not translated")
+def _create_exclude(call: Call) -> list[str]:
+    keys = [each for each in call.args[2:] if isinstance(each, tuple | list) and len(each) == 2]
+    written = [(sql_text(key) or words(key, "a key"), words(operator, "an operator")) for key, operator in keys]
+    method = optional(call.kwargs.get("using"), "the method") or "gist"
+    body = f"EXCLUDE USING {method} ({', '.join(f'{key} WITH {operator}' for key, operator in written)})"
+    return _add_constraint(call, _table(call, 1, "table_name"), call.arg(0, "constraint_name", "name"), body)
 
 
 _OPERATIONS: Mapping[str, Callable[[Call], list[str]]] = {
@@ -209,7 +220,7 @@ _OPERATIONS: Mapping[str, Callable[[Call], list[str]]] = {
     "bulk_insert": _bulk_insert,
     "create_table_comment": lambda call: [f"COMMENT ON TABLE {name(_table(call))} IS ''"],
     "drop_table_comment": lambda call: [f"COMMENT ON TABLE {name(_table(call))} IS NULL"],
-    "create_exclude_constraint": _excluded,
+    "create_exclude_constraint": _create_exclude,
 }
 _SILENT = frozenset({
     "batch_alter_table", "f", "get_bind", "get_context", "implementation_for", "inline_literal", "invoke",

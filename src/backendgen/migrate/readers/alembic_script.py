@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from backendgen.migrate.history import Action
-from backendgen.migrate.readers.alembic_calls import construct_sql, enum_type, is_operation, statements
+from backendgen.migrate.readers.alembic_calls import construct_sql, enum_type, existing_type, is_operation, statements
 from backendgen.migrate.readers.evaluate import Evaluator, Module, TooLong
 from backendgen.migrate.readers.reading import Reading
-from backendgen.migrate.readers.sql import operations
+from backendgen.migrate.readers.sql import column_type, operations
 from backendgen.migrate.readers.sqlalchemy import Dynamic, sql_text
 from backendgen.migrate.readers.values import HOLE, UNKNOWN, Batch, Call, Symbol, Text, column_of, segment
-from backendgen.sql.operation import NotUnderstood, Operation
+from backendgen.sql.operation import AlterColumnType, NotUnderstood, Operation
 
 _EXECUTES = frozenset({"execute", "exec_driver_sql", "scalar", "scalars", "execute_sql", "executescript"})
 _ORM_CHANGES = frozenset({
@@ -103,8 +103,9 @@ class Script:
         except Dynamic as reason:
             self._dynamic(node, module, f"op.{call.last}: {reason}")
             return
+        existing = existing_type(call) if call.last == "alter_column" else None
         for sql in written:
-            self._sql(sql, node, module)
+            self._sql(sql, node, module, existing=existing)
 
     def _execute(self, value: Any, node: ast.Call, module: Module, *, raw: bool = False) -> None:
         if isinstance(value, Call) and value.last == "bindparams" and isinstance(value.receiver, Call):
@@ -148,11 +149,14 @@ class Script:
                 known = replace(known, error_line=line, error_column=column)
             self._add(known, *place, last[0], text.path)
 
-    def _sql(self, sql: str, node: ast.Call, module: Module) -> None:
+    def _sql(self, sql: str, node: ast.Call, module: Module, *, existing: str | None = None) -> None:
         call = segment(node, module.lines)
         for operation in self._numbered(operations(sql)):
+            known = operation
+            if existing and isinstance(operation, AlterColumnType):
+                known = replace(operation, was=column_type(existing))
             self._add(
-                operation,
+                known,
                 node.lineno,
                 column_of(node, module.lines) + 1,
                 node.end_lineno or node.lineno,

@@ -12,6 +12,7 @@ from backendgen.findings.finding import Location
 from backendgen.migrate.history import Action, History, Migration, Tool
 from backendgen.migrate.readers.reading import Reading
 from backendgen.sql import operation as op
+from backendgen.sql.schema import Type
 
 ORDER_UNKNOWN = "BG905"
 FOLDERS = frozenset({"migrations", "migration", "migrate", "changelogs"})
@@ -82,6 +83,12 @@ def operations(text: str) -> tuple[op.Operation, ...]:
     if "{{" in text or "${" in text:
         text = _TEMPLATE.sub(lambda found: (_WORD.findall(found[0]) or ["t"])[-1].lower(), text)
     return postgres.parse(text)
+
+
+def column_type(sql: str) -> Type | None:
+    """Return a column type that is written as SQL, None when it cannot be read."""
+    found = operations(f"ALTER TABLE t ALTER c TYPE {sql}")
+    return next((each.type for each in found if isinstance(each, op.AlterColumnType)), None)
 
 
 def _scripts(folder: Path, paths: list[Path], reading: Reading) -> list[Script]:
