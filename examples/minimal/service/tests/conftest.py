@@ -106,6 +106,8 @@ def load_settings(database: Access, **environment: str) -> Settings:
         "AUTH_SIGNING_KEY": SIGNING_KEY,
         "LOG_LEVEL": "warning",
         "DATABASE_POOL_MIN": "1",
+        "DATABASE_POOL_MAX": "10",
+        "DATABASE_STATEMENT_TIMEOUT_MS": "5000",
         "RATE_LIMIT_IP": "1000000/s",
         "RATE_LIMIT_USER": "1000000/s",
         "RATE_LIMIT_LOGIN": "1000000/s",

@@ -48,7 +48,7 @@ def insert(owner: Owner, table: Identifier, values: dict[str, object]) -> Row:
     return row
 
 
-def make_note(owner: Owner, user_id: UUID, **given: object) -> Row:
+def make_note(owner: Owner, user_id: UUID, /, **given: object) -> Row:
     """Insert a row of notes."""
     values: dict[str, object] = {
         "title": unique(),
@@ -57,7 +57,7 @@ def make_note(owner: Owner, user_id: UUID, **given: object) -> Row:
     return insert(owner, Identifier("notes"), values)
 
 
-def note_body(owner: Owner, user_id: UUID, **given: object) -> Row:
+def note_body(owner: Owner, user_id: UUID, /, **given: object) -> Row:
     """Return what creates a note."""
     values: dict[str, object] = {
         "title": unique(),

@@ -48,7 +48,7 @@ def insert(owner: Owner, table: Identifier, values: dict[str, object]) -> Row:
     return row
 
 
-def make_product(owner: Owner, user_id: UUID, **given: object) -> Row:
+def make_product(owner: Owner, user_id: UUID, /, **given: object) -> Row:
     """Insert a row of products."""
     values: dict[str, object] = {
         "sku": unique(),
@@ -59,7 +59,7 @@ def make_product(owner: Owner, user_id: UUID, **given: object) -> Row:
     return insert(owner, Identifier("products"), values)
 
 
-def make_customer(owner: Owner, user_id: UUID, **given: object) -> Row:
+def make_customer(owner: Owner, user_id: UUID, /, **given: object) -> Row:
     """Insert a row of customers."""
     values: dict[str, object] = {
         "user_id": user_id,
@@ -69,7 +69,7 @@ def make_customer(owner: Owner, user_id: UUID, **given: object) -> Row:
     return insert(owner, Identifier("customers"), values)
 
 
-def make_order(owner: Owner, user_id: UUID, **given: object) -> Row:
+def make_order(owner: Owner, user_id: UUID, /, **given: object) -> Row:
     """Insert a row of orders."""
     values = dict(given)
     if "customer_id" not in values:
@@ -78,7 +78,7 @@ def make_order(owner: Owner, user_id: UUID, **given: object) -> Row:
     return insert(owner, Identifier("orders"), values)
 
 
-def make_payment(owner: Owner, user_id: UUID, **given: object) -> Row:
+def make_payment(owner: Owner, user_id: UUID, /, **given: object) -> Row:
     """Insert a row of payments."""
     values: dict[str, object] = {
         "amount_cents": number(),
@@ -90,7 +90,7 @@ def make_payment(owner: Owner, user_id: UUID, **given: object) -> Row:
     return insert(owner, Identifier("payments"), values)
 
 
-def make_order_item(owner: Owner, user_id: UUID, **given: object) -> Row:
+def make_order_item(owner: Owner, user_id: UUID, /, **given: object) -> Row:
     """Insert a row of order_items."""
     values: dict[str, object] = {
         "line": number(),
@@ -107,7 +107,7 @@ def make_order_item(owner: Owner, user_id: UUID, **given: object) -> Row:
     return insert(owner, Identifier("order_items"), values)
 
 
-def product_body(owner: Owner, user_id: UUID, **given: object) -> Row:
+def product_body(owner: Owner, user_id: UUID, /, **given: object) -> Row:
     """Return what creates a product."""
     values: dict[str, object] = {
         "sku": unique(),
@@ -119,7 +119,7 @@ def product_body(owner: Owner, user_id: UUID, **given: object) -> Row:
     return body
 
 
-def customer_body(owner: Owner, user_id: UUID, **given: object) -> Row:
+def customer_body(owner: Owner, user_id: UUID, /, **given: object) -> Row:
     """Return what creates a customer."""
     values: dict[str, object] = {
         "email": f"{unique()}@example.com",
@@ -129,7 +129,7 @@ def customer_body(owner: Owner, user_id: UUID, **given: object) -> Row:
     return body
 
 
-def order_body(owner: Owner, user_id: UUID, **given: object) -> Row:
+def order_body(owner: Owner, user_id: UUID, /, **given: object) -> Row:
     """Return what creates an order."""
     values = dict(given)
     if "customer_id" not in values:
@@ -139,7 +139,7 @@ def order_body(owner: Owner, user_id: UUID, **given: object) -> Row:
     return body
 
 
-def payment_body(owner: Owner, user_id: UUID, **given: object) -> Row:
+def payment_body(owner: Owner, user_id: UUID, /, **given: object) -> Row:
     """Return what creates a payment."""
     values = dict(given)
     if "order_id" not in values:

@@ -39,5 +39,5 @@ class AuthSettings(BaseSettings):
     def unsafe_in_production(self) -> list[str]:
         """Return what is wrong with these settings in production."""
         if self.auth_signing_key is None:
-            return ["AUTH_SIGNING_KEY: is not set; `python -m app.auth.keys` prints a new key"]
+            return ["AUTH_SIGNING_KEY: is not set; `python -m app.auth.new_key` prints a new key"]
         return []

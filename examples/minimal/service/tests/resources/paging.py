@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 
 
-def walk(caller: httpx2.Client, path: str, **query: Any) -> Iterator[dict[str, Any]]:
+def walk(caller: httpx2.Client, path: str, /, **query: Any) -> Iterator[dict[str, Any]]:
     """Yield the rows of all pages, as long as there is a next one."""
     while True:
         answer = caller.get(path, params=query)

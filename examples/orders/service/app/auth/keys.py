@@ -1,6 +1,6 @@
 """The keys that sign access tokens: Ed25519 (RFC 8037, RFC 9864), named by their thumbprint.
 
-`python -m app.auth.keys` prints a new private key for AUTH_SIGNING_KEY. To rotate, put the new key
+`python -m app.auth.new_key` prints a private key for AUTH_SIGNING_KEY. To rotate, put a new key
 there, move the old one to AUTH_PREVIOUS_KEYS and drop it after one access token lifetime.
 """
 
@@ -8,7 +8,6 @@ import json
 import os
 import re
 import secrets
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +93,3 @@ def _dev_key(path: Path) -> str:
         finally:
             draft.unlink()
     return path.read_text(encoding="utf-8")
-
-
-if __name__ == "__main__":
-    sys.stdout.write(generate() + "\n")

@@ -1,4 +1,4 @@
-"""The commands of operators: grant, prune, keys."""
+"""The commands of operators: grant, prune, new_key."""
 
 import json
 import runpy
@@ -83,11 +83,11 @@ def count(owner: psycopg.Connection[Row], caller: SignedIn) -> Row | None:
     ).fetchone()
 
 
-@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
-def test_keys_prints_a_new_private_key(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_new_key_prints_a_new_private_key(capsys: pytest.CaptureFixture[str]) -> None:
     printed = []
     for _ in range(2):
-        runpy.run_module("app.auth.keys", run_name="__main__")
+        runpy.run_module("app.auth.new_key", run_name="__main__")
         printed.append(capsys.readouterr().out)
     assert printed[0] != printed[1]
     assert OKPKey.import_key(json.loads(printed[0])).is_private
