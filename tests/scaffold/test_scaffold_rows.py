@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,13 @@ def test_whether_a_second_row_of_the_caller_is_refused_is_not_asked_of_foreign_r
     ).replace("auth: off", "auth: {roles: {buyer: []}, default_role: buyer}")
     cells = [(cell.role, cell.whose, cell.status) for cell in access.cells(load_text(text, Path("s")))]
     assert cells == [("", "foreign", 401), ("buyer", "own", 201)]
+
+
+def test_coverage_is_asked_for_where_no_test_is_skipped() -> None:
+    def settings(columns: str) -> dict[str, object]:
+        loaded = load_text(SPEC.format(columns=columns, resources="{t: {}}"), Path("s"))
+        text = next(file.content.decode() for file in scaffold.plan(loaded) if file.path == "pyproject.toml")
+        return tomllib.loads(text)["tool"]["coverage"]["report"]
+
+    assert settings("id uuid PRIMARY KEY, a int")["fail_under"] == 90
+    assert "fail_under" not in settings("id uuid PRIMARY KEY, a text CHECK (a ~ '^a')")

@@ -123,6 +123,13 @@ class Trial:
         return "/nonsense" * len(self.view.keys)
 
     @property
+    def computed(self) -> bool:
+        """True when a filter is for a generated column, which may come out as NULL."""
+        table = self.view.resource.table
+        columns = [table.column(field.column) for field in self.view.filters]
+        return any(column and column.generated is not None and not column.not_null for column in columns)
+
+    @property
     def uuid_key(self) -> bool:
         """True when a key can be made that no row has."""
         return all(key.values.kind == "uuid" for key in self.view.keys)
@@ -275,7 +282,7 @@ def _filled(view: ResourceView, spec: Spec) -> Iterable[tuple[str, str]]:
     """Yield (column, expression) of the filtered columns that could be NULL, which no filter finds."""
     for field in view.filters:
         column = view.resource.table.column(field.column)
-        if column is not None and not column.not_null:
+        if column is not None and not column.not_null and column.generated is None:
             yield field.column, _given(view.resource.table, field.column, spec)
 
 
