@@ -158,9 +158,13 @@ class Rulebook:
 
         Raises UserError for a word that no id starts with.
         """
+        return tuple(self[rule_id] for rule_id in self.select_ids(command, select, ignore))
+
+    def select_ids(self, command: str, select: Iterable[str] = (), ignore: Iterable[str] = ()) -> tuple[str, ...]:
+        """Return the ids that `select` would return rules of, without reading their cards."""
         chosen, dropped = self._prefixes(select), self._prefixes(ignore)
         return tuple(
-            self[rule_id]
+            rule_id
             for rule_id in self.ids
             if self._paths[rule_id].parent.name in (command, "process")
             and (not chosen or rule_id.startswith(chosen))

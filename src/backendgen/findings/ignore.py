@@ -75,7 +75,7 @@ def apply(
     hidden: list[Ignored] = []
     used: set[tuple[str, int, str]] = set()
     for candidate in findings:
-        match = _match(candidate, by_path, rulebook.aliases)
+        match = _match(candidate, by_path, rulebook)
         if match is None or not match[0].reason:
             standing.append(candidate)
             continue
@@ -87,14 +87,12 @@ def apply(
     return tuple(standing), tuple(hidden)
 
 
-def _match(
-    candidate: Finding, by_path: Mapping[str, list[Ignore]], aliases: Mapping[str, str]
-) -> tuple[Ignore, str] | None:
+def _match(candidate: Finding, by_path: Mapping[str, list[Ignore]], rulebook: Rulebook) -> tuple[Ignore, str] | None:
     place = candidate.location
     for ignore in by_path.get(place.path, ()):
         if place.line <= ignore.target <= max(place.line, place.end_line):
             for named in ignore.ids:
-                if aliases.get(named, named) == candidate.rule_id:
+                if named == candidate.rule_id or rulebook.aliases.get(named) == candidate.rule_id:
                     return ignore, named
     return None
 
