@@ -149,6 +149,18 @@ BLOCKING = {
     "bcrypt.hashpw": "await asyncio.to_thread(bcrypt.hashpw, ...)",
     "bcrypt.checkpw": "await asyncio.to_thread(bcrypt.checkpw, ...)",
 }
+DATABASES = frozenset({
+    "sqlalchemy.orm.Session", "sqlmodel.Session", "sqlalchemy.engine.Connection", "psycopg.Connection", "psycopg.Cursor",
+    "psycopg2.extensions.connection", "psycopg2.extensions.cursor", "pymysql.connections.Connection",
+    "pymysql.cursors.Cursor",
+})  # fmt: skip
+LOCAL = frozenset({"close", "pipeline", "lock", "build_request", "register_script"})  # these ask no server
+QUERIES = ("execute", "exec", "scalars", "scalar", "query", "get", "commit", "flush", "refresh", "executemany")
+CLIENTS = {
+    "redis.Redis": "redis.asyncio.Redis",
+    "redis.StrictRedis": "redis.asyncio.Redis",
+    "httpx.Client": "httpx.AsyncClient",
+}
 REQUESTS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "request"})
 
 
@@ -163,8 +175,9 @@ def blocking_call_in_async(context: Context) -> Iterator[Hit]:
             continue
         endpoint = handlers.get(id(function.node))
         who = f"`{endpoint.name}` ({function.name})" if endpoint else f"`{function.name}`"
+        awaited = {id(node.value) for node in own_nodes(function) if isinstance(node, ast.Await)}
         for node in function.module.calls_in(function):
-            found = _blocks(context, node, function, 0)
+            found = _blocks(context, node, function, 0) if id(node) not in awaited else None
             if found:
                 name, instead, through = found
                 via = f" through `{through}`" if through else ""
@@ -196,6 +209,11 @@ def _blocks(context: Context, call: ast.Call, function: Function, depth: int) ->
         name = target.name
         if name.startswith("requests."):
             return (name, BLOCKING["requests."], "") if name.rpartition(".")[2] in REQUESTS else None
+        owner, _, method = name.rpartition(".")
+        if owner in DATABASES and method in QUERIES:
+            return name, "an asynchronous session or connection, or a plain `def`, which runs in a thread", ""
+        if owner in CLIENTS and method not in LOCAL:
+            return name, CLIENTS[owner], ""
         return (name, BLOCKING[name], "") if name in BLOCKING else None
     if isinstance(target, Function) and isinstance(target.node, ast.FunctionDef) and depth < 3:
         for node in target.module.calls_in(target):

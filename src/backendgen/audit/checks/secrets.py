@@ -15,8 +15,16 @@ from backendgen.rules import Confidence
 
 KEY_NAME = re.compile(
     r"(?:^|_)(?:secret_?key|jwt_?(?:secret|key)|signing_?key|session_?secret|encryption_?key|app_?secret|client_?secret"
-    r"|auth_?secret|token_?secret|private_?key|api_?secret)(?:$|_)",
+    r"|auth_?secret|token_?secret|private_?key|api_?secret|secret_?access_?key|api_?key|access_?token|auth_?token)(?:$|_)",
     re.IGNORECASE,
+)
+PASSWORD_NAME = re.compile(r"(?:^|_)(?:password|passwd|passphrase)$", re.IGNORECASE)
+LOOKS_CHOSEN = re.compile(r"(?=.*[A-Za-z])(?=.*[0-9])\S{8,}")  # a word alone may be a placeholder, a label or a column
+PLACES = frozenset({"host", "hostname", "server"})
+ADDRESS = re.compile(r"\w[\w+.-]*://([^:/@\s]*):([^@/\s{}$<>%]+)@([\w.-]+)")
+LOCAL = frozenset({"localhost", "127.0.0.1"})
+EXAMPLES = re.compile(
+    r"(?:your|my|the)?[-_]?(?:pass(?:word|wd)?|pw|pwd|secret|changeme|example|postgres|root|user)[-_]?", re.IGNORECASE
 )
 FORMATS = {
     "an AWS access key": re.compile(r"(?:AKIA|ASIA)[A-Z2-7]{16}"),
@@ -26,7 +34,7 @@ FORMATS = {
     "a Google API key": re.compile(r"AIza[A-Za-z0-9_-]{35}"),
     "a private key": re.compile(r"-----BEGIN (?:RSA |EC |OPENSSH |DSA )?PRIVATE KEY-----\s+[A-Za-z0-9+/]{20}"),
 }
-MAY_NAME_KEY = re.compile(r"(?i:secret|jwt|_?key)\w*[\"\']?\]?\s*(?::[^=\n]*)?=\s*[\"\'(]")
+MAY_NAME_KEY = re.compile(r"(?i:secret|jwt|key|passw|passphrase|token)\w*[\"\']?(?:\]?\s*(?::[^=\n]*)?=|\s*,)")
 NAMES_SOMETHING = re.compile(
     r"_(?:header|path|file|filename|name|env|var|variable|url|uri|id|field|param|parameter|algorithm|alg|length|size|version|type|arn"
     r"|prefix|suffix|format|regex|pattern|key_id|kid|label|title|help|description|message|error)$",
@@ -42,6 +50,7 @@ SIGNERS = frozenset(
         "authlib.jose.jwt.decode",
     }
 )
+ENVIRONMENT = frozenset({"os.getenv", "os.environ.get", "getenv", "environ.get", "config"})
 SIGNED_COOKIES = "starlette.middleware.sessions.SessionMiddleware"
 NOT_A_SECRET = re.compile(
     r"^$|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$|^[a-z]+(?:[_.-][a-z]+)*(?:_|\.|-)?(?:id|name|path|file|url|header|field|param)$|\s|[{<$]"
@@ -55,7 +64,7 @@ def secret_in_code(context: Context) -> Iterator[Hit]:
         if is_test(module.file.path):
             continue
         lines: set[int] = set()
-        for hit in (*_formats(module.file), *_used_keys(context, module), *_named_keys(module)):
+        for hit in (*_formats(module.file), *_used_keys(context, module), *_named_keys(module), *_passwords(module)):
             if hit.location.line not in lines:
                 lines.add(hit.location.line)
                 yield hit
@@ -101,13 +110,7 @@ def _constant_key(
     found = context.symbols.value(key, module, function)
     if isinstance(found, Variable):
         value, file = found.value, found.module.file
-    if isinstance(value, ast.Call) and ast.unparse(value.func) in (
-        "os.getenv",
-        "os.environ.get",
-        "getenv",
-        "environ.get",
-        "config",
-    ):
+    if isinstance(value, ast.Call) and ast.unparse(value.func) in ENVIRONMENT:
         default = (
             value.args[1]
             if len(value.args) > 1
@@ -132,23 +135,58 @@ def _named_keys(module: Module) -> Iterator[Hit]:
     if not MAY_NAME_KEY.search(module.file.text):
         return
     for node in ast.walk(module.file.tree):
-        pairs: list[tuple[str, ast.expr | None]] = []
-        if isinstance(node, ast.Assign):
-            pairs = [(_name(target), node.value) for target in node.targets]
-        elif isinstance(node, ast.AnnAssign):
-            pairs = [(_name(node.target), node.value)]
-        elif isinstance(node, ast.keyword):
-            pairs = [(node.arg or "", node.value)]
-        for name, value in pairs:
-            if (
-                isinstance(value, ast.Constant)
-                and isinstance(value.value, str)
-                and _names_key(name)
-                and _is_secret(value.value, name)
-            ):
+        for name, given in _named_values(node):
+            value = _text(given)
+            if value is not None and _names_key(name) and _is_secret(str(value.value), name):
                 yield _hit(
                     module.file, value, f"`{name}` is written into the code: whoever reads the code has it", name
                 )
+
+
+def _named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """What a node gives to a name: an assignment, a keyword, or the default of an environment variable."""
+    if isinstance(node, ast.Assign):
+        yield from ((_name(target), node.value) for target in node.targets)
+    elif isinstance(node, ast.AnnAssign) and node.value is not None:
+        yield _name(node.target), node.value
+    elif isinstance(node, ast.keyword):
+        yield node.arg or "", node.value
+    elif isinstance(node, ast.Call) and len(node.args) == 2 and ast.unparse(node.func) in ENVIRONMENT:
+        yield (str(node.args[0].value) if isinstance(node.args[0], ast.Constant) else ""), node.args[1]
+
+
+def _text(node: ast.expr) -> ast.Constant | None:
+    """A constant text; also wrapped, as in `SecretStr("...")` and `Field(default="...")`."""
+    if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("SecretStr", "Field"):
+        given = node.args[:1] or [one.value for one in node.keywords if one.arg == "default"]
+        return _text(given[0]) if given else None
+    return node if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def _passwords(module: Module) -> Iterator[Hit]:
+    """Passwords of servers: in a constant, beside a host, or in an address."""
+    if "passw" not in module.file.text.lower() and not ADDRESS.search(module.file.text):
+        return
+    for node in ast.walk(module.file.tree):
+        named: list[tuple[str, ast.expr]] = []
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            named = list(_named_values(node))
+        elif isinstance(node, ast.Call) and PLACES.intersection(one.arg or "" for one in node.keywords):
+            named = [pair for keyword in node.keywords for pair in _named_values(keyword)]
+        for name, given in named:
+            value = _text(given)
+            chosen = (
+                value is not None and LOOKS_CHOSEN.fullmatch(str(value.value)) and _is_secret(str(value.value), name)
+            )
+            if value is not None and chosen and PASSWORD_NAME.search(name):
+                yield _hit(module.file, value, f"`{name}` is written into the code: whoever reads it has it", name)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found = ADDRESS.match(node.value)
+            if found and found[3] not in LOCAL and found[1] != found[2] and not EXAMPLES.fullmatch(found[2]):
+                message = (
+                    f"the password of `{found[1]}` at `{found[3]}` is written into the code: whoever reads it has it"
+                )
+                yield _hit(module.file, node, message, "DATABASE_URL", Confidence.MEDIUM)
 
 
 def _names_key(name: str) -> bool:
@@ -180,8 +218,9 @@ LOGGED = re.compile(
     r"|id_token|session_token|reset_token|authorization|credit_card|card_number|cvv|cvc|ssn|otp_code)$",
     re.IGNORECASE,
 )
-MAY_LOG = re.compile(r"\.(?:debug|info|warning|warn|error|exception|critical|fatal|log|msg)\(")
+MAY_LOG = re.compile(r"\.(?:debug|info|warning|warn|error|exception|critical|fatal|log|msg)\(|\bprint\(")
 LEVELS = frozenset({"debug", "info", "warning", "warn", "error", "exception", "critical", "fatal", "log", "msg"})
+LOGGING_LIBRARIES = frozenset({"logging", "structlog", "loguru"})
 LOGGERS = re.compile(r"^(?:_?log|_?logger|logging|LOG|LOGGER|structlog)$")
 KEEPS = frozenset({"str", "repr", "format", "dict", "list"})
 
@@ -192,8 +231,8 @@ def secret_in_log(context: Context) -> Iterator[Hit]:
     for module in context.symbols.modules.values():
         if is_test(module.file.path) or not MAY_LOG.search(module.file.text):
             continue
-        for node, _ in module.calls:
-            if not _is_logger(node.func):
+        for node, function in module.calls:
+            if not _is_logger(node.func) and not _writes(context, node.func, module, function):
                 continue
             for argument in [*node.args, *(one.value for one in node.keywords)]:
                 name = _secret_in(argument)
@@ -207,6 +246,18 @@ def secret_in_log(context: Context) -> Iterator[Hit]:
                         symbol,
                     )
                     break
+
+
+def _writes(context: Context, node: ast.expr, module: Module, function: Function | None) -> bool:
+    """Is this `print`, or a method of what a logging library made?"""
+    if isinstance(node, ast.Name):
+        return context.symbols.value(node, module, function) == External("print")
+    if not isinstance(node, ast.Attribute) or node.attr not in LEVELS:
+        return False
+    made = context.symbols.value(node.value, module, function)
+    if isinstance(made, Variable) and isinstance(made.value, ast.Call):
+        made = context.symbols.value(made.value.func, made.module, made.scope)
+    return isinstance(made, External) and made.name.partition(".")[0] in LOGGING_LIBRARIES
 
 
 def _is_logger(node: ast.expr) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from backendgen.audit.flow.libraries import returned
+from backendgen.audit.flow.types import Types
 from backendgen.audit.registry import Context
-from backendgen.code.symbols import Class, External, Function, Variable
+from backendgen.code.symbols import Class, External, Function, Symbol, Variable
 
 MAX_DEPTH = 4
 
@@ -27,7 +29,7 @@ def called(context: Context, call: ast.Call, function: Function) -> Function | E
     found = symbols.value(call.func, function.module, function)
     if isinstance(found, Function | External):
         return found
-    if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name):
+    if isinstance(call.func, ast.Attribute):
         owner = _class_of(context, call.func.value, function)
         if isinstance(owner, Class):
             member = symbols.member(owner, call.func.attr)
@@ -37,22 +39,63 @@ def called(context: Context, call: ast.Call, function: Function) -> Function | E
     return None
 
 
-def _class_of(context: Context, name: ast.Name, function: Function) -> Class | External | None:
-    """The class of a name: `self`, what its annotation says, or what it is made with."""
-    symbols = context.symbols
-    if name.id == "self":
+def _class_of(context: Context, node: ast.expr, function: Function, depth: int = 0) -> Class | External | None:
+    """The class of an expression: `self`, what an annotation says, what it is made with, an attribute of these."""
+    if depth > MAX_DEPTH:
+        return None
+    if isinstance(node, ast.Call):
+        return _made(context, node, function, depth)
+    types = Types(context.symbols, _proves_nothing)
+    if isinstance(node, ast.Attribute):
+        owner = _class_of(context, node.value, function, depth + 1)
+        return types.of_attribute(owner, node.attr).kind if isinstance(owner, Class) else None
+    if not isinstance(node, ast.Name):
+        return None
+    if node.id == "self":
         return function.owner
-    found = None
-    variable = symbols.lookup(name.id, function.module, function)
+    for parameter in function.parameters:
+        if parameter.arg == node.id and parameter.annotation is not None:
+            return types.of(parameter.annotation, function.module).kind
+    variable = context.symbols.value(node, function.module, function)
     if isinstance(variable, Variable):
         if variable.annotation is not None:
-            found = symbols.value(variable.annotation, variable.module, variable.scope)
-        elif isinstance(variable.value, ast.Call):
-            found = symbols.value(variable.value.func, variable.module, variable.scope)
-    for parameter in function.parameters:
-        if parameter.arg == name.id and parameter.annotation is not None:
-            found = symbols.value(parameter.annotation, function.module, function.outer)
-    return found if isinstance(found, Class | External) else None
+            return types.of(variable.annotation, variable.module).kind
+        if isinstance(variable.value, ast.Call):
+            maker = context.symbols.value(variable.value.func, variable.module, variable.scope)
+            return _instance(context, maker) or (_made(context, variable.value, function, depth) if not maker else None)
+        return None
+    for one in own_nodes(function):
+        if (
+            isinstance(one, ast.withitem)
+            and isinstance(one.optional_vars, ast.Name)
+            and one.optional_vars.id == node.id
+        ):
+            return _class_of(context, one.context_expr, function, depth + 1)
+    return None
+
+
+def _made(context: Context, call: ast.Call, function: Function, depth: int) -> Class | External | None:
+    """The class of what a call gives."""
+    maker = context.symbols.value(call.func, function.module, function)
+    if maker is None and isinstance(call.func, ast.Attribute):
+        owner = _class_of(context, call.func.value, function, depth + 1)
+        return returned(f"{owner.name}.{call.func.attr}") if isinstance(owner, External) else None
+    return _instance(context, maker)
+
+
+def _instance(context: Context, maker: Symbol | None) -> Class | External | None:
+    """What calling a class, or something outside, gives; `SessionLocal()` of a `sessionmaker(...)` too."""
+    if isinstance(maker, External):
+        return returned(maker.name) or maker
+    if isinstance(maker, Variable) and isinstance(maker.value, ast.Call):
+        factory = context.symbols.value(maker.value.func, maker.module, maker.scope)
+        is_factory = isinstance(factory, External) and factory.name == "sqlalchemy.orm.sessionmaker"
+        return External("sqlalchemy.orm.Session") if is_factory else None
+    return maker if isinstance(maker, Class) else None
+
+
+def _proves_nothing(validator: Function, *, by_answer: bool) -> bool:
+    return False
 
 
 def reached(context: Context, start: Function) -> list[Function]:

@@ -45,6 +45,8 @@ RETURNS = {
     "requests.session": "requests.Session",
     "aiohttp.ClientSession": "aiohttp.ClientSession",
     "pathlib.Path": "pathlib.Path",
+    "redis.from_url": "redis.Redis",
+    "redis.Redis.from_url": "redis.Redis",
 }
 
 NUMBERS_AND_SUCH = frozenset({
