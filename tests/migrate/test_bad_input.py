@@ -79,6 +79,13 @@ def test_a_loop_of_links(tmp_path: Path) -> None:
         check(tmp_path / "a")
 
 
+def test_files_that_link_to_each_other(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    (tmp_path / "2_x.sql").symlink_to("3_y.sql")
+    (tmp_path / "3_y.sql").symlink_to("2_x.sql")
+    assert [line.split()[:2] for line in lines(check(tmp_path))] == [["2_x.sql:1:1", "BG901"], ["3_y.sql:1:1", "BG901"]]
+
+
 def test_a_fifo(tmp_path: Path) -> None:
     write(tmp_path, GOOD)
     os.mkfifo(tmp_path / "2_x.sql")

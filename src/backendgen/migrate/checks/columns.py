@@ -73,7 +73,9 @@ def type_change_rewrites(operation: op.Operation, schema: Schema, context: Conte
         confidence = Confidence.HIGH if _is_known(old, schema) and _is_known(base, schema) else Confidence.LOW
         consequence = "; values that do not fit make it fail" if narrows(old, base) and not operation.using else ""
     message = f"changing {what}: {effect} while reads and writes of {table} are blocked{consequence}"
-    yield Hit(context.action.location, message, _new_column_fix(operation, context), table, confidence=confidence)
+    yield Hit(
+        context.action.location, message, _new_column_fix(operation, schema, context), table, confidence=confidence
+    )
 
 
 def _effect(operation: op.AlterColumnType, was: Type, table: Table | None, schema: Schema) -> str:
@@ -113,9 +115,10 @@ def _plain_cast(operation: op.AlterColumnType) -> bool:
     )
 
 
-def _new_column_fix(operation: op.AlterColumnType, context: Context) -> str:
+def _new_column_fix(operation: op.AlterColumnType, schema: Schema, context: Context) -> str:
     old, new = label(operation.name), label(f"{operation.name}_new")
-    value = operation.using or f"{old}::{operation.type}"
+    new_type = _base(operation.type, schema)  # a domain's check would be made row by row
+    value = operation.using or f"{old}::{new_type}"
     batch = update_batch(operation.table, f"{new} = {value}", f"{new} IS NULL AND {old} IS NOT NULL")
     swap = (
         alter(operation.table, f"RENAME COLUMN {old} TO {label(operation.name + '_old')}"),
@@ -124,7 +127,7 @@ def _new_column_fix(operation: op.AlterColumnType, context: Context) -> str:
     return render(
         context,
         Stage(
-            (alter(operation.table, f"ADD COLUMN {new} {operation.type}"),),
+            (alter(operation.table, f"ADD COLUMN {new} {new_type}"),),
             note=f"then write both {old} and {new} (in code, or by a trigger)",
         ),
         Stage((batch,), note="repeat and commit until no row is left", transactional=False),

@@ -210,8 +210,10 @@ def _using_index_fix(operation: op.Operation, constraint: Constraint, context: C
         )
     index = f"CREATE UNIQUE INDEX CONCURRENTLY {adopted} ON {name(table)} ({names(constraint.columns)})"
     stages.append(Stage((index,), transactional=False))
-    kind = "PRIMARY KEY" if constraint.kind == "primary_key" else "UNIQUE"
-    stages.append(Stage((alter(table, f"ADD CONSTRAINT {adopted} {kind} USING INDEX {adopted}"),)))
+    is_key = constraint.kind == "primary_key"
+    kind = "PRIMARY KEY" if is_key else "UNIQUE"
+    note = f"when {', '.join(constraint.columns)} cannot be NULL (BG706)" if is_key else ""
+    stages.append(Stage((alter(table, f"ADD CONSTRAINT {adopted} {kind} USING INDEX {adopted}"),), note=note))
     return render(context, *stages)
 
 

@@ -76,6 +76,11 @@ class Reading:
             self.skipped.append(problem)
 
 
+def real(path: Path) -> Path:
+    """Return a path without links; one that runs in a circle is returned as far as it goes (Path.resolve would raise)."""
+    return Path(os.path.realpath(path))
+
+
 def _found(root: Path) -> Iterator[Path]:
     """Walk without following links to folders, so that a loop of links ends."""
     for folder, names, leaves in os.walk(root):

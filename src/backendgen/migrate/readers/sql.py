@@ -10,7 +10,7 @@ from pathlib import Path
 
 from backendgen.findings.finding import Location
 from backendgen.migrate.history import Action, History, Migration, Tool
-from backendgen.migrate.readers.reading import Reading
+from backendgen.migrate.readers.reading import Reading, real
 from backendgen.sql import operation as op
 from backendgen.sql.schema import Type
 
@@ -56,12 +56,12 @@ class Script:
 
 def histories(reading: Reading) -> list[History]:
     """Return one History for each folder that holds SQL migrations and that no Alembic revision has used."""
-    found = [path for path in reading.found if path.suffix == ".sql" and path.resolve() not in reading.used]
+    found = [path for path in reading.found if path.suffix == ".sql" and real(path) not in reading.used]
     used_folders = {path.parent for path in reading.used}
     scripts: list[Script] = []
     for folder, group in groupby(found, key=lambda path: path.parent):
         paths = list(group)
-        if folder.resolve() in used_folders:
+        if real(folder) in used_folders:
             for path in paths:
                 reading.skip(path, "is run by no Alembic revision, so it is not judged")
         else:

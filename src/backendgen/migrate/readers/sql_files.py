@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from backendgen.migrate.readers.constants import changed_path, constant
-from backendgen.migrate.readers.reading import Reading
+from backendgen.migrate.readers.reading import Reading, real
 from backendgen.migrate.readers.values import UNKNOWN, Call, FilePath, Text
 
 _SQL_FILES = (".sql", ".ddl", ".pgsql")
@@ -36,5 +36,5 @@ def file_text(path: Any, reading: Reading) -> Any:
     text = reading.text(path.path)
     if text is None:
         return UNKNOWN
-    reading.used.add(path.path.resolve())
+    reading.used.add(real(path.path))
     return Text(text, reading.name(path.path), ((0, 1, 1),))
