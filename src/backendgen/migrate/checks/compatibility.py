@@ -15,6 +15,7 @@ from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
 from backendgen.sql.table_changes import bare, schema_of
 
+_NAMED_IN_QUERIES = ("view", "materialized view", "schema")
 BREAKS = "breaks the code that runs now, until its new version is everywhere"
 
 
@@ -109,6 +110,12 @@ def renamed(operation: op.Operation, schema: Schema, context: Context) -> Iterat
             ),
         )
         yield Hit(context.action.location, message, render(context, *stages), table)
+    elif isinstance(operation, op.Rename) and operation.object_type in _NAMED_IN_QUERIES:
+        if context.is_new(operation.name):
+            return
+        message = f"renaming the {operation.object_type} {operation.name} to {operation.new_name} {BREAKS}"
+        note = f"create {operation.new_name} beside {operation.name}; drop the old one in a later release"
+        yield Hit(context.action.location, message, render(context, Stage((), note=note)), operation.name)
     elif isinstance(operation, op.SetSchema) and not context.is_new(operation.table):
         message = f"moving {operation.table} to the schema {operation.schema} {BREAKS}"
         view = f"CREATE VIEW {name(operation.table)} AS SELECT * FROM {name(f'{operation.schema}.{bare(operation.table)}')}"

@@ -219,16 +219,19 @@ def _using_index_fix(operation: op.Operation, constraint: Constraint, context: C
 
 @check("BG711")
 def validated_in_same_transaction(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
-    """VALIDATE is harmless only when the lock of ADD CONSTRAINT ... NOT VALID was released by a COMMIT before."""
+    """VALIDATE is harmless only when a COMMIT before it released what ADD CONSTRAINT, or other DDL, locked."""
     if not isinstance(operation, op.ValidateConstraint) or context.is_new(operation.table):
         return
     beside = next((other for other in statement_of(context) if _adds(other.operation, operation)), None)
     added = beside or context.not_valid.get((operation.table, operation.name))
-    if added is None or (context.in_transaction is False and not beside):
+    locker, _ = context.held.get(operation.table, (None, None))
+    earlier = added or locker
+    if earlier is None or (context.in_transaction is False and not beside):
         return
     confidence = Confidence.LOW if context.in_transaction is None and not beside else None
+    did = "added it" if added else f"locked {operation.table}"
     message = (
-        f"{operation.name} is validated in the transaction that added it (line {added.operation.line}): "
+        f"{operation.name} is validated in the transaction that {did} (line {earlier.operation.line}): "
         f"{operation.table} stays locked while all of its rows are checked, as if NOT VALID were not there"
     )
     validated = alter(operation.table, f"VALIDATE CONSTRAINT {label(operation.name)}")
