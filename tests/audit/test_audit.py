@@ -63,6 +63,20 @@ def test_nothing_to_read_is_an_error(tmp_path: Path) -> None:
         audit(tmp_path, Config(), RULEBOOK)
 
 
+def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "old.py").write_text('print "x"\n', encoding="utf-8")
+    with pytest.raises(UserError, match="none of its Python files could be read") as raised:
+        audit(tmp_path, Config(), RULEBOOK)
+    assert "not valid Python" in str(raised.value)
+
+
+@pytest.mark.parametrize("deep", ["+".join(["1"] * 20_000), "a." * 20_000 + "b"])
+def test_an_expression_too_deep_to_follow_is_a_finding(tmp_path: Path, deep: str) -> None:
+    outcome = report(tmp_path, {"app/main.py": "x = 1\n", "app/deep.py": f"y = 1\nx = {deep}\n"})
+    [finding] = outcome.findings
+    assert (finding.rule_id, finding.location.path, finding.location.line) == ("BG901", "app/deep.py", 2)
+
+
 def test_ignores_select_exclude_and_public(tmp_path: Path) -> None:
     files = {
         "app/main.py": """from fastapi import FastAPI

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ LEFT_OUT = frozenset(
 BUILT = frozenset({"build", "dist"})  # only directly under the root: deeper down they may be packages
 TEST_FOLDERS = frozenset({"tests", "test", "testing", "e2e"})
 TEST_NAME = re.compile(r"test_.*\.py|.*_tests?\.py|tests?\.py")
+MAX_NESTING = 2_000
 CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 GENERATED = re.compile(r"(?:_pb2|_pb2_grpc)\.pyi?$")
 
@@ -104,7 +106,7 @@ class Project:
 def load(path: Path, exclude: Iterable[str] = (), progress: Callable[[str], None] | None = None) -> Project:
     """Read a directory's Python files, or one file.
 
-    Raises UserError when the path does not exist or holds no Python file at all.
+    Raises UserError when the path does not exist, holds no Python file at all, or none that can be read.
     """
     if not path.exists():
         raise UserError(Problem("no such file or directory", str(path)))
@@ -120,9 +122,12 @@ def load(path: Path, exclude: Iterable[str] = (), progress: Callable[[str], None
     for number, location in enumerate(found):
         if progress and number % 200 == 199:
             progress(f"reading files: {number + 1} of {len(found)}")
-        name = location.relative_to(root).as_posix()
+        name = location.relative_to(root).as_posix().encode("utf-8", "backslashreplace").decode()
         read = _read(location, name)
         (files if isinstance(read, SourceFile) else holes).append(read)  # type: ignore[arg-type]  # one list for each type
+    if not files:
+        problems = (Problem(hole.message, str(root / hole.path), hole.line, hole.column) for hole in holes)
+        raise UserError(Problem("none of its Python files could be read", str(path)), *problems)
     return Project(root, tuple(files), tuple(holes), tuple(skipped))
 
 
@@ -199,7 +204,39 @@ def _read(location: Path, name: str) -> SourceFile | Hole:
         tree = parse(text)
     except Unparsable as error:
         return Hole(name, error.message, error.line, error.column)
+    line = _too_deep(tree, text)
+    if line:
+        return Hole(name, "an expression is nested too deeply to be followed", line)
     return SourceFile(name, location.absolute(), text, hashlib.sha256(content).hexdigest(), tree)
+
+
+def _too_deep(tree: ast.Module, text: str) -> int:
+    """Return the line of an expression that is nested deeper than visitors can follow, 0 without one.
+
+    Each level takes a character at least: only expressions with that many are measured.
+    """
+    if len(text) <= MAX_NESTING:
+        return 0
+    starts = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
+    statements: list[ast.AST] = [tree]
+    while statements:
+        for child in ast.iter_child_nodes(statements.pop()):
+            if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+                statements.append(child)
+            elif isinstance(child, ast.expr):
+                first = starts[child.lineno - 1] + child.col_offset
+                last = starts[(child.end_lineno or child.lineno) - 1] + (child.end_col_offset or 0)
+                if last - first > MAX_NESTING and _depth(child) > MAX_NESTING:
+                    return child.lineno
+    return 0
+
+
+def _depth(node: ast.AST) -> int:
+    depth, level = 0, [node]
+    while level:
+        depth += 1
+        level = [child for one in level for child in ast.iter_child_nodes(one)]
+    return depth
 
 
 def _decoded(content: bytes) -> str:
