@@ -8,7 +8,7 @@ import pytest
 from scaffold_specs import SPECS
 
 from backendgen.errors import UserError
-from backendgen.scaffold import plan, statements, views
+from backendgen.scaffold import plan, statements, views, violations
 from backendgen.spec.load import load
 from backendgen.spec.model import Allow, Auth, Policy, Term
 
@@ -80,3 +80,8 @@ def test_a_statement_that_does_not_parse_is_an_error_of_ours() -> None:
     broken = statements.Statements((statements.Statement("GET", "SELECT FROM WHERE", ""),))
     with pytest.raises(AssertionError, match="GET does not parse"):
         statements._assert_parses(broken)
+
+
+def test_a_set_that_finds_nothing_names_what_it_reads() -> None:
+    derived = {view.name: view for view in violations.constraints(load(SPECS["orders"]))}["payments.amount_cents"]
+    assert (derived.fields, derived.message) == (("order_id",), "No amount_cents can be found for this order_id.")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backendgen.scaffold import layout, names
-from backendgen.spec.model import Spec
+from backendgen.spec.expression import read_expression
+from backendgen.spec.model import Resource, Spec
 from backendgen.sql.schema import Constraint
 
 
@@ -41,7 +43,21 @@ def constraints(spec: Spec) -> tuple[ConstraintView, ...]:
             if index.unique and index.name not in backed:
                 fields = tuple(name for name in index.columns if name)
                 made.setdefault(index.name, ConstraintView(index.name, fields, _taken(fields)))
+    for resource in spec.resources:
+        for derived in _derived(resource, spec):
+            made.setdefault(derived.name, derived)
     return tuple(made[name] for name in sorted(made))
+
+
+def _derived(resource: Resource, spec: Spec) -> Iterator[ConstraintView]:
+    """Yield what is to be said when a `set` finds nothing: the caller can only mend what its expression reads."""
+    table = resource.table
+    for name, expression in (pair for action in resource.actions for pair in action.sets):
+        column = table.column(name)
+        fields = tuple(used for used in read_expression(expression, spec.schema).columns if used in resource.body)
+        if column and column.not_null and fields:
+            message = f"No {name} can be found for this {' and '.join(fields)}."
+            yield ConstraintView(f"{table.name}.{name}", fields, message)
 
 
 def _message(constraint: Constraint) -> str:

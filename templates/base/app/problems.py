@@ -260,7 +260,9 @@ def from_database(
         case pg.CheckViolation():
             return unprocessable(known.message if known else "A value is not allowed.", errors)
         case pg.NotNullViolation():
-            column = error.diag.column_name
+            table, column = error.diag.table_name, error.diag.column_name
+            if derived := constraints.get(f"{table}.{column}"):
+                return unprocessable(derived.message, derived.errors())
             places = [FieldError("Field required", pointer(column))] if column else []
             return unprocessable("A required value is missing.", places)
         case pg.SerializationFailure() | pg.DeadlockDetected():

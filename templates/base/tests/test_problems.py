@@ -24,18 +24,24 @@ CONSTRAINTS = {
     "probes_name_key": Constraint(("name",), "This name is taken."),
     "probes_size_check": Constraint(("size",), "Must be positive."),
     "probes_parent_fkey": Constraint(("parent_id",), "There is no such parent."),
+    "probes.parent_size": Constraint(("parent_id",), "It has no size."),
 }
 TABLE = """
 CREATE TABLE probes (
   id int PRIMARY KEY,
   name varchar(10) NOT NULL UNIQUE,
   size int CHECK (size > 0),
-  parent_id int CONSTRAINT probes_parent_fkey REFERENCES probes (id)
+  parent_id int CONSTRAINT probes_parent_fkey REFERENCES probes (id),
+  -- what the parent decides, as a column that the spec's `set` gives
+  parent_size int NOT NULL
 )
 """
 INSERT = """
-INSERT INTO probes (id, name, size, parent_id)
-VALUES (%(id)s, %(name)s, %(size)s, %(parent_id)s) RETURNING *
+INSERT INTO probes (id, name, size, parent_id, parent_size)
+VALUES (
+  %(id)s, %(name)s, %(size)s, %(parent_id)s,
+  CASE WHEN %(parent_id)s::int = 0 THEN NULL ELSE 1 END
+) RETURNING *
 """
 
 
@@ -99,7 +105,7 @@ def probes(database: Access) -> Iterator[httpx2.Client]:
     """A client of the application above, with two rows: 2 is a child of 1."""
     with psycopg.connect(database.owner, autocommit=True) as owner:
         owner.execute(TABLE)
-        owner.execute("INSERT INTO probes VALUES (1, 'one', 1, NULL), (2, 'two', 1, 1)")
+        owner.execute("INSERT INTO probes VALUES (1, 'one', 1, NULL, 1), (2, 'two', 1, 1, 1)")
         with running(probe_app(database)) as url, httpx2.Client(base_url=url, timeout=10) as client:
             yield client
         owner.execute("DROP TABLE probes")
@@ -202,6 +208,12 @@ def test_check_violation(probes: httpx2.Client) -> None:
     body = {"id": 9, "name": "x", "size": -1}
     document = check(probes.post("/probes", json=body), 422, "invalid-request")
     assert document["errors"] == [{"pointer": "#/size", "detail": "Must be positive."}]
+
+
+def test_a_derived_value_that_is_missing_names_what_it_derives_from(probes: httpx2.Client) -> None:
+    body = {"id": 9, "name": "x", "parent_id": 0}
+    document = check(probes.post("/probes", json=body), 422, "invalid-request")
+    assert document["errors"] == [{"pointer": "#/parent_id", "detail": "It has no size."}]
 
 
 def test_missing_value(probes: httpx2.Client) -> None:

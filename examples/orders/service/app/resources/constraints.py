@@ -13,6 +13,9 @@ CONSTRAINTS = {
     "orders_customer_id_fkey": Constraint(("customer_id",), "There is no customer with this key."),
     "orders_pkey": Constraint(("id",), "This id is already taken."),
     "orders_total_cents_check": Constraint(("total_cents",), "Must satisfy: total_cents >= 0"),
+    "payments.amount_cents": Constraint(
+        ("order_id",), "No amount_cents can be found for this order_id."
+    ),
     "payments_amount_cents_check": Constraint(("amount_cents",), "Must satisfy: amount_cents >= 0"),
     "payments_order_id_fkey": Constraint(("order_id",), "There is no order with this key."),
     "payments_pkey": Constraint(("id",), "This id is already taken."),
