@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from backendgen.audit.flow.spec import FlowRule, Sink, looks_like_sql
 from backendgen.audit.flow.types import Types
 from backendgen.audit.flow.values import NOTHING, Origin, Taint, Value, resolved
-from backendgen.code.symbols import Class, Function, Module, Symbols, Variable
+from backendgen.code.symbols import Class, External, Function, Module, Symbols, Variable
 from backendgen.findings.finding import Location, Step
 
 MAX_CALLS = 40
+FIELD_VALIDATORS = frozenset({"pydantic.field_validator", "pydantic.validator"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,26 @@ class Engine:
         summary = self.summary(validator)
         cleared = summary.when_true if by_answer else summary.cleared
         return "*" in cleared.get(Origin("parameter", validator.parameters[-1].arg), frozenset())
+
+    def is_validated(self, owner: Class, name: str) -> bool:
+        """Does a model's `@field_validator("name")` let only harmless values into a field?"""
+        members = (one.module.members.get(id(one.node), {}).values() for one in self.symbols.lineage(owner))
+        methods = [
+            each for some in members for each in some if isinstance(each, Function) and len(each.parameters) == 2
+        ]
+        for method in methods:
+            for decorator in method.node.decorator_list:
+                made = self.symbols.value(decorator.func, method.module) if isinstance(decorator, ast.Call) else None
+                if (
+                    not isinstance(made, External)
+                    or made.name not in FIELD_VALIDATORS
+                    or not isinstance(decorator, ast.Call)
+                ):
+                    continue
+                named = any(isinstance(each, ast.Constant) and each.value == name for each in decorator.args)
+                if named and self.proves(method, by_answer=False):
+                    return True
+        return False
 
     def variable(self, variable: Variable) -> Value:
         """Return what is known of a module's or class's variable."""

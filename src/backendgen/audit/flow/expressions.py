@@ -66,6 +66,8 @@ def attribute(engine: Engine, value: Value, name: str) -> Value:
     if isinstance(kind, Class):
         member = engine.symbols.member(kind, name)
         if isinstance(member, Variable) and member.annotation is not None:
+            if value.taints and engine.is_validated(kind, name):
+                return HARMLESS
             return typed(value, name, engine.types.of(member.annotation, member.module))
         if isinstance(member, Variable):
             return engine.variable(member)

@@ -116,6 +116,8 @@ class _Entries:
                 summary = self.engine.summary(maker)
                 resolve = self.engine.resolver(given)
                 items = {name: substituted(value, resolve, None) for (_, name), value in summary.effects.items()}
+            elif maker is None and depth < MAX_DEPTH:  # a model or dataclass: its fields are parameters of the request
+                return replace(self._source(parameter, endpoint, endpoint.handler), kind=target)
             return Value(kind=target, items=items)
         if isinstance(target, Function) and depth < MAX_DEPTH:
             given = self._arguments(target, endpoint, depth)
