@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,12 @@ def test_one_weakness_in_one_place_is_one_finding(rulebook: Rulebook) -> None:
     both = [hit(rulebook, "BG111", 2, "own"), hit(rulebook, "BG111", 2, "bandit", steps=(step,))]
     (one,), _ = settle(both, {"app.py": TEXT}, set(), rulebook, Config())
     assert (one.engines, one.steps, one.statement) == (("own", "bandit"), (step,), "execute(a)")
+
+
+def test_two_things_on_one_line_are_both_said(rulebook: Rulebook) -> None:
+    two = [replace(hit(rulebook, "BG111", 2), message=f"table {name}", fix=f"-- {name}") for name in ("a", "b", "a")]
+    (one,), _ = settle(two, {"app.py": TEXT}, set(), rulebook, Config())
+    assert (one.message, one.fix) == ("table a\ntable b", "-- a\n-- b")
 
 
 def test_a_rule_replaces_the_weaker_ones_on_its_line(rulebook: Rulebook) -> None:

@@ -14,7 +14,8 @@ def merge(findings: Iterable[Finding], rulebook: Rulebook, texts: Mapping[str, s
     """Merge, order and number findings.
 
     Findings of one rule at one line become one with all their engines: the first engine's text stands (engines are
-    given best judge first), the higher grades win. A rule that supersedes another removes it from its lines.
+    given best judge first), the higher grades win; what one engine says twice of a line is said on two lines. A rule
+    that supersedes another removes it from its lines.
     `texts` are the files' texts by path, for the fingerprints.
     """
     merged: dict[tuple[str, str, int], Finding] = {}
@@ -34,14 +35,20 @@ def merge(findings: Iterable[Finding], rulebook: Rulebook, texts: Mapping[str, s
 
 
 def _joined(first: Finding, other: Finding) -> Finding:
+    same_engine = first.engines[-1:] == other.engines  # it says two things of one line: `DROP TABLE a, b`
     return replace(
         first,
+        message=_both(first.message, other.message) if same_engine else first.message,
         engines=tuple(dict.fromkeys(first.engines + other.engines)),
         severity=max(first.severity, other.severity),
         confidence=max(first.confidence, other.confidence),
         steps=first.steps or other.steps,
-        fix=first.fix or other.fix,
+        fix=_both(first.fix, other.fix) if same_engine else first.fix or other.fix,
     )
+
+
+def _both(first: str, other: str) -> str:
+    return first if f"\n{other}\n" in f"\n{first}\n" else f"{first}\n{other}".strip()
 
 
 def _numbered(findings: Iterable[Finding], texts: Mapping[str, str]) -> tuple[Finding, ...]:
