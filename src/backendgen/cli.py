@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -33,6 +35,7 @@ def _examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  backendgen {line}" for line in lines)
 
 
+STARTED = time.monotonic()
 FORMAT_HELP = "text, json or sarif."
 PathArgument = Annotated[Path, typer.Argument(help="The project, folder or file to check.", show_default=False)]
 FormatOption = Annotated[str, typer.Option("--format", "-f", help=FORMAT_HELP, metavar="FORMAT")]
@@ -139,7 +142,7 @@ def audit(
     from backendgen import audit as core
 
     settings = _settings(path, config, fail_on, confidence, select, ignore)
-    _report(lambda rulebook: core.audit(path, settings, rulebook, progress=_progress()), path, settings, format, output)
+    _report(partial(core.audit, path, settings, progress=_progress), path, settings, format, output)
 
 
 @app.command(
@@ -168,7 +171,7 @@ def migrate_check(
     settings = _settings(path, config, fail_on, confidence, select, ignore)
     if pg_version is not None:
         settings = replace(settings, pg_version=pg_version)
-    _report(lambda rulebook: core.check(path, settings, rulebook), path, settings, format, output)
+    _report(partial(core.check, path, settings), path, settings, format, output)
 
 
 @app.command(epilog=_examples("explain BG103", "explain sql-built-from-strings"))
@@ -247,6 +250,7 @@ def _report(
         raise UserError(f"--format is one of {', '.join(FORMATS)}, not '{format}'{did_you_mean(format, FORMATS)}")
     rulebook = _rulebook(path)
     report = check(rulebook)
+    _progress("")
     text = renderer(format, colour=output is None and _colour())(report, rulebook)
     if output is None:
         typer.echo(text, nl=False)
@@ -267,17 +271,12 @@ def _colour() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _progress() -> Callable[[str], None] | None:
-    """Say on a terminal's stderr what is under way, on one line that overwrites itself."""
-    if not sys.stderr.isatty():
-        return None
-
-    def show(text: str) -> None:
+def _progress(text: str) -> None:
+    """Say what is under way, once it takes longer than a second, on a line of the terminal that the next one overwrites."""
+    if sys.stderr.isatty() and time.monotonic() - STARTED > 1:
         with suppress(OSError):
             sys.stderr.write(f"\r\x1b[K{text}")
             sys.stderr.flush()
-
-    return show
 
 
 def _card(rule: Rule) -> str:
