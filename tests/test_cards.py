@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,10 @@ def test_a_card_says_why_and_what_to_do(rule: Rule) -> None:
     if rule.command != "process":
         assert {example.bad for example in rule.examples} == {True, False}
         assert rule.detect.data is not None or rule.detect.kind not in ("flow", "semgrep")
+
+
+def test_the_index_is_current() -> None:
+    root = Path(__file__).parent.parent
+    text = (root / "rules" / "README.md").read_text(encoding="utf-8")
+    with_index = runpy.run_path(str(root / "scripts" / "rules_index.py"))["with_index"]
+    assert text == with_index(text), "run scripts/snapshots"

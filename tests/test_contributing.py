@@ -48,7 +48,7 @@ def cards_hold(copy: Path) -> bool:
 
 
 def test_the_guide_names_what_there_is() -> None:
-    for path in (CARD, CHECKS, FOLDER, FEATURES, Path("scripts/examples"), Path("tests/test_cards.py")):
+    for path in (CARD, CHECKS, FOLDER, FEATURES, Path("scripts/snapshots"), Path("tests/test_cards.py")):
         assert str(path) in GUIDE and (ROOT / path).exists()
     for path in re.findall(r"`((?:src|rules|templates|tests|scripts)/[\w/.-]+)`", GUIDE):
         assert (ROOT / path).exists(), path

@@ -43,7 +43,7 @@ def test_the_tree_is_what_the_tool_writes(example: Path) -> None:
     planned = {file.path: file.content for file in scaffold.plan(load(example / "spec.yaml"))}
     found = tree(example / "service")
     different = sorted(path for path in {*planned, *found} if planned.get(path) != found.get(path))
-    assert different == [], "run scripts/examples and look at the difference"
+    assert different == [], "run scripts/snapshots and look at the difference"
 
 
 @each_example
