@@ -63,11 +63,17 @@ def run() -> NoReturn:
         for problem in error.problems:
             typer.echo(f"error: {problem}", err=True)
     except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - the interpreter flushes it at exit
+        _abandon_output()
         sys.exit(1)
     except OSError as error:
+        _abandon_output()
         typer.echo(f"error: {error.filename or 'output'}: {error.strerror or error}", err=True)
     sys.exit(2)
+
+
+def _abandon_output() -> None:
+    """Keep the interpreter from writing at its exit what could not be written now: it would end with a code of its own."""
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - it stays open to the end
 
 
 @app.callback(
