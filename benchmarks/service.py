@@ -53,6 +53,7 @@ def serving(arguments: list[str], cwd: Path, environment: dict[str, str], probe:
         "--port",
         str(port),
         "--no-access-log",
+        "--no-proxy-headers",
         "--log-level",
         "error",
     ]
