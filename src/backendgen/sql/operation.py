@@ -6,13 +6,13 @@ three actions yields three); they share `sql`, `line` and `statement`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from backendgen.sql.schema import Column, Constraint, Index, Type
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Operation:
     """Anything that a statement does. `line` and `column` are 1-based, in the text that was given to the parser."""
 
@@ -21,6 +21,11 @@ class Operation:
     column: int = field(default=0, compare=False)
     end_line: int = field(default=0, compare=False)
     statement: int = field(default=0, compare=False)
+
+    def __repr__(self) -> str:
+        # One for all: to generate it for each class of this module costs 10 ms at every start.
+        shown = ", ".join(f"{one.name}={getattr(self, one.name)!r}" for one in fields(self))
+        return f"{type(self).__name__}({shown})"
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -41,7 +46,7 @@ class Like:
     indexes: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CreateTable(Operation):
     """CREATE TABLE, with its inline constraints and the indexes that back them."""
 
@@ -56,7 +61,7 @@ class CreateTable(Operation):
     like: tuple[Like, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class DropTable(Operation):
     """DROP TABLE of one table (a list yields several Operations)."""
 
@@ -65,7 +70,7 @@ class DropTable(Operation):
     cascade: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RenameTable(Operation):
     """ALTER TABLE ... RENAME TO."""
 
@@ -73,7 +78,7 @@ class RenameTable(Operation):
     new_name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AddColumn(Operation):
     """ADD COLUMN; `constraints` are those written inline."""
 
@@ -83,7 +88,7 @@ class AddColumn(Operation):
     if_not_exists: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class DropColumn(Operation):
     """DROP COLUMN."""
 
@@ -93,7 +98,7 @@ class DropColumn(Operation):
     cascade: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RenameColumn(Operation):
     """RENAME COLUMN."""
 
@@ -102,7 +107,7 @@ class RenameColumn(Operation):
     new_name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AlterColumnType(Operation):
     """ALTER COLUMN ... TYPE, with the SQL of its USING; `was` is the old type where the text says it (existing_type)."""
 
@@ -114,7 +119,7 @@ class AlterColumnType(Operation):
     collation: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SetNotNull(Operation):
     """ALTER COLUMN ... SET NOT NULL."""
 
@@ -122,7 +127,7 @@ class SetNotNull(Operation):
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class DropNotNull(Operation):
     """ALTER COLUMN ... DROP NOT NULL."""
 
@@ -130,7 +135,7 @@ class DropNotNull(Operation):
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SetDefault(Operation):
     """ALTER COLUMN ... SET DEFAULT, or DROP DEFAULT when `default` is None."""
 
@@ -139,7 +144,7 @@ class SetDefault(Operation):
     default: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SetGenerated(Operation):
     """ALTER COLUMN ... SET EXPRESSION, or DROP EXPRESSION when `expression` is None."""
 
@@ -148,7 +153,7 @@ class SetGenerated(Operation):
     expression: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SetIdentity(Operation):
     """ALTER COLUMN ... ADD or SET GENERATED ... AS IDENTITY, or DROP IDENTITY when `identity` is empty."""
 
@@ -157,7 +162,7 @@ class SetIdentity(Operation):
     identity: Literal["", "always", "by default"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SetComment(Operation):
     """COMMENT ON TABLE, or ON COLUMN when `name` is given; an empty comment removes it."""
 
@@ -166,7 +171,7 @@ class SetComment(Operation):
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AddConstraint(Operation):
     """ADD CONSTRAINT; `constraint.valid` is False for NOT VALID, `constraint.using_index` names the adopted index."""
 
@@ -174,7 +179,7 @@ class AddConstraint(Operation):
     constraint: Constraint
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ValidateConstraint(Operation):
     """VALIDATE CONSTRAINT."""
 
@@ -182,7 +187,7 @@ class ValidateConstraint(Operation):
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class DropConstraint(Operation):
     """DROP CONSTRAINT."""
 
@@ -192,7 +197,7 @@ class DropConstraint(Operation):
     cascade: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RenameConstraint(Operation):
     """RENAME CONSTRAINT."""
 
@@ -201,7 +206,7 @@ class RenameConstraint(Operation):
     new_name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CreateIndex(Operation):
     """CREATE INDEX; `only` for ON ONLY a partitioned parent. An unnamed index has PostgreSQL's own name."""
 
@@ -213,7 +218,7 @@ class CreateIndex(Operation):
     named: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class DropIndex(Operation):
     """DROP INDEX of one index."""
 
@@ -223,7 +228,7 @@ class DropIndex(Operation):
     cascade: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RenameIndex(Operation):
     """ALTER INDEX ... RENAME TO."""
 
@@ -231,7 +236,7 @@ class RenameIndex(Operation):
     new_name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Reindex(Operation):
     """REINDEX of an index, table, schema or database (`target`)."""
 
@@ -240,7 +245,7 @@ class Reindex(Operation):
     concurrently: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CreateType(Operation):
     """CREATE TYPE or DOMAIN; `values` for an enum, `base` and `constraints` for a domain."""
 
@@ -250,7 +255,7 @@ class CreateType(Operation):
     constraints: tuple[Constraint, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AddEnumValue(Operation):
     """ALTER TYPE ... ADD VALUE."""
 
@@ -261,7 +266,7 @@ class AddEnumValue(Operation):
     after: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RenameEnumValue(Operation):
     """ALTER TYPE ... RENAME VALUE."""
 
@@ -270,7 +275,7 @@ class RenameEnumValue(Operation):
     new_value: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CreateView(Operation):
     """CREATE VIEW or MATERIALIZED VIEW; `query` is its SELECT, `reads` the relations that it names."""
 
@@ -281,7 +286,7 @@ class CreateView(Operation):
     replace: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Drop(Operation):
     """DROP of anything that is not a table, column, index or constraint: `object_type` is `view`, `type`, `schema` ...
 
@@ -295,7 +300,7 @@ class Drop(Operation):
     cascade: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Rename(Operation):
     """RENAME of anything else: `object_type` is `view`, `type`, `schema`, `sequence` ..."""
 
@@ -304,7 +309,7 @@ class Rename(Operation):
     new_name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SetSchema(Operation):
     """ALTER TABLE ... SET SCHEMA; `schema` is where it goes, `public` also spelt out."""
 
@@ -312,7 +317,7 @@ class SetSchema(Operation):
     schema: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Truncate(Operation):
     """TRUNCATE of one table."""
 
@@ -320,7 +325,7 @@ class Truncate(Operation):
     cascade: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ChangeRows(Operation):
     """INSERT, UPDATE, DELETE, MERGE or COPY FROM (`verb` is lower case); `where` is the SQL of its condition, or empty."""
 
@@ -329,7 +334,7 @@ class ChangeRows(Operation):
     where: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SetSetting(Operation):
     """SET or RESET of a parameter: `SET LOCAL lock_timeout = '2s'`; `value` is None for a reset."""
 
@@ -338,14 +343,14 @@ class SetSetting(Operation):
     local: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Transaction(Operation):
     """BEGIN, COMMIT or ROLLBACK (`verb` is lower case; START TRANSACTION is `begin`, END is `commit`)."""
 
     verb: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class LockTable(Operation):
     """LOCK TABLE of one table; `mode` as PostgreSQL spells it, in capitals."""
 
@@ -353,7 +358,7 @@ class LockTable(Operation):
     mode: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AttachPartition(Operation):
     """ALTER TABLE parent ATTACH PARTITION."""
 
@@ -361,7 +366,7 @@ class AttachPartition(Operation):
     partition: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class DetachPartition(Operation):
     """ALTER TABLE parent DETACH PARTITION."""
 
@@ -370,7 +375,7 @@ class DetachPartition(Operation):
     concurrently: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RewriteTable(Operation):
     """VACUUM FULL, CLUSTER, SET LOGGED/UNLOGGED, SET TABLESPACE, SET ACCESS METHOD (`how`)."""
 
@@ -378,7 +383,7 @@ class RewriteTable(Operation):
     how: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RefreshView(Operation):
     """REFRESH MATERIALIZED VIEW."""
 
@@ -386,7 +391,7 @@ class RefreshView(Operation):
     concurrently: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Harmless(Operation):
     """A statement that was understood and changes nothing that this model holds: GRANT, CREATE FUNCTION, CREATE TRIGGER ...
 
@@ -397,7 +402,7 @@ class Harmless(Operation):
     table: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class NotUnderstood(Operation):
     """A statement that could not be parsed, or whose effect is not known (a DO block, dynamic SQL). Never passed over.
 
