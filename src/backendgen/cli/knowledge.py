@@ -1,0 +1,55 @@
+"""`backendgen explain`, `rules` and `schema`: what the tool knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backendgen.cli.output import rulebook_for
+from backendgen.errors import UserError
+
+if TYPE_CHECKING:
+    from backendgen.rules import Rule
+
+
+EXPLAIN_EXAMPLES = ("explain BG103", "explain sql-built-from-strings")
+
+
+def explain(rule: Annotated[str, typer.Argument(help="A rule's id or name.", show_default=False)]) -> None:
+    """Show why a rule exists, how to fix what it finds, and examples."""
+    found = rulebook_for(Path.cwd()).find(rule)
+    typer.echo(_card(found))
+
+
+RULES_EXAMPLES = ("rules", "rules BG7")
+
+
+def rules(prefix: Annotated[str, typer.Argument(help="Only ids that start so.", show_default=False)] = "") -> None:
+    """List all rules."""
+    book = rulebook_for(Path.cwd())
+    chosen = [rule_id for rule_id in book.ids if rule_id.startswith(prefix.upper())]
+    if not chosen:
+        raise UserError(f"no rule's id starts with '{prefix}'; `backendgen rules` lists all of them")
+    for rule_id in chosen:
+        rule = book[rule_id]
+        typer.echo(f"{rule.id}  {rule.severity.word:<8}  {rule.title}")
+
+
+SCHEMA_EXAMPLES = ("schema > spec.schema.json",)
+
+
+def schema() -> None:
+    """Print the JSON Schema of the spec, for editors."""
+    import json
+
+    from backendgen.spec.jsonschema import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+def _card(rule: Rule) -> str:
+    categories = ", ".join([f"CWE-{number}" for number in rule.cwe] + [*rule.owasp, *rule.api])
+    head = f"{rule.id} {rule.title}\nseverity {rule.severity.word}, confidence {rule.confidence.word}"
+    return f"{head}{f', {categories}' if categories else ''}\n\n{rule.text}"

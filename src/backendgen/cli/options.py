@@ -1,0 +1,55 @@
+"""The options that `audit` and `migrate-check` share, and the configuration that they change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from backendgen.config import Config
+
+FORMAT_HELP = "text, json or sarif."
+PathArgument = Annotated[Path, typer.Argument(help="The project, folder or file to check.", show_default=False)]
+FormatOption = Annotated[str, typer.Option("--format", "-f", help=FORMAT_HELP, metavar="FORMAT")]
+OutputOption = Annotated[Path | None, typer.Option("--output", help="Write the report to this file.", metavar="FILE")]
+FailOnOption = Annotated[
+    str | None,
+    typer.Option(help="Exit with 1 from this severity on: info, low, medium (default), high, critical, never."),
+]
+ConfidenceOption = Annotated[
+    str | None, typer.Option(help="Show findings from this confidence on: low, medium (default), high.")
+]
+SelectOption = Annotated[list[str] | None, typer.Option(help="Only rules whose ids start so: BG1, BG103. Repeatable.")]
+IgnoreOption = Annotated[list[str] | None, typer.Option(help="Not the rules whose ids start so. Repeatable.")]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(help="Read this file, not the nearest backendgen.toml or pyproject.toml.", metavar="FILE"),
+]
+
+
+def settings_of(
+    path: Path,
+    config: Path | None,
+    fail_on: str | None,
+    confidence: str | None,
+    select: list[str] | None,
+    ignore: list[str] | None,
+) -> Config:
+    """Return the configuration for a path, with what the command line says in place of it."""
+    from dataclasses import replace
+
+    from backendgen.config import load
+
+    given: dict[str, Any] = {
+        "fail_on": fail_on,
+        "confidence": confidence,
+        "select": _words(select),
+        "ignore": _words(ignore),
+    }
+    return replace(load(path, config), **{key: value for key, value in given.items() if value})
+
+
+def _words(options: list[str] | None) -> tuple[str, ...]:
+    return tuple(word for option in options or () for word in option.replace(",", " ").split())
