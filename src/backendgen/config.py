@@ -18,7 +18,8 @@ CONFIDENCES = ("low", "medium", "high")
 class Config:
     """What a project may set; the command line's options win. `exclude` are gitignore patterns.
 
-    `public` lists the endpoints that are open on purpose: `GET /catalog`, or `/catalog/*` for all methods.
+    `public` lists the endpoints that are open on purpose: `GET /catalog`, or `/catalog/*` for all methods. `since` is the
+    git revision after which migrations are pending.
     """
 
     select: tuple[str, ...] = ()
@@ -28,6 +29,7 @@ class Config:
     fail_on: str = "medium"
     confidence: str = "medium"
     pg_version: int = 14
+    since: str = ""
 
     def __post_init__(self) -> None:
         """Raise UserError when a value is outside its list."""
@@ -48,7 +50,7 @@ class Config:
 _WORDS: Mapping[type[Any], str] = {list: "a list of strings", str: "a string", int: "a whole number"}
 _TYPES: Mapping[str, type[Any]] = {
     "select": list, "ignore": list, "exclude": list, "public": list,
-    "fail-on": str, "confidence": str, "pg-version": int,
+    "fail-on": str, "confidence": str, "pg-version": int, "since": str,
 }  # fmt: skip
 
 

@@ -20,11 +20,14 @@ from backendgen.cli.options import (
     settings_of,
 )
 from backendgen.cli.output import report_on
+from backendgen.errors import UserError
 
 EXAMPLES = (
     "migrate-check migrations",
     "migrate-check alembic/versions --fail-on high",
     "migrate-check 0042.sql --pg-version 16",
+    "migrate-check . --since origin/main",
+    "migrate-check migrations --applied 0041",
 )
 
 
@@ -38,6 +41,16 @@ def migrate_check(
     ignore: IgnoreOption = None,
     config: ConfigOption = None,
     pg_version: Annotated[int | None, typer.Option(help="The server's major version (default 14).")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Judge only what came since this git revision.", metavar="REVISION")
+    ] = None,
+    applied: Annotated[
+        list[str] | None,
+        typer.Option(help="Judge only what comes after this migration. Once for each history.", metavar="ID"),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Judge everything, whatever the configuration says.")
+    ] = False,
 ) -> None:
     """Find migrations that would lock, rewrite, break or lose data."""
     from dataclasses import replace
@@ -47,4 +60,9 @@ def migrate_check(
     settings = settings_of(path, config, fail_on, confidence, select, ignore)
     if pg_version is not None:
         settings = replace(settings, pg_version=pg_version)
-    report_on(partial(core.check, path, settings), path, settings, format, output)
+    if everything and (since or applied):
+        raise UserError("--all judges everything; leave out --since and --applied, or --all")
+    if since and applied:
+        raise UserError("--since and --applied both say what is pending; give one of them")
+    pending = core.Pending(since or ("" if everything or applied else settings.since), tuple(applied or ()))
+    report_on(partial(core.check, path, settings, pending=pending), path, settings, format, output)

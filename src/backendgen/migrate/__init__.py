@@ -1,6 +1,7 @@
 """`backendgen migrate-check`: a migration history, replayed, and what would lock or break production on the way."""
 
-from backendgen.migrate.checks import CHECKS
+from backendgen.migrate.checks import CHECKS, DOWN_CHECKS
 from backendgen.migrate.judge import check
+from backendgen.migrate.pending import Pending
 
-__all__ = ["CHECKS", "check"]
+__all__ = ["CHECKS", "DOWN_CHECKS", "Pending", "check"]

@@ -12,22 +12,29 @@ from backendgen.sql.schema import Constraint
 
 
 @dataclass(slots=True)
-class Context:
-    """The state of one migration while it is replayed. Like Schema it is advanced in place; checks only read it.
+class Deploy:
+    """What outlives a migration: `new` tables, views and columns, which nobody uses before the deploy is done.
 
-    `new` holds the tables and views that this migration created: nobody uses them yet, so no lock on them hurts.
+    `unseen` are the constraints that the history added to tables which it does not create.
     """
+
+    new: set[str] = field(default_factory=set)
+    new_columns: set[tuple[str, str]] = field(default_factory=set)
+    unseen: dict[tuple[str, str], Constraint] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Context:
+    """The state of one migration while it is replayed. Like Schema it is advanced in place; checks only read it."""
 
     pg_version: int
     history: History
     migration: Migration
     action: Action
+    deploy: Deploy
     position: int = 0
-    new: set[str] = field(default_factory=set)
-    new_columns: set[tuple[str, str]] = field(default_factory=set)
     lock_timeout: bool = False
     timeout_missed: bool = False
-    unseen: dict[tuple[str, str], Constraint] = field(default_factory=dict)
     validated_unseen: set[str] = field(default_factory=set)
     not_valid: dict[tuple[str, str], Action] = field(default_factory=dict)
     held: dict[str, tuple[Action, Lock]] = field(default_factory=dict)
@@ -50,8 +57,23 @@ class Context:
         """What the migration does after the present operation."""
         return self.migration.up[self.position + 1 :]
 
+    @property
+    def new(self) -> set[str]:
+        """The tables and views that this migration, or an earlier one of the same deploy, created."""
+        return self.deploy.new
+
+    @property
+    def new_columns(self) -> set[tuple[str, str]]:
+        """The (table, column)s that this migration, or an earlier one of the same deploy, added."""
+        return self.deploy.new_columns
+
+    @property
+    def unseen(self) -> dict[tuple[str, str], Constraint]:
+        """The constraints of tables that the history does not create, by (table, name)."""
+        return self.deploy.unseen
+
     def is_new(self, table: str) -> bool:
-        """Whether this migration itself created the table."""
+        """Whether this migration, or an earlier one of the same deploy, created the table."""
         return table in self.new
 
     def locks(self, schema: Schema) -> tuple[Lock, ...]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from backendgen.migrate.context import Context
-from backendgen.migrate.history import Action
+from backendgen.migrate.history import Action, Migration
 from backendgen.migrate.quoting import name, names
 from backendgen.sql.schema import Constraint
 
@@ -33,7 +33,12 @@ class Stage:
 
 
 def render(context: Context, *stages: Stage) -> str:
-    """Return the stages as SQL or as the body of Alembic's upgrade(), each marked where a new migration begins."""
+    """Return the stages as what the present operation's file would hold instead of it."""
+    return written(context.migration, context.action.path, *stages)
+
+
+def written(migration: Migration, path: str, *stages: Stage) -> str:
+    """Return the stages as SQL, or as a function body for a Python file, each marked where a new migration begins."""
     parts = []
     for number, stage in enumerate(stages, 1):
         lines = []
@@ -41,22 +46,21 @@ def render(context: Context, *stages: Stage) -> str:
             lines.append(f"migration {number}{': ' if stage.note else ''}{stage.note}")
         elif stage.note:
             lines.append(stage.note)
-        alembic = context.migration.tool == "alembic"
-        comment = "# " if alembic and context.action.path.endswith(".py") else "-- "
-        body = _python(stage) if comment == "# " else _sql(stage, context)
+        comment = "# " if path.endswith(".py") else "-- "
+        body = _python(stage) if comment == "# " else _sql(stage, migration)
         parts.append("\n".join([*(comment + line for line in lines), *([body] if stage.statements else [])]))
     return "\n".join(parts)
 
 
-def _sql(stage: Stage, context: Context) -> str:
+def _sql(stage: Stage, migration: Migration) -> str:
     text = "\n".join(f"{statement};" for statement in stage.statements)
-    return text if stage.transactional else f"{_outside(context)}\n{text}"
+    return text if stage.transactional else f"{_outside(migration)}\n{text}"
 
 
-def _outside(context: Context) -> str:
-    if context.migration.tool == "alembic":
+def _outside(migration: Migration) -> str:
+    if migration.tool == "alembic":
         return "-- in a file of its own, run inside `with op.get_context().autocommit_block():`"
-    return _OUTSIDE.get(context.migration.tool, _ALONE)
+    return _OUTSIDE.get(migration.tool, _ALONE)
 
 
 def _python(stage: Stage) -> str:

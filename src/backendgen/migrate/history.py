@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from backendgen.errors import Problem
@@ -35,13 +36,24 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One migration: what it does and how its tool takes it back. `revision` is the name that the tool knows it by."""
+    """One migration: what it does and how its tool takes it back. `revision` is the name that the tool knows it by.
+
+    `parents` are the revisions that it follows, where the tool goes by them and not by numbers. `one_way`: it says itself
+    that it cannot be taken back.
+    """
 
     revision: str
     path: str
     tool: Tool
     up: tuple[Action, ...] = ()
     down: tuple[Action, ...] = ()
+    parents: tuple[str, ...] = ()
+    one_way: bool = False
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that it is made of, its main one first."""
+        return tuple(dict.fromkeys([self.path, *(action.path for action in (*self.up, *self.down))]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +79,9 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Histories:
-    """All that was found beneath a path. `sources` are the texts of the files that were read, by path."""
+    """All that was found beneath `root`. `sources` are the texts of the files that were read, by path."""
 
+    root: Path
     histories: tuple[History, ...]
     sources: Mapping[str, str] = field(default_factory=dict)
     refusals: tuple[Refusal, ...] = ()

@@ -8,61 +8,99 @@ from pathlib import Path
 from backendgen.config import Config
 from backendgen.findings.finding import Finding, Hit, Report, finding
 from backendgen.findings.settle import settle
-from backendgen.migrate.checks.registry import CHECKS, Check
-from backendgen.migrate.context import Context
-from backendgen.migrate.history import Action, History, Migration
+from backendgen.migrate.checks.registry import CHECKS, DOWN_CHECKS, Check
+from backendgen.migrate.context import Context, Deploy
+from backendgen.migrate.history import Action, Histories, History, Migration, Refusal
+from backendgen.migrate.pending import EVERYTHING, Pending, Selection, select
 from backendgen.migrate.readers import read
+from backendgen.migrate.rollback import roll_back
 from backendgen.rules import Rulebook
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema, has_no_effect
-from backendgen.sql.schema import Constraint
 
 ENGINE = "own"
 NOT_UNDERSTOOD = "BG904"
 
 
-def check(path: Path, config: Config, rulebook: Rulebook) -> Report:
-    """Judge every migration at or beneath a path.
+def check(path: Path, config: Config, rulebook: Rulebook, pending: Pending = EVERYTHING) -> Report:
+    """Judge the pending migrations at or beneath a path; the others are only replayed.
 
-    Raises UserError when the path holds no migration, or none that can be read.
+    Raises UserError when the path holds no migration, or none that can be read, or when `pending` names what is not there.
     """
     judged = frozenset(rulebook.select_ids("migrate", config.select, config.ignore))
     histories = read(path, config)
-    found = [one for history in histories.histories for one in _judge(history, judged, rulebook, config)]
+    selection = select(histories, pending)
+    found = [one for history in histories.histories for one in _judge(history, selection, judged, rulebook, config)]
+    refusals = (*histories.refusals, *selection.refusals)
     found += [
         finding(rulebook[refusal.rule_id], Hit(refusal.location, refusal.message), ENGINE)
-        for refusal in histories.refusals
+        for refusal in refusals
         if refusal.rule_id in judged
     ]
-    findings, ignored = settle(found, histories.sources, judged, rulebook, config)
-    return Report(findings, ignored, histories.skipped, files=len(histories.sources))
+    sources = _judged_sources(histories, selection, refusals)
+    findings, ignored = settle(found, sources, judged, rulebook, config)
+    return Report(findings, ignored, histories.skipped, files=len(sources))
 
 
-def _judge(history: History, judged: frozenset[str], rulebook: Rulebook, config: Config) -> Iterator[Finding]:
+def _judged_sources(histories: Histories, selection: Selection, refusals: Sequence[Refusal]) -> dict[str, str]:
+    """The texts in which findings, and ignores of them, may be."""
+    if selection.chosen is None:
+        return dict(histories.sources)
+    paths = {
+        path
+        for history in histories.histories
+        for position, migration in enumerate(history.migrations)
+        if selection.has(history, position)
+        for path in migration.files
+    }
+    paths.update(refusal.location.path for refusal in refusals)
+    return {path: text for path, text in histories.sources.items() if path in paths}
+
+
+def _judge(
+    history: History, selection: Selection, judged: frozenset[str], rulebook: Rulebook, config: Config
+) -> Iterator[Finding]:
     checks = [(rule_id, function) for rule_id, function in CHECKS.functions.items() if rule_id in judged]
+    down_checks = [(rule_id, function) for rule_id, function in DOWN_CHECKS.functions.items() if rule_id in judged]
     schema = Schema()
-    unseen: dict[tuple[str, str], Constraint] = {}
-    for migration in history.migrations:
-        for rule_id, hit in _up(history, migration, schema, unseen, checks, config):
+    deploy = Deploy()
+    for position, migration in enumerate(history.migrations):
+        if not selection.has(history, position):
+            _replay(history, migration, schema, deploy, config)
+            continue
+        before = schema.copy() if down_checks else schema
+        if selection.chosen is None:
+            deploy = Deploy(unseen=deploy.unseen)
+        for rule_id, hit in _up(history, migration, schema, deploy, checks, config):
             yield finding(rulebook[rule_id], hit, ENGINE)
+        if down_checks:
+            rollback = roll_back(history, migration, before, schema)
+            for rule_id, function in down_checks:
+                yield from (finding(rulebook[rule_id], hit, ENGINE) for hit in function(rollback))
         if NOT_UNDERSTOOD in judged:
             actions = (*migration.up, *migration.down)
             hits = (one for action in actions for one in _not_understood(action))
             yield from (finding(rulebook[NOT_UNDERSTOOD], hit, ENGINE) for hit in hits)
 
 
+def _replay(history: History, migration: Migration, schema: Schema, deploy: Deploy, config: Config) -> None:
+    """Follow an applied migration, whose tables are old by the time of the deploy."""
+    for _ in _up(history, migration, schema, Deploy(unseen=deploy.unseen), (), config):
+        pass
+
+
 def _up(
     history: History,
     migration: Migration,
     schema: Schema,
-    unseen: dict[tuple[str, str], Constraint],
+    deploy: Deploy,
     checks: Sequence[tuple[str, Check]],
     config: Config,
 ) -> Iterator[tuple[str, Hit]]:
     """Judge the operations of one migration in order, each before the Schema moves over it."""
     if not migration.up:
         return
-    context = Context(config.pg_version, history, migration, migration.up[0], unseen=unseen)
+    context = Context(config.pg_version, history, migration, migration.up[0], deploy)
     for position, action in enumerate(migration.up):
         context.enter(action, position)
         for rule_id, function in () if has_no_effect(action.operation, schema) else checks:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from backendgen.sql.operation import AddColumn, CreateIndex, Operation
@@ -36,6 +37,10 @@ class Schema:
         change: Callable[[Schema, Any], None] | None = CHANGES.get(type(operation))
         if change:
             change(self, operation)
+
+    def copy(self) -> Schema:
+        """Return a Schema of the same state that advances on its own."""
+        return Schema(**{part.name: copy(getattr(self, part.name)) for part in fields(self)})
 
     def index(self, name: str) -> Index | None:
         """Return the named index, or None."""
@@ -73,9 +78,12 @@ class Schema:
         for constraint in table.constraints:
             self._constraint_names[constraint.name] += 1
             if constraint.references:
-                self._children.setdefault(constraint.references, {})[table.name] = None
+                self._children[constraint.references] = {
+                    **self._children.get(constraint.references, {}),
+                    table.name: None,
+                }
         if table.partition_of:
-            self._partitions.setdefault(table.partition_of, {})[table.name] = None
+            self._partitions[table.partition_of] = {**self._partitions.get(table.partition_of, {}), table.name: None}
 
     def remove(self, table: str) -> None:
         """Forget a table."""
@@ -90,8 +98,8 @@ class Schema:
             self._owners.pop(index.name, None)
         for constraint in table.constraints:
             self._constraint_names[constraint.name] -= 1
-            self._children.get(constraint.references, {}).pop(name, None)
-        self._partitions.get(table.partition_of, {}).pop(name, None)
+            self._children[constraint.references] = _without(self._children.get(constraint.references, {}), name)
+        self._partitions[table.partition_of] = _without(self._partitions.get(table.partition_of, {}), name)
 
     def put_view(self, view: View) -> None:
         """Add a view, or replace the one of that name."""
@@ -111,6 +119,10 @@ class Schema:
         inside = in_schema(schema, name)
         relation = inside in self.tables or inside in self.views or inside in self._owners
         return relation or self._constraint_names.get(name, 0) > 0
+
+
+def _without(names: dict[str, None], gone: str) -> dict[str, None]:
+    return {name: None for name in names if name != gone}
 
 
 @dataclass(frozen=True, slots=True)

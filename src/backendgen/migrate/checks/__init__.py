@@ -1,6 +1,16 @@
 """The checks, by topic. Importing this package registers all of them."""
 
-from backendgen.migrate.checks import columns, compatibility, constraints, indexes, rows, timeouts
-from backendgen.migrate.checks.registry import CHECKS
+from backendgen.migrate.checks import columns, compatibility, constraints, downs, indexes, rows, timeouts
+from backendgen.migrate.checks.registry import CHECKS, DOWN_CHECKS
 
-__all__ = ["CHECKS", "columns", "compatibility", "constraints", "indexes", "rows", "timeouts"]
+__all__ = [
+    "CHECKS",
+    "DOWN_CHECKS",
+    "columns",
+    "compatibility",
+    "constraints",
+    "downs",
+    "indexes",
+    "rows",
+    "timeouts",
+]

@@ -1,4 +1,8 @@
-"""The register of checks: `@check("BG701")` on a pure function of an Operation, the Schema before it and its Context."""
+"""The registers of checks: pure functions under the id of the card that they serve.
+
+`@check("BG701")` judges one Operation with the Schema before it and its Context; `@check_down("BG908")` a migration's
+way back.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,14 @@ from typing import TypeAlias
 
 from backendgen.findings.finding import Hit
 from backendgen.migrate.context import Context
+from backendgen.migrate.rollback import Rollback
 from backendgen.rules import Checks
 from backendgen.sql.operation import Operation
 from backendgen.sql.replay import Schema
 
 Check: TypeAlias = Callable[[Operation, Schema, Context], Iterator[Hit]]
+DownCheck: TypeAlias = Callable[[Rollback], Iterator[Hit]]
 CHECKS: Checks[Check] = Checks()
+DOWN_CHECKS: Checks[DownCheck] = Checks()
 check = CHECKS
+check_down = DOWN_CHECKS

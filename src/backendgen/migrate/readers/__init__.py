@@ -27,7 +27,7 @@ def read(path: Path, config: Config) -> Histories:
     histories += sql.histories(reading)
     if not any(history.migrations for history in histories):
         raise _nothing(path, reading)
-    return Histories(tuple(histories), reading.sources, tuple(reading.refusals), tuple(reading.skipped))
+    return Histories(reading.root, tuple(histories), reading.sources, tuple(reading.refusals), tuple(reading.skipped))
 
 
 def _nothing(path: Path, reading: Reading) -> UserError:

@@ -217,7 +217,9 @@ def _migration(revision: Revision, script: Script, reading: Reading) -> Migratio
     functions = {node.name: node for node in revision.module.tree.body if isinstance(node, ast.FunctionDef)}
     up = script.actions(functions.get("upgrade"), revision.module)
     down = script.actions(functions.get("downgrade"), revision.module)
-    return Migration(revision.id, reading.name(revision.path), "alembic", up, down)
+    parents = tuple(parent.id for parent in revision.parents)
+    one_way = any(isinstance(node, ast.Raise) for node in getattr(functions.get("downgrade"), "body", ()))
+    return Migration(revision.id, reading.name(revision.path), "alembic", up, down, parents, one_way)
 
 
 def _environment_bounds_locks(versions: Path) -> bool:

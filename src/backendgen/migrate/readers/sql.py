@@ -35,6 +35,9 @@ _NO_TRANSACTION = re.compile(
     r"^[ \t]*--[ \t]*(?:\+goose NO TRANSACTION|no-transaction|atlas:txmode none|\+migrate (?:up|down) notransaction)\b",
     re.IGNORECASE | re.MULTILINE,
 )
+_ONE_WAY = re.compile(
+    r"--.*(?:irreversibl|not reversible|cannot be (?:undone|reversed|reverted|rolled back))", re.IGNORECASE
+)
 _TEMPLATE = re.compile(r"\{\{[^{}\n]*\}\}|\$\{[^{}\n]*\}")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _RELEASE = re.compile(r"v?\d+(?:\.\d+)*", re.IGNORECASE)
@@ -187,7 +190,12 @@ def _migrations(scripts: list[Script], reading: Reading) -> Iterator[Migration]:
             read = _read(script, text, reading)
             if migration is None:
                 migration = Migration(revision, reading.name(script.path), read.tool)
-            migration = replace(migration, up=migration.up + read.up, down=migration.down + read.down)
+            migration = replace(
+                migration,
+                up=migration.up + read.up,
+                down=migration.down + read.down,
+                one_way=migration.one_way or bool(_ONE_WAY.search(text)),
+            )
         if migration:
             yield migration
 

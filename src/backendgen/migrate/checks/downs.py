@@ -1,0 +1,81 @@
+"""Ways back: a down that is missing, that is not the inverse of its up, or that new rows make fail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from backendgen.findings.finding import Hit, Location
+from backendgen.migrate.checks.registry import check_down
+from backendgen.migrate.fixes import Stage, written
+from backendgen.migrate.rollback import Rollback, differences, is_understood
+from backendgen.sql import operation as op
+from backendgen.sql.replay import Schema
+from backendgen.sql.types import narrows
+
+# What changes rows or settings only need not be taken back for the schema to be as it was.
+_NO_SCHEMA = (op.ChangeRows, op.Harmless, op.SetSetting, op.Transaction, op.SetComment, op.NotUnderstood, op.Truncate)
+
+
+@check_down("BG908")
+def not_the_inverse(rollback: Rollback) -> Iterator[Hit]:
+    """The replayed Schemas before the up and after the down differ."""
+    migration = rollback.migration
+    if not migration.down or migration.one_way or not is_understood(migration):
+        return
+    found = list(differences(rollback))
+    if not found:
+        return
+    listed = ", ".join(one.message for one in found[:5]) + (f", and {len(found) - 5} more" if len(found) > 5 else "")
+    first = migration.down[0]
+    statements = tuple(one.sql for one in found if one.sql)
+    fix = written(migration, first.path, Stage(statements, note="in the down")) if statements else ""
+    yield Hit(first.location, f"rolling back {migration.revision} {listed}", fix, found[0].table)
+
+
+@check_down("BG909")
+def no_way_back(rollback: Rollback) -> Iterator[Hit]:
+    """No down, where the other migrations of the history have one and this one does not say that it cannot have any."""
+    migration = rollback.migration
+    changes = [action for action in migration.up if not isinstance(action.operation, _NO_SCHEMA)]
+    if migration.down or migration.one_way or not changes:
+        return
+    if not any(other.down for other in rollback.history.migrations):
+        return
+    message = f"{migration.revision} has no down, so a deploy that fails after it cannot be rolled back"
+    said = 'raise NotImplementedError("irreversible")' if migration.tool == "alembic" else "-- irreversible"
+    fix = written(
+        migration, migration.path, Stage((), note=f"write its down; when it cannot be taken back, say so: {said}")
+    )
+    yield Hit(Location(migration.path, changes[0].location.line), message, fix, migration.revision)
+
+
+@check_down("BG912")
+def new_rows_may_not_fit(rollback: Rollback) -> Iterator[Hit]:
+    """The down demands what the up gave up: rows written in between may not fit, and the rollback fails."""
+    schema = rollback.after.copy()
+    for action in rollback.migration.down:
+        if rows := _rows_that_do_not_fit(action.operation, schema):
+            message = f"{rows} make the rollback of {rollback.migration.revision} fail"
+            note = "in the down, first bring such rows into the old form with an UPDATE"
+            fix = written(rollback.migration, action.path, Stage((), note=note))
+            yield Hit(action.location, message, fix, action.operation.tables[0])
+        schema.apply(action.operation)
+
+
+def _rows_that_do_not_fit(operation: op.Operation, schema: Schema) -> str:
+    """Return which rows, written after the up, an operation of the down refuses; empty when there can be none."""
+    if not isinstance(operation, op.SetNotNull | op.AlterColumnType):
+        return ""
+    table = schema.tables.get(operation.table)
+    column = table.column(operation.name) if table else None
+    if column is None:
+        return ""
+    if isinstance(operation, op.SetNotNull):
+        return (
+            ""
+            if column.not_null
+            else f"rows that were written with {operation.table}.{operation.name} NULL in the meantime"
+        )
+    if operation.using or not narrows(column.type, operation.type):
+        return ""
+    return f"values of {operation.table}.{operation.name} that {operation.type} does not hold"
