@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -13,6 +14,7 @@ from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Column, Constraint, Index, Table
 
 T = TypeVar("T")
+_CASTS = re.compile(r"""(?:::[\w."]+(?:\([\d,]+\))?(?:\[\])?)+\)*$""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +98,17 @@ def _column(table: str, old: Column, new: Column) -> Difference | None:
     if old.not_null != new.not_null:
         sql = f"{alter} {'SET' if old.not_null else 'DROP'} NOT NULL"
         return Difference(table, f"leaves {where} {'nullable' if old.not_null else 'NOT NULL'}, which it was not", sql)
-    if _folded(old.default) != _folded(new.default):
+    if _value(old.default) != _value(new.default):
         sql = f"{alter} {f'SET DEFAULT {old.default}' if old.default else 'DROP DEFAULT'}"
-        return Difference(
-            table, f"leaves {where} with the default {new.default or 'NULL'}, which was {old.default or 'NULL'}", sql
-        )
+        message = f"leaves {where} with the default {new.default or 'NULL'}, which was {old.default or 'NULL'}"
+        return Difference(table, message, sql)
     return None
 
 
-def _folded(sql: str | None) -> str | None:
-    return None if sql is None else "".join(sql.split()).lower()
+def _value(default: str | None) -> str:
+    """A default to compare: `'a'::text` is `'a'`, and two sequences count as well as one."""
+    value = "".join((default or "null").split()).lower()
+    return "nextval()" if value.startswith("nextval(") else _CASTS.sub("", value).strip("()")
 
 
 def _constraints(was: Table, now: Table) -> Iterator[Difference]:

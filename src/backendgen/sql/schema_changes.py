@@ -328,8 +328,20 @@ def _add_enum_value(schema: Schema, change: op.AddEnumValue) -> None:
 
 
 def _rename_enum_value(schema: Schema, change: op.RenameEnumValue) -> None:
-    if values := schema.enums.get(change.name):
-        schema.enums[change.name] = tuple(change.new_value if v == change.value else v for v in values)
+    values = schema.enums.get(change.name)
+    if not values:
+        return
+    schema.enums[change.name] = tuple(change.new_value if v == change.value else v for v in values)
+    old, new = ("'" + value.replace("'", "''") + "'" for value in (change.value, change.new_value))
+    for table in list(schema.tables.values()):
+        if any(column.type.name == change.name and old in (column.default or "") for column in table.columns):
+            columns = tuple(
+                replace(column, default=(column.default or "").replace(old, new) or None)
+                if column.type.name == change.name
+                else column
+                for column in table.columns
+            )
+            schema.put(replace(table, columns=columns))
 
 
 def _create_view(schema: Schema, change: op.CreateView) -> None:

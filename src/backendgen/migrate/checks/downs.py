@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from backendgen.findings.finding import Hit, Location
 from backendgen.migrate.checks.registry import check_down
 from backendgen.migrate.fixes import Stage, written
+from backendgen.migrate.history import History
 from backendgen.migrate.rollback import Rollback, differences, is_understood
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
@@ -34,12 +35,12 @@ def not_the_inverse(rollback: Rollback) -> Iterator[Hit]:
 
 @check_down("BG909")
 def no_way_back(rollback: Rollback) -> Iterator[Hit]:
-    """No down, where the other migrations of the history have one and this one does not say that it cannot have any."""
+    """No down, where most migrations of the history have one and this one does not say that it cannot have any."""
     migration = rollback.migration
     changes = [action for action in migration.up if not isinstance(action.operation, _NO_SCHEMA)]
     if migration.down or migration.one_way or not changes:
         return
-    if not any(other.down for other in rollback.history.migrations):
+    if not _has_downs(rollback.history):
         return
     message = f"{migration.revision} has no down, so a deploy that fails after it cannot be rolled back"
     said = 'raise NotImplementedError("irreversible")' if migration.tool == "alembic" else "-- irreversible"
@@ -47,6 +48,11 @@ def no_way_back(rollback: Rollback) -> Iterator[Hit]:
         migration, migration.path, Stage((), note=f"write its down; when it cannot be taken back, say so: {said}")
     )
     yield Hit(Location(migration.path, changes[0].location.line), message, fix, migration.revision)
+
+
+def _has_downs(history: History) -> bool:
+    """Whether most of its migrations have one: a team that wrote a few once does not rely on them."""
+    return sum(bool(migration.down) for migration in history.migrations) * 2 >= len(history.migrations)
 
 
 @check_down("BG912")
