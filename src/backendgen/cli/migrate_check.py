@@ -28,6 +28,7 @@ EXAMPLES = (
     "migrate-check 0042.sql --pg-version 16",
     "migrate-check . --since origin/main",
     "migrate-check migrations --applied 0041",
+    "migrate-check --stats-query | psql -XAtq > stats.json; backendgen migrate-check . --stats stats.json",
 )
 
 
@@ -51,8 +52,19 @@ def migrate_check(
     everything: Annotated[
         bool, typer.Option("--all", help="Judge everything, whatever the configuration says.")
     ] = False,
+    stats: Annotated[
+        Path | None, typer.Option(help="Grade by the sizes of tables in this file.", metavar="FILE")
+    ] = None,
+    stats_query: Annotated[
+        bool, typer.Option("--stats-query", help="Print the query that makes the file for --stats, and stop.")
+    ] = False,
 ) -> None:
     """Find migrations that would lock, rewrite, break or lose data."""
+    if stats_query:
+        from backendgen.migrate.sizes import QUERY
+
+        typer.echo(QUERY, nl=False)
+        return
     from dataclasses import replace
 
     from backendgen import migrate as core
@@ -65,4 +77,5 @@ def migrate_check(
     if since and applied:
         raise UserError("--since and --applied both say what is pending; give one of them")
     pending = core.Pending(since or ("" if everything or applied else settings.since), tuple(applied or ()))
-    report_on(partial(core.check, path, settings, pending=pending), path, settings, format, output)
+    sizes = core.load_sizes(stats) if stats else None
+    report_on(partial(core.check, path, settings, pending=pending, sizes=sizes), path, settings, format, output)

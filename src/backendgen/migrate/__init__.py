@@ -3,5 +3,6 @@
 from backendgen.migrate.checks import CHECKS, DOWN_CHECKS
 from backendgen.migrate.judge import check
 from backendgen.migrate.pending import Pending
+from backendgen.migrate.sizes import load as load_sizes
 
-__all__ = ["CHECKS", "DOWN_CHECKS", "Pending", "check"]
+__all__ = ["CHECKS", "DOWN_CHECKS", "Pending", "check", "load_sizes"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from backendgen.config import Config
@@ -14,6 +14,7 @@ from backendgen.migrate.history import Action, Histories, History, Migration, Re
 from backendgen.migrate.pending import EVERYTHING, Pending, Selection, select
 from backendgen.migrate.readers import read
 from backendgen.migrate.rollback import roll_back
+from backendgen.migrate.sizes import Size, weigh
 from backendgen.rules import Rulebook
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema, has_no_effect
@@ -22,8 +23,14 @@ ENGINE = "own"
 NOT_UNDERSTOOD = "BG904"
 
 
-def check(path: Path, config: Config, rulebook: Rulebook, pending: Pending = EVERYTHING) -> Report:
-    """Judge the pending migrations at or beneath a path; the others are only replayed.
+def check(
+    path: Path,
+    config: Config,
+    rulebook: Rulebook,
+    pending: Pending = EVERYTHING,
+    sizes: Mapping[str, Size] | None = None,
+) -> Report:
+    """Judge the pending migrations at or beneath a path; the others are only replayed. `sizes` of tables change grades.
 
     Raises UserError when the path holds no migration, or none that can be read, or when `pending` names what is not there.
     """
@@ -31,6 +38,8 @@ def check(path: Path, config: Config, rulebook: Rulebook, pending: Pending = EVE
     histories = read(path, config)
     selection = select(histories, pending)
     found = [one for history in histories.histories for one in _judge(history, selection, judged, rulebook, config)]
+    if sizes:
+        found = [weigh(one, sizes) for one in found]
     refusals = (*histories.refusals, *selection.refusals)
     found += [
         finding(rulebook[refusal.rule_id], Hit(refusal.location, refusal.message), ENGINE)

@@ -1,0 +1,132 @@
+"""Table sizes from production, turned into seconds of lock and into grades.
+
+The sizes come from a file that the user makes with QUERY; no connection is opened here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from backendgen import files
+from backendgen.errors import Problem, UserError
+from backendgen.findings.finding import Finding
+from backendgen.rules import Severity
+
+QUERY = """\
+-- psql -XAtq -f this.sql > stats.json     reads the catalogue only; the counts are the planner's estimates
+SELECT jsonb_pretty(jsonb_object_agg(
+         CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END,
+         jsonb_build_object('rows', greatest(c.reltuples, 0)::bigint,
+                            'bytes', pg_table_size(c.oid),
+                            'index_bytes', pg_indexes_size(c.oid))))
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast');
+"""
+
+Work = Literal["scan", "index", "rewrite", "update"]
+
+# What the statement that a rule reports does while its lock is held.
+WORK: Mapping[str, Work] = {
+    "BG701": "index", "BG704": "scan", "BG705": "scan", "BG706": "scan", "BG707": "index", "BG708": "rewrite",
+    "BG709": "rewrite", "BG711": "scan", "BG712": "rewrite", "BG805": "update", "BG806": "update",
+}  # fmt: skip
+
+# Rates of PostgreSQL 18 on two shared cores with cold storage; a fast machine does several times as much.
+_SCAN_BYTES = 200e6
+_REWRITE_BYTES = 40e6
+_INDEX_ROWS = 0.8e6
+_UPDATE_ROWS = 50e3
+
+_LONG = 10  # seconds: what most callers' timeouts are
+_SHORT = 0.5
+_FEW_ROWS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A table's size: rows as the planner estimates them, bytes of the table and of all its indexes."""
+
+    rows: int
+    bytes: int
+    index_bytes: int
+
+    def seconds(self, work: Work) -> float:
+        """Return about how long a piece of work takes."""
+        match work:
+            case "scan":
+                return self.bytes / _SCAN_BYTES
+            case "index":
+                return self.bytes / _SCAN_BYTES + self.rows / _INDEX_ROWS
+            case "rewrite":
+                return self.bytes / _REWRITE_BYTES + self.rows / _INDEX_ROWS * bool(self.index_bytes)
+            case "update":
+                return self.rows / _UPDATE_ROWS
+
+    def __str__(self) -> str:
+        """Return it for people: `12,000,000 rows, 3.4 GB`."""
+        return f"{self.rows:,} rows, {_human(self.bytes)}"
+
+
+def _human(count: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def load(path: Path) -> dict[str, Size]:
+    """Return the sizes in a file that QUERY made, by table. Raises UserError that lists everything wrong in it."""
+    try:
+        parsed = json.loads(files.read_text(path, limit=50_000_000))
+    except ValueError as error:
+        hint = "make it with the query that `backendgen migrate-check --stats-query` prints"
+        raise UserError(Problem(f"is not JSON: {error}", str(path), hint=hint)) from error
+    if not isinstance(parsed, dict):
+        raise UserError(Problem("is not an object of tables", str(path)))
+    wrong = [
+        Problem(f"{table}: rows, bytes and index_bytes are whole numbers, not {value!r:.80}", str(path))
+        for table, value in parsed.items()
+        if not _is_size(value)
+    ]
+    if wrong:
+        raise UserError(*wrong)
+    return {table: Size(value["rows"], value["bytes"], value.get("index_bytes", 0)) for table, value in parsed.items()}
+
+
+def _is_size(value: Any) -> bool:
+    if not isinstance(value, dict) or not {"rows", "bytes"} <= value.keys() <= {"rows", "bytes", "index_bytes"}:
+        return False
+    return all(isinstance(number, int) and number >= 0 for number in value.values())
+
+
+def weigh(found: Finding, sizes: Mapping[str, Size]) -> Finding:
+    """Return a finding with its table's size in the message, and graded by how long the lock is held.
+
+    A lock of half a second, or on a table of few rows, is `low`; one of ten seconds and more goes up by one grade.
+    Rules whose harm is no matter of size (what breaks running code, what loses data) are left as they are.
+    """
+    size = sizes.get(found.symbol)
+    work = WORK.get(found.rule_id)
+    if size is None or work is None:
+        return found
+    seconds = size.seconds(work)
+    message = f"{found.message} (about {_seconds(seconds)}: {found.symbol} has {size})"
+    severity = found.severity
+    if seconds < _SHORT or size.rows < _FEW_ROWS:
+        severity = min(severity, Severity.LOW)
+    elif seconds >= _LONG:
+        severity = Severity(min(severity + 1, Severity.CRITICAL))
+    return replace(found, message=message, severity=severity)
+
+
+def _seconds(seconds: float) -> str:
+    if seconds < 1:
+        return "less than a second"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.0f} hours"

@@ -1,0 +1,68 @@
+"""Sizes of tables: read from a file, turned into seconds and grades."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Run
+from on_disk import write
+
+from backendgen import migrate
+from backendgen.config import Config
+from backendgen.errors import UserError
+from backendgen.migrate.sizes import Size
+from backendgen.rules import Rulebook
+
+RULEBOOK = Rulebook()
+LARGE = Size(rows=40_000_000, bytes=9_300_000_000, index_bytes=2_000_000_000)
+SMALL = Size(rows=800, bytes=120_000, index_bytes=32_000)
+INDEX = "CREATE INDEX by_note ON orders (note);"
+
+
+def graded(folder: Path, sql: str, size: Size | None) -> tuple[str, str]:
+    write(folder, {"0001_change.sql": sql})
+    sizes = {"orders": size} if size else None
+    (found,) = migrate.check(folder, Config(ignore=("BG710",)), RULEBOOK, sizes=sizes).findings
+    return found.severity.word, found.message
+
+
+@pytest.mark.parametrize(
+    ("size", "severity", "seconds"),
+    [
+        (LARGE, "critical", " (about 96 s: orders has 40,000,000 rows, 9.3 GB)"),
+        (SMALL, "low", " (about less than a second: orders has 800 rows, 120 kB)"),
+        (Size(2_000_000, 300_000_000, 0), "high", " (about 4 s: orders has 2,000,000 rows, 300 MB)"),
+        (None, "high", ""),
+    ],
+)
+def test_grades(tmp_path: Path, size: Size | None, severity: str, seconds: str) -> None:
+    message = f"building index by_note blocks every write to orders until it is done{seconds}"
+    assert graded(tmp_path, INDEX, size) == (severity, message)
+
+
+def test_what_breaks_running_code_is_no_matter_of_size(tmp_path: Path) -> None:
+    assert graded(tmp_path, "ALTER TABLE orders DROP COLUMN note;", SMALL)[0] == "high"
+
+
+def test_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "stats.json"
+    path.write_text(json.dumps({"orders": {"rows": 1, "bytes": 8192, "index_bytes": 0}}))
+    assert migrate.load_sizes(path) == {"orders": Size(1, 8192, 0)}
+    for text, message in (
+        ("[]", "is not an object of tables"),
+        ("{", "is not JSON"),
+        ('{"a": {"rows": -1, "bytes": 1}}', "a: rows, bytes and index_bytes are whole numbers"),
+        ('{"a": 5}', "a: rows, bytes and index_bytes are whole numbers, not 5"),
+    ):
+        path.write_text(text)
+        with pytest.raises(UserError, match=message):
+            migrate.load_sizes(path)
+
+
+def test_the_options(tmp_path: Path, backendgen: Run) -> None:
+    write(tmp_path, {"m/0001_change.sql": INDEX, "stats.json": '{"orders": {"rows": 5, "bytes": 8192}}'})
+    assert backendgen("migrate-check", "m").returncode == 1
+    assert backendgen("migrate-check", "m", "--stats", "stats.json").returncode == 0
+    assert "pg_table_size" in backendgen("migrate-check", "--stats-query").stdout
