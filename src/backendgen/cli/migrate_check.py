@@ -28,6 +28,7 @@ EXAMPLES = (
     "migrate-check 0042.sql --pg-version 16",
     "migrate-check . --since origin/main",
     "migrate-check migrations --applied 0041",
+    "migrate-check migrations --graph",
     "migrate-check --stats-query | psql -XAtq > stats.json; backendgen migrate-check . --stats stats.json",
 )
 
@@ -55,6 +56,9 @@ def migrate_check(
     stats: Annotated[
         Path | None, typer.Option(help="Grade by the sizes of tables in this file.", metavar="FILE")
     ] = None,
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Show which statement locks which table, and for how long, and stop.")
+    ] = False,
     stats_query: Annotated[
         bool, typer.Option("--stats-query", help="Print the query that makes the file for --stats, and stop.")
     ] = False,
@@ -77,5 +81,8 @@ def migrate_check(
     if since and applied:
         raise UserError("--since and --applied both say what is pending; give one of them")
     pending = core.Pending(since or ("" if everything or applied else settings.since), tuple(applied or ()))
+    if graph:
+        typer.echo(core.render(core.timeline(path, settings, pending)), nl=False)
+        return
     sizes = core.load_sizes(stats) if stats else None
     report_on(partial(core.check, path, settings, pending=pending, sizes=sizes), path, settings, format, output)

@@ -4,5 +4,6 @@ from backendgen.migrate.checks import CHECKS, DOWN_CHECKS
 from backendgen.migrate.judge import check
 from backendgen.migrate.pending import Pending
 from backendgen.migrate.sizes import load as load_sizes
+from backendgen.migrate.timeline import render, timeline
 
-__all__ = ["CHECKS", "DOWN_CHECKS", "Pending", "check", "load_sizes"]
+__all__ = ["CHECKS", "DOWN_CHECKS", "Pending", "check", "load_sizes", "render", "timeline"]

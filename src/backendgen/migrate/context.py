@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from backendgen.migrate.history import Action, History, Migration
@@ -153,3 +154,21 @@ class Context:
         if setting.local and self.in_transaction is False:
             return
         self.lock_timeout, self._local_timeout = bounded, setting.local and bounded
+
+
+def walk(history: History, migration: Migration, schema: Schema, deploy: Deploy, pg_version: int) -> Iterator[Context]:
+    """Yield the Context before each operation of a migration's up; Schema and Context move over it afterwards."""
+    if not migration.up:
+        return
+    context = Context(pg_version, history, migration, migration.up[0], deploy)
+    for position, action in enumerate(migration.up):
+        context.enter(action, position)
+        yield context
+        context.advance(schema)
+        schema.apply(action.operation)
+
+
+def follow(history: History, migration: Migration, schema: Schema, deploy: Deploy, pg_version: int) -> None:
+    """Replay a migration that is applied already: its tables are old by the time of the deploy."""
+    for _ in walk(history, migration, schema, Deploy(unseen=deploy.unseen), pg_version):
+        pass

@@ -9,7 +9,7 @@ from backendgen.config import Config
 from backendgen.findings.finding import Finding, Hit, Report, finding
 from backendgen.findings.settle import settle
 from backendgen.migrate.checks.registry import CHECKS, DOWN_CHECKS, Check
-from backendgen.migrate.context import Context, Deploy
+from backendgen.migrate.context import Deploy, follow, walk
 from backendgen.migrate.history import Action, Histories, History, Migration, Refusal
 from backendgen.migrate.pending import EVERYTHING, Pending, Selection, select
 from backendgen.migrate.readers import read
@@ -75,7 +75,7 @@ def _judge(
     deploy = Deploy()
     for position, migration in enumerate(history.migrations):
         if not selection.has(history, position):
-            _replay(history, migration, schema, deploy, config)
+            follow(history, migration, schema, deploy, config.pg_version)
             continue
         before = schema.copy() if down_checks else schema
         if selection.chosen is None:
@@ -92,12 +92,6 @@ def _judge(
             yield from (finding(rulebook[NOT_UNDERSTOOD], hit, ENGINE) for hit in hits)
 
 
-def _replay(history: History, migration: Migration, schema: Schema, deploy: Deploy, config: Config) -> None:
-    """Follow an applied migration, whose tables are old by the time of the deploy."""
-    for _ in _up(history, migration, schema, Deploy(unseen=deploy.unseen), (), config):
-        pass
-
-
 def _up(
     history: History,
     migration: Migration,
@@ -107,16 +101,11 @@ def _up(
     config: Config,
 ) -> Iterator[tuple[str, Hit]]:
     """Judge the operations of one migration in order, each before the Schema moves over it."""
-    if not migration.up:
-        return
-    context = Context(config.pg_version, history, migration, migration.up[0], deploy)
-    for position, action in enumerate(migration.up):
-        context.enter(action, position)
-        for rule_id, function in () if has_no_effect(action.operation, schema) else checks:
-            for hit in function(action.operation, schema, context):
+    for context in walk(history, migration, schema, deploy, config.pg_version):
+        operation = context.action.operation
+        for rule_id, function in () if has_no_effect(operation, schema) else checks:
+            for hit in function(operation, schema, context):
                 yield rule_id, hit
-        context.advance(schema)
-        schema.apply(action.operation)
 
 
 def _not_understood(action: Action) -> Iterator[Hit]:

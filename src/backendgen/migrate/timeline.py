@@ -1,0 +1,107 @@
+"""The lock timeline of a deploy: which statement takes which lock on which table, and how long its transaction keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from backendgen.config import Config
+from backendgen.migrate.context import Context, Deploy, follow, walk
+from backendgen.migrate.history import History, Migration
+from backendgen.migrate.locks import BLOCKS_READS, BLOCKS_WRITES
+from backendgen.migrate.pending import EVERYTHING, Pending, select
+from backendgen.migrate.readers import read
+from backendgen.sql import operation as op
+from backendgen.sql.replay import Schema
+
+READS_AND_WRITES, WRITES, HELD = "X", "W", "|"
+LEGEND = f"{READS_AND_WRITES} blocks reads and writes   {WRITES} blocks writes   {HELD} held until the transaction ends"
+_STATEMENT = 56
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One statement: `taken` are the modes of the locks that block others, by table, `held` what earlier ones keep."""
+
+    path: str
+    line: int
+    statement: str
+    taken: dict[str, str]
+    held: dict[str, str]
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that are locked meanwhile."""
+        return tuple(dict.fromkeys([*self.held, *self.taken]))
+
+    def sign(self, table: str) -> str:
+        """Return how a table is locked, empty when it is not; a weaker lock on top of a stronger one changes nothing."""
+        taken = self.taken.get(table)
+        if taken in BLOCKS_READS:
+            return READS_AND_WRITES
+        if taken and self.held.get(table) not in BLOCKS_READS:
+            return WRITES
+        return HELD if table in self.held else ""
+
+
+def timeline(path: Path, config: Config, pending: Pending = EVERYTHING) -> tuple[Moment, ...]:
+    """Return the moments of the pending migrations in which something is locked, in order.
+
+    Raises UserError as `check` does.
+    """
+    histories = read(path, config)
+    selection = select(histories, pending)
+    found: list[Moment] = []
+    for history in histories.histories:
+        schema, deploy = Schema(), Deploy()
+        for position, migration in enumerate(history.migrations):
+            if selection.has(history, position):
+                deploy = Deploy(unseen=deploy.unseen) if selection.chosen is None else deploy
+                found += _moments(history, migration, schema, deploy, config)
+            else:
+                follow(history, migration, schema, deploy, config.pg_version)
+    return tuple(moment for moment in found if moment.tables)
+
+
+def _moments(
+    history: History, migration: Migration, schema: Schema, deploy: Deploy, config: Config
+) -> Iterator[Moment]:
+    """Yield a Moment for each statement of a migration's up; its operations are one."""
+    steps = walk(history, migration, schema, deploy, config.pg_version)
+    for (path, _, line), statement in groupby(steps, key=_statement):
+        taken: dict[str, str] = {}
+        held: dict[str, str] = {}
+        text = ""
+        ends_transaction = False
+        for context in statement:
+            ends_transaction = isinstance(context.action.operation, op.Transaction)
+            text = text or " ".join(context.action.operation.sql.split())
+            if not taken:
+                held = {table: lock.mode for table, (_, lock) in context.held.items()}
+            taken |= {lock.table: lock.mode for lock in context.locks(schema) if lock.mode in BLOCKS_WRITES}
+        if not ends_transaction:
+            yield Moment(path, line, text, taken, held)
+
+
+def _statement(context: Context) -> tuple[str, int, int]:
+    operation = context.action.operation
+    return context.action.path, operation.statement, operation.line
+
+
+def render(moments: Sequence[Moment]) -> str:
+    """Return the timeline as text: a block for each file, a row for each statement, a column for each table."""
+    blocks = ["\n".join(_block(path, list(rows))) for path, rows in groupby(moments, key=lambda moment: moment.path)]
+    return "\n\n".join([*blocks, LEGEND]) + "\n" if blocks else "no statement blocks anybody\n"
+
+
+def _block(path: str, rows: Sequence[Moment]) -> Iterator[str]:
+    tables = tuple(dict.fromkeys(table for row in rows for table in row.tables))
+    width = len(str(max(row.line for row in rows))) + 2
+    yield path
+    yield f"{'':<{width + 2 + _STATEMENT}}  {'  '.join(tables)}"
+    for row in rows:
+        cut = row.statement if len(row.statement) <= _STATEMENT else f"{row.statement[: _STATEMENT - 3]}..."
+        signs = "  ".join(f"{row.sign(table):<{len(table)}}" for table in tables)
+        yield f"{row.line:>{width}}  {cut:<{_STATEMENT}}  {signs}".rstrip()
