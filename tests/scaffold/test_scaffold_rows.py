@@ -139,3 +139,31 @@ def test_coverage_is_asked_for_where_no_test_is_skipped() -> None:
 
     assert settings("id uuid PRIMARY KEY, a int")["fail_under"] == 90
     assert "fail_under" not in settings("id uuid PRIMARY KEY, a text CHECK (a ~ '^a')")
+
+
+OVERLAPPING = """
+backendgen: 1
+service: {name: overlap}
+auth:
+  roles: {a: []}
+  default_role: a
+  policies: {member: "p_id IN (SELECT m.p_id FROM m WHERE m.user_id = :user_id)"}
+schema: |
+  CREATE TABLE p (id int PRIMARY KEY);
+  CREATE TABLE m (p_id int REFERENCES p, user_id uuid REFERENCES users, PRIMARY KEY (p_id, user_id));
+  CREATE TABLE t (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), p_id int NOT NULL REFERENCES p, user_id uuid NOT NULL REFERENCES users,
+    FOREIGN KEY (p_id, user_id) REFERENCES m (p_id, user_id));
+api: {resources: {t: {create: {allow: member, set: {user_id: ":user_id"}}}}}
+"""
+
+
+def test_the_widest_of_overlapping_foreign_keys_gives_the_row_its_parent() -> None:
+    loaded = load_text(OVERLAPPING, Path("spec.yaml"))
+    factory = next(one for one in seeds.factories(loaded) if one.table == "t")
+    assert factory.parents == (seeds.Parent("make_m", (("p_id", "p_id"), ("user_id", "user_id"))),)
+    assert factory.unsure == {"p_id", "user_id"}
+    body = next(file.content.decode() for file in scaffold.plan(loaded) if file.path == "tests/factories.py")
+    made = body.partition("def t_body(")[2]
+    assert 'parent = make_m(owner, user_id)\n        values["p_id"] = parent["p_id"]\n    body' in made
+    assert [(cell.role, cell.whose) for cell in access.cells(loaded)] == [("", "foreign"), ("a", "own")]

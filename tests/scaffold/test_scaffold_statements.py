@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from scaffold_specs import SPECS
 
 from backendgen.errors import UserError
 from backendgen.scaffold import plan, statements, views, violations
-from backendgen.spec.load import load
+from backendgen.spec.load import load, load_text
 from backendgen.spec.model import Allow, Auth, Policy, Term
 
 STAFF, ADMIN, USER = Term("role", "staff"), Term("role", "admin"), Term("user", "user")
@@ -85,3 +86,38 @@ def test_a_statement_that_does_not_parse_is_an_error_of_ours() -> None:
 def test_a_set_that_finds_nothing_names_what_it_reads() -> None:
     derived = {view.name: view for view in violations.constraints(load(SPECS["orders"]))}["payments.amount_cents"]
     assert (derived.fields, derived.message) == (("order_id",), "No amount_cents can be found for this order_id.")
+
+
+def test_a_unique_index_names_what_it_is_over() -> None:
+    text = """
+backendgen: 1
+service: {name: taken}
+auth: off
+schema: |
+  CREATE TABLE t (id uuid PRIMARY KEY, a text NOT NULL, b int NOT NULL, live bool NOT NULL);
+  CREATE UNIQUE INDEX t_a ON t (b, lower(a));
+  CREATE UNIQUE INDEX t_live ON t (b) WHERE live;
+api: {resources: {t: {}}}
+"""
+    made = {view.name: view for view in violations.constraints(load_text(text, Path("spec.yaml")))}
+    assert (made["t_a"].fields, made["t_a"].message) == (("b", "a"), "This b and lower(a) is already taken.")
+    assert (made["t_live"].fields, made["t_live"].message) == (("b", "live"), "This b is already taken where live.")
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [("text", "/{k:path}"), ("varchar(9)", "/{k:path}"), ("word", "/{k:path}"), ("plain", "/{k}"), ("int", "/{k}")],
+)
+def test_a_key_of_text_may_have_slashes(key: str, path: str) -> None:
+    text = f"""
+backendgen: 1
+service: {{name: keys}}
+auth: off
+schema: |
+  CREATE TYPE word AS ENUM ('a/b'); CREATE TYPE plain AS ENUM ('a', 'b');
+  CREATE TABLE t (k {key} PRIMARY KEY, n int);
+api: {{resources: {{t: {{get: {{}}}}}}}}
+"""
+    files = {file.path: file.content for file in plan(load_text(text, Path("spec.yaml")))}
+    assert f'@router.get("{path}", operation_id="get_t")' in files["app/resources/t/routes.py"].decode()
+    assert list(json.loads(files["app/openapi.json"])["paths"])[-1] == "/t/{k}"

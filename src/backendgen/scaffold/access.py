@@ -41,7 +41,8 @@ def _cells(resource: Resource, action: Action, spec: Spec) -> Iterable[Cell]:
     operation = views.operation_id(resource.name, action.name)
     nobody = SUCCESS[action.name] if action.allow.public else 401
     yield Cell(operation, "", "foreign", nobody)
-    decidable: tuple[Whose, ...] = ("own",) if action.name == "create" and _once_each(resource, action) else _WHOSE
+    own_only = action.name == "create" and (_once_each(resource, action) or _tied(resource, action))
+    decidable: tuple[Whose, ...] = ("own",) if own_only else _WHOSE
     for role in auth.roles:
         for whose in decidable:
             status = expected(resource, action, frozenset((role.name, *role.includes)), whose, spec)
@@ -56,6 +57,12 @@ def _once_each(resource: Resource, action: Action) -> bool:
     """True when `set` alone fills a unique key: the caller's second row is refused, whosever the test's row is."""
     given = {name for name, _ in action.sets}
     return any(index.unique and index.columns and given >= set(index.columns) for index in resource.table.indexes)
+
+
+def _tied(resource: Resource, action: Action) -> bool:
+    """True when a foreign key holds a `set` column and one of the body: the database refuses what is not the caller's."""
+    given = {name for name, _ in action.sets}
+    return any(given & set(key.columns) and set(key.columns) - given for key in seeds.foreign_keys(resource.table))
 
 
 def expected(resource: Resource, action: Action, roles: frozenset[str], whose: Whose, spec: Spec) -> int:

@@ -103,7 +103,7 @@ def _of_list(resource: ResourceView, wanted: _Wanted, here: str) -> None:
     if resource.list:
         wanted.add("typing", "Annotated")
         wanted.add("fastapi", "Query", "Request")
-        wanted.add("app.pagination", "Pages", "after", "bind", "list_scope", "order_by", "page")
+        wanted.add("app.pagination", "Pages", "after", "bind", "list_scope", "order_by", "page", "reject_repeats")
         wanted.add(f"{here}.models", f"{resource.type}Query")
         wanted.add("psycopg.sql", "SQL", when=resource.filters)
 
@@ -187,4 +187,5 @@ def of_fields(text: str) -> str:
         wanted.add(source, word, when=word in used)
     wanted.add("json", when="dumps" in used)
     wanted.add("datetime as dt", when="dt" in used)
+    wanted.add("re", when="re" in used)
     return layout.imports(wanted)

@@ -92,6 +92,7 @@ def _context(spec: Spec, resources: tuple[ResourceView, ...], folders: tuple[str
         "resources": resources,
         "kinds": views.kinds(resources),
         "trials": tests,
+        "listed": any(resource.list for resource in resources),
         "factories": rows,
         "unsure": seeds.unsure(rows),
         "same": any("factories.same(" in trial.change for trial in tests),

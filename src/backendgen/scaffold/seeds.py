@@ -84,6 +84,27 @@ def needed_keys(table: Table) -> tuple[Constraint, ...]:
     return tuple(key for key in foreign_keys(table) if all(_needed(table.column(name)) for name in key.columns))
 
 
+def widest(keys: Iterable[Constraint]) -> tuple[Constraint, ...]:
+    """Return the keys without those whose columns a wider key has too: the wider one's parent gives them their values."""
+    kept: list[Constraint] = []
+    for key in sorted(keys, key=lambda key: -len(key.columns)):
+        if not set(key.columns) <= {name for wider in kept for name in wider.columns}:
+            kept.append(key)
+    return tuple(kept)
+
+
+def _shared(table: Table) -> frozenset[str]:
+    """Return the columns of composite foreign keys that other foreign keys have too: not every pair of parents fits."""
+    keys = foreign_keys(table)
+    return frozenset(
+        name
+        for key in keys
+        for other in keys
+        if key is not other and len(key.columns) > 1 and set(key.columns) & set(other.columns)
+        for name in key.columns
+    )
+
+
 def _needed(column: Column | None) -> bool:
     return column is not None and column.not_null and column.default is None
 
@@ -103,7 +124,8 @@ def _factory(table: Table, spec: Spec) -> Factory:
     owned = tuple(
         key.columns[0] for key in foreign_keys(table) if spec.auth and key.references == USERS and len(key.columns) == 1
     )
-    parents = tuple(parent(key, spec) for key in needed_keys(table) if not (spec.auth and key.references == USERS))
+    needed = [key for key in needed_keys(table) if not (spec.auth and key.references == USERS)]
+    parents = tuple(parent(key, spec) for key in widest(needed))
     referring = {column for one in parents for column, _ in one.columns}
     values = tuple(
         (column.name, value(table, column, spec))
@@ -111,7 +133,7 @@ def _factory(table: Table, spec: Spec) -> Factory:
         if required(column) and column.name not in referring and column.name not in owned
     )
     thing = names.phrase(table.name.rpartition(".")[2])
-    unsure = _unclear(table) | _alike(table, dict(values), frozenset(owned), referring)
+    unsure = _unclear(table) | _alike(table, dict(values), frozenset(owned), referring) | _shared(table)
     return Factory(table.name, factory_name(table.name, spec), thing, values, owned, parents, unsure)
 
 

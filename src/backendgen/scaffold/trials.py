@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, replace
 
 from backendgen.scaffold import access, layout, names, seeds, statements, views
 from backendgen.scaffold.seeds import Parent
@@ -171,11 +171,14 @@ def _seed(view: ResourceView, spec: Spec) -> Seed:
     table = view.resource.table
     body = {field.column: field for field in view.body}
     owned = {key.columns[0] for key in seeds.foreign_keys(table) if spec.auth and key.references == seeds.USERS}
-    parents = tuple(
-        seeds.parent(key, spec)
+    sent = body.keys() - owned
+    ours = owned | {name for name, expression in _sets(view) if expression == ":user_id"}
+    keys = [
+        key
         for key in seeds.foreign_keys(table)
-        if set(key.columns) <= body.keys() - owned and any(body[name].required for name in key.columns)
-    )
+        if set(key.columns) <= sent | ours and any(body[name].required for name in sent & set(key.columns))
+    ]
+    parents = tuple(_within(seeds.parent(key, spec), sent) for key in seeds.widest(keys))
     referring = {column for parent in parents for column, _ in parent.columns}
     values = tuple(
         (name, "user_id" if name in owned else _value(table, name, spec))
@@ -183,6 +186,16 @@ def _seed(view: ResourceView, spec: Spec) -> Seed:
         if (field.required and name not in referring) or name in owned
     )
     return Seed(values, parents, bool(_unsure(table, spec)))
+
+
+def _sets(view: ResourceView) -> tuple[tuple[str, str], ...]:
+    create = view.resource.action("create")
+    return create.sets if create else ()
+
+
+def _within(parent: Parent, sent: Set[str]) -> Parent:
+    """Return the parent for the columns that a body may carry: what the server sets is the caller's already."""
+    return replace(parent, columns=tuple(pair for pair in parent.columns if pair[0] in sent))
 
 
 def _unsure(table: Table, spec: Spec) -> frozenset[str]:

@@ -364,9 +364,13 @@ def _filters(resource: Resource, fields: dict[str, str], sql: Statements, spec: 
     return tuple(made)
 
 
-def _decorator(resource: Resource, action: Action, dependencies: list[str]) -> str:
+def _decorator(resource: Resource, action: Action, dependencies: list[str], spec: Spec) -> str:
     collection = action.name in ("list", "create")
-    path = "" if collection else "".join(f"/{{{key_name(name)}}}" for name in resource.table.primary_key)
+    path = (
+        ""
+        if collection
+        else "".join(f"/{{{_path_parameter(resource, name, spec)}}}" for name in resource.table.primary_key)
+    )
     arguments = [f'"{path}"', f'operation_id="{operation_id(resource.name, action.name)}"']
     if action.name in _STATUSES:
         arguments.append(f"status_code={_STATUSES[action.name]}")
@@ -377,6 +381,15 @@ def _decorator(resource: Resource, action: Action, dependencies: list[str]) -> s
     if action.idempotency == "required":
         arguments.append("openapi_extra=REQUIRED")
     return layout.call(f"@router.{METHODS[action.name]}", arguments, 0)
+
+
+def _path_parameter(resource: Resource, name: str, spec: Spec) -> str:
+    """Return a key column as the router takes it: a server decodes `%2F` before it routes, and text may have slashes."""
+    column = resource.table.column(name)
+    assert column is not None
+    values = domains.domain(resource.table, column, spec.schema)
+    slashes = values.kind == "text" and (not values.choices or any("/" in word for word in values.choices))
+    return f"{key_name(name)}:path" if slashes and len(resource.table.primary_key) == 1 else key_name(name)
 
 
 def operation_id(resource: str, action: str) -> str:
@@ -395,7 +408,7 @@ def _action(resource: Resource, action: Action, spec: Spec) -> ActionView:
     caller = _annotation(admissions.pop()) if admissions and needed else ""
     return ActionView(
         name=action.name,
-        decorator=_decorator(resource, action, admissions),
+        decorator=_decorator(resource, action, admissions, spec),
         caller=caller,
         secured=bool(caller or admissions),
         dependencies=tuple(admissions),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from backendgen.scaffold import layout, names
 from backendgen.spec.expression import read_expression
 from backendgen.spec.model import Resource, Spec
-from backendgen.sql.schema import Constraint
+from backendgen.sql.schema import Constraint, Index
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,19 @@ def constraints(spec: Spec) -> tuple[ConstraintView, ...]:
         backed = {constraint.name for constraint in table.constraints}
         for index in table.indexes:
             if index.unique and index.name not in backed:
-                fields = tuple(name for name in index.columns if name)
-                made.setdefault(index.name, ConstraintView(index.name, fields, _taken(fields)))
+                made.setdefault(index.name, _unique(index))
     for resource in spec.resources:
         for derived in _derived(resource, spec):
             made.setdefault(derived.name, derived)
     return tuple(made[name] for name in sorted(made))
+
+
+def _unique(index: Index) -> ConstraintView:
+    """Return what a unique index says: it may be over expressions, and for some rows only."""
+    keys = tuple(key.column or _in_one_line(key.expression) for key in index.keys)
+    fields = tuple(dict.fromkeys((*filter(None, index.columns), *index.expression_columns)))
+    where = f" where {_in_one_line(index.where)}" if index.where else ""
+    return ConstraintView(index.name, fields, f"This {' and '.join(keys)} is already taken{where}.")
 
 
 def _derived(resource: Resource, spec: Spec) -> Iterator[ConstraintView]:
@@ -65,7 +72,7 @@ def _message(constraint: Constraint) -> str:
         case "foreign_key":
             return f"There is no {names.phrase(constraint.references.rpartition('.')[2])} with this key."
         case "check":
-            return f"Must satisfy: {' '.join(constraint.expression.split())}"
+            return f"Must satisfy: {_in_one_line(constraint.expression)}"
         case "exclude":
             return f"This {' and '.join(constraint.columns)} is in conflict with another's."
     return _taken(constraint.columns)
@@ -73,3 +80,7 @@ def _message(constraint: Constraint) -> str:
 
 def _taken(columns: tuple[str, ...]) -> str:
     return f"This {' and '.join(columns)} is already taken." if columns else "This already exists."
+
+
+def _in_one_line(sql: str) -> str:
+    return " ".join(sql.split())
