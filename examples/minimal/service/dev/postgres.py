@@ -6,6 +6,7 @@ whoever asked for the server lets go of it, and also when that process crashes o
 
 import fcntl
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -104,11 +105,18 @@ def keep(directory: Path) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.parent.mkdir(parents=True, exist_ok=True)
     with (directory.parent / f"{directory.name}.lock").open("w") as lock:
         _acquire(lock.fileno(), directory)
+        unfinished = directory.parent / f"{directory.name}.unfinished"
+        if unfinished.exists():  # killed while it was made: no server has ever run on it
+            shutil.rmtree(directory)
+        if not (directory / "PG_VERSION").exists():
+            unfinished.touch()
+        directory.mkdir(exist_ok=True)
         # Stopping is ours: the package's own bookkeeping forgets servers whose starter was killed.
         server = get_server(directory, cleanup_mode=None)
+        unfinished.unlink(missing_ok=True)
         try:
             print(server.get_uri(), flush=True)
             sys.stdin.read()

@@ -26,6 +26,7 @@ import hashlib
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -36,10 +37,11 @@ from fastapi import Depends, Request
 from fastapi.responses import Response
 from psycopg.sql import SQL, Composable, Identifier, Placeholder
 from pydantic_core import to_jsonable_python
+from starlette.datastructures import QueryParams
 
 from app import responses
 from app.database import Row
-from app.problems import FieldError, Problem
+from app.problems import FieldError, Problem, unprocessable
 
 SIGNATURE_BYTES = 16
 
@@ -65,7 +67,8 @@ class Cursors:
 
     def seal(self, position: Position, scope: str) -> str:
         """Return the cursor of a position within `scope`."""
-        content = json.dumps(position, separators=(",", ":")).encode()
+        # As UTF-8: escapes would make a cursor of long text longer than an address may be.
+        content = json.dumps(position, separators=(",", ":"), ensure_ascii=False).encode()
         return urlsafe_b64encode(self._sign(content, scope) + content).rstrip(b"=").decode()
 
     def open(self, cursor: str, scope: str) -> Position:
@@ -101,6 +104,16 @@ def invalid_cursor() -> Problem:
         type="invalid-cursor",
         errors=[FieldError("Not a cursor of this list", parameter="cursor")],
     )
+
+
+def reject_repeats(query: QueryParams) -> None:
+    """Refuse a parameter that is sent twice: one value would be dropped. Raises a 422 `Problem`."""
+    pairs = query.multi_items()
+    if len(pairs) == len(query):
+        return
+    counts = Counter(name for name, _ in pairs)
+    errors = [FieldError("Send it once", parameter=name) for name, n in counts.items() if n > 1]
+    raise unprocessable("A parameter is sent more than once.", errors)
 
 
 def list_scope(resource: str, sort: str, filters: Mapping[str, object]) -> str:

@@ -269,8 +269,8 @@ def from_database(
             return unavailable("Another request changed the same data: try again.")
         case pg.LockNotAvailable() | pg.QueryCanceled():
             return unavailable("The database took too long: try again.")
-        case psycopg.DataError():
-            # Out of range, too long, NUL in text: what the models could not know beforehand.
+        case psycopg.DataError() | pg.ProgramLimitExceeded():
+            # Out of range, NUL in text, too long for an index: what the models could not know.
             log.warning("rejected by the database", sqlstate=error.sqlstate)
             return unprocessable("A value is out of range or malformed.")
         case psycopg.OperationalError():

@@ -151,6 +151,19 @@ def test_a_command_without_a_service_is_told_so(copy: Path) -> None:
     assert done.stderr == "The service is not running: start it with scripts/run.\n"
 
 
+def test_a_command_after_a_crash_is_told_so(copy: Path, started: subprocess.Popen[str]) -> None:
+    address(started)
+    started.kill()
+    started.wait(TIMEOUT_S)
+    assert (copy / ".dev" / "environment.json").exists()
+    done = execute(copy, "true")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "The service is not running: start it with scripts/run.\n",
+    )
+    assert gone(copy)
+
+
 def test_a_server_that_was_left_behind_is_taken_over(copy: Path) -> None:
     directory = copy / ".dev" / "pg"
     keeper = subprocess.Popen(
@@ -172,6 +185,18 @@ def test_a_server_that_was_left_behind_is_taken_over(copy: Path) -> None:
         assert connection.execute("SELECT 1").fetchone() == (1,)
         assert postmaster(copy) == left_behind
     assert gone(copy)
+
+
+def test_a_database_that_was_never_finished_is_made_anew(tmp_path: Path) -> None:
+    directory = tmp_path / "pg"
+    directory.mkdir()
+    (directory / "PG_VERSION").write_text("18\n")
+    (tmp_path / "pg.unfinished").touch()
+
+    for _ in range(2):
+        with postgres.running(directory) as url, psycopg.connect(url) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["pg", "pg.lock"]
 
 
 def test_production_brings_no_database_of_its_own(copy: Path) -> None:

@@ -6,9 +6,20 @@ import psycopg
 import pytest
 from fastapi import Request
 from psycopg.sql import SQL
+from starlette.datastructures import QueryParams
 
 from app.database import Row
-from app.pagination import Cursors, SortKey, after, as_text, bind, list_scope, order_by, page
+from app.pagination import (
+    Cursors,
+    SortKey,
+    after,
+    as_text,
+    bind,
+    list_scope,
+    order_by,
+    page,
+    reject_repeats,
+)
 from app.problems import Problem
 
 CURSORS = Cursors(b"a secret")
@@ -99,6 +110,21 @@ def test_a_cursor_is_opaque_signed_and_bound() -> None:
             cursors.open(cursor, scope)
         assert caught.value.status == 400
         assert caught.value.type == "urn:problem-type:invalid-cursor"
+
+
+def test_the_longest_text_fits_into_an_address() -> None:
+    position = ("\N{PILE OF POO}" * 10_000, "1")
+    sealed = CURSORS.seal(position, SCOPE)
+    assert CURSORS.open(sealed, SCOPE) == position
+    assert len(sealed) < 60_000
+
+
+def test_a_parameter_is_sent_once() -> None:
+    reject_repeats(QueryParams("a=1&b=1"))
+    with pytest.raises(Problem) as caught:
+        reject_repeats(QueryParams("a=1&b=1&a=2"))
+    assert caught.value.status == 422
+    assert [error.parameter for error in caught.value.errors] == ["a"]
 
 
 def test_the_scope_holds_the_sort_and_the_filters() -> None:

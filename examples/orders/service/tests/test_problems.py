@@ -288,13 +288,27 @@ def test_database_away(database: Access) -> None:
         ("55P03", 503),
         ("57P01", 503),
         ("23P01", 409),
+        ("54000", 422),
         ("XX000", 500),
     ],
-    ids=["serialization", "deadlock", "lock timeout", "shutdown", "exclusion", "internal"],
+    ids=[
+        "serialization",
+        "deadlock",
+        "lock timeout",
+        "shutdown",
+        "exclusion",
+        "too long for an index",
+        "internal",
+    ],
 )
 def test_errors_of_the_database(probes: httpx2.Client, sqlstate: str, status: int) -> None:
     response = probes.get(f"/raise/{sqlstate}")
-    slugs = {503: "service-unavailable", 409: "conflict", 500: "internal-server-error"}
+    slugs = {
+        503: "service-unavailable",
+        409: "conflict",
+        422: "invalid-request",
+        500: "internal-server-error",
+    }
     check(response, status, slugs[status])
     assert response.headers.get("retry-after") == ("1" if status == 503 else None)
 

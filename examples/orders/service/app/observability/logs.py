@@ -158,4 +158,4 @@ def route_template(scope: Scope) -> str:
 
     The path itself holds identifiers and whatever strangers type: no label and no line shows it.
     """
-    return getattr(scope.get("route"), "path", "unmatched")
+    return getattr(scope.get("route"), "path_format", "unmatched")

@@ -101,7 +101,7 @@ def test_get(stage: Stage) -> None:
     known = {"If-None-Match": answer.headers["etag"]}
     again = caller.get(f"/orders/{row['id']}", headers=known)
     assert (again.status_code, again.content) == (304, b"")
-    stale = {"If-None-Match": '"0"'}
+    stale = {"If-None-Match": f'"{row["version"] + 1}"'}
     assert caller.get(f"/orders/{row['id']}", headers=stale).status_code == 200
 
 

@@ -12,7 +12,7 @@ from app.auth.principal import Caller, authenticated
 from app.conditional import IfMatch, IfNoneMatch
 from app.database import Connection, Db
 from app.idempotency import IdempotencyKey, once
-from app.pagination import Pages, after, bind, list_scope, order_by, page
+from app.pagination import Pages, after, bind, list_scope, order_by, page, reject_repeats
 from app.problems import not_found, precondition_failed
 from app.resources.notes import statements
 from app.resources.notes.models import NoteCreate, NoteQuery, NoteUpdate
@@ -29,6 +29,7 @@ async def list_notes(
     cursors: Pages,
 ) -> Response:
     """List notes, a page at a time."""
+    reject_repeats(request.query_params)
     keys = statements.ORDER
     scope = list_scope("notes", "", {})
     position = cursors.open(query.cursor, scope) if query.cursor else None

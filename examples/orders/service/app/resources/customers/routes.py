@@ -12,7 +12,7 @@ from app.auth.principal import Caller, require
 from app.conditional import IfMatch, IfNoneMatch
 from app.database import Connection, Db
 from app.idempotency import IdempotencyKey, once
-from app.pagination import Pages, after, bind, list_scope, order_by, page
+from app.pagination import Pages, after, bind, list_scope, order_by, page, reject_repeats
 from app.problems import forbidden, not_found, precondition_failed
 from app.resources.customers import statements
 from app.resources.customers.models import CustomerCreate, CustomerQuery, CustomerUpdate
@@ -29,6 +29,7 @@ async def list_customers(
     cursors: Pages,
 ) -> Response:
     """List customers, a page at a time."""
+    reject_repeats(request.query_params)
     keys = statements.SORTS[query.sort]
     scope = list_scope("customers", query.sort, {})
     position = cursors.open(query.cursor, scope) if query.cursor else None

@@ -12,7 +12,7 @@ from app.auth.principal import Caller
 from app.conditional import IfNoneMatch
 from app.database import Connection, Db
 from app.idempotency import IdempotencyKey, once
-from app.pagination import Pages, after, bind, list_scope, order_by, page
+from app.pagination import Pages, after, bind, list_scope, order_by, page, reject_repeats
 from app.problems import forbidden, not_found
 from app.resources.orders import statements
 from app.resources.orders.models import OrderCreate, OrderQuery
@@ -30,6 +30,7 @@ async def list_orders(
     caller: Caller,
 ) -> Response:
     """List orders, a page at a time."""
+    reject_repeats(request.query_params)
     keys = statements.SORTS[query.sort]
     filters = query.filters()
     scope = list_scope("orders", query.sort, filters)

@@ -10,7 +10,7 @@ from psycopg.sql import SQL
 from app.auth.principal import Caller, require
 from app.database import Connection, Db
 from app.idempotency import REQUIRED, RequiredIdempotencyKey, once
-from app.pagination import Pages, after, bind, list_scope, order_by, page
+from app.pagination import Pages, after, bind, list_scope, order_by, page, reject_repeats
 from app.problems import forbidden, not_found
 from app.rate_limit.limiter import Limiter
 from app.resources.payments import statements
@@ -28,6 +28,7 @@ async def list_payments(
     cursors: Pages,
 ) -> Response:
     """List payments, a page at a time."""
+    reject_repeats(request.query_params)
     keys = statements.SORTS[query.sort]
     scope = list_scope("payments", query.sort, {})
     position = cursors.open(query.cursor, scope) if query.cursor else None

@@ -12,7 +12,7 @@ from app.auth.principal import Principal, require
 from app.conditional import IfMatch, IfNoneMatch
 from app.database import Connection, Db
 from app.idempotency import IdempotencyKey, once
-from app.pagination import Pages, after, bind, list_scope, order_by, page
+from app.pagination import Pages, after, bind, list_scope, order_by, page, reject_repeats
 from app.problems import not_found, precondition_failed
 from app.resources.products import statements
 from app.resources.products.models import ProductCreate, ProductQuery, ProductUpdate
@@ -29,6 +29,7 @@ async def list_products(
     cursors: Pages,
 ) -> Response:
     """List products, a page at a time."""
+    reject_repeats(request.query_params)
     keys = statements.SORTS[query.sort]
     filters = query.filters()
     scope = list_scope("products", query.sort, filters)
