@@ -86,6 +86,8 @@ INDEX = "CREATE INDEX CONCURRENTLY i ON t (a);"
         ("1_t.up.sql", INDEX + TABLE, True),
         ("V1__t.sql", INDEX, False),
         ("V1__t.sql", INDEX + TABLE, True),
+        ("1_t.autocommit.up.sql", INDEX + TABLE, False),
+        ("1_t.postgres.autocommit.up.sql", INDEX + TABLE, False),
         ("1_t/up.sql", INDEX, True),
         ("1_t/migration.sql", INDEX + TABLE, True),
     ],
@@ -178,3 +180,29 @@ def test_nothing_to_read(tmp_path: Path, name: str) -> None:
     assert (
         ("no such file" in message) if name == "nothing" else ("no migrations found\n  looked for Alembic" in message)
     )
+
+
+def test_the_variant_for_postgresql_wins(tmp_path: Path) -> None:
+    write(tmp_path, {
+        "1_a.up.sql": TABLE, "1_a.mysql.up.sql": "DROP TABLE t;", "1_a.down.sql": "DROP TABLE t;",
+        "2_b.up.sql": TABLE, "2_b.postgres.up.sql": INDEX, "2_b.sqlite3.up.sql": TABLE,
+        "3_c.cockroach.up.sql": TABLE,
+    })  # fmt: skip
+    first, second = only(tmp_path)
+    assert (first.revision, kinds(first), kinds(first, down=True)) == ("1_a", ["CreateTable"], ["DropTable"])
+    assert (second.revision, kinds(second)) == ("2_b", ["CreateIndex"])
+    assert [str(one) for one in histories(tmp_path).skipped] == [
+        f". holds files for {name}, which are not read yet" for name in ("MySQL", "SQLite", "CockroachDB")
+    ]
+
+
+@pytest.mark.parametrize("folder", ["db/mysql", "mysql-persistence/db", "jdbc-h2/src/migrations", "postgres/sqlite"])
+def test_folders_for_other_databases_are_named(tmp_path: Path, folder: str) -> None:
+    write(tmp_path, {f"{folder}/1_a.sql": TABLE, "pg-mysql/postgres/migrations/1_b.sql": TABLE})
+    assert [migration.revision for migration in only(tmp_path)] == ["1_b"]
+    assert len(histories(tmp_path).skipped) == 1
+
+
+def test_a_folder_for_each_version(tmp_path: Path) -> None:
+    write(tmp_path, {"versioned/v1.0/base.sql": TABLE, "versioned/v1.10/b.sql": INDEX, "versioned/v1.2/a.sql": INDEX})
+    assert [migration.revision for migration in only(tmp_path)] == ["v1.0/base", "v1.2/a", "v1.10/b"]

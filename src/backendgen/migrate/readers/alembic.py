@@ -17,7 +17,7 @@ from backendgen.migrate.history import History, Migration
 from backendgen.migrate.readers.alembic_script import Script
 from backendgen.migrate.readers.evaluate import Module
 from backendgen.migrate.readers.reading import UNREADABLE, Reading
-from backendgen.migrate.readers.sql import ORDER_UNKNOWN, other_dialect
+from backendgen.migrate.readers.sql import ORDER_UNKNOWN, skipped_dialect
 from backendgen.migrate.readers.values import Text
 
 _REVISION = re.compile(rb"^(?:down_)?revision\b[^\n=]*=", re.MULTILINE)
@@ -49,7 +49,6 @@ def histories(reading: Reading) -> list[History]:
 
 def _candidates(reading: Reading) -> Iterator[Path]:
     """Yield the Python files that say `revision =` or `down_revision =` at the start of a line."""
-    said: set[Path] = set()
     for path in reading.found:
         if path.suffix != ".py" or path.name == "env.py":
             continue
@@ -61,12 +60,8 @@ def _candidates(reading: Reading) -> Iterator[Path]:
             continue
         if not _REVISION.search(content):
             continue
-        dialect = other_dialect(path.parent, reading.root)
-        if not dialect:
+        if not skipped_dialect(path.parent, reading):
             yield path
-        elif path.parent not in said:
-            said.add(path.parent)
-            reading.skip(path.parent, f"holds revisions for {dialect}, which are not read yet")
 
 
 def _revision(path: Path, script: Script, reading: Reading) -> Revision | None:

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
 from backendgen.findings.finding import Location
 from backendgen.migrate.history import Action, History, Migration, Tool
+from backendgen.migrate.readers import dialects
 from backendgen.migrate.readers.reading import Reading, real
 from backendgen.sql import operation as op
 from backendgen.sql.schema import Type
 
 ORDER_UNKNOWN = "BG905"
 FOLDERS = frozenset({"migrations", "migration", "migrate", "changelogs"})
-OTHER_DIALECTS = {
-    "mysql": "MySQL", "mariadb": "MariaDB", "sqlite": "SQLite", "sqlite3": "SQLite", "mssql": "SQL Server",
-    "sqlserver": "SQL Server", "oracle": "Oracle", "clickhouse": "ClickHouse", "spanner": "Spanner",
-    "cassandra": "Cassandra",
-}  # fmt: skip
-
 _FLYWAY = re.compile(r"(?P<kind>[VUB])(?P<version>\d+(?:[._]\d+)*)__.+\.sql", re.IGNORECASE)
 _REPEATABLE = re.compile(r"R__.+\.sql", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?P<version>\d{4}([-_])\d\d\2\d\d\2\d+(?:-\d+)*|\d+(?:[.-]\d+)*)(?!\d).*\.sql", re.IGNORECASE)
@@ -55,6 +50,7 @@ class Script:
     key: tuple[tuple[int, int | str], ...]
     tool: Tool
     down: bool = False
+    dialect: str = ""
 
 
 def histories(reading: Reading) -> list[History]:
@@ -96,20 +92,39 @@ def column_type(sql: str) -> Type | None:
 
 def _scripts(folder: Path, paths: list[Path], reading: Reading) -> list[Script]:
     """Tell migrations from other SQL by their names; in a folder that the user named, plain names count too."""
-    if dialect := other_dialect(folder, reading.root):
-        above = [each for each in (folder, *folder.parents) if each.name.lower() in OTHER_DIALECTS]
-        reading.skip(above[-1], f"holds migrations for {dialect}, which are not read yet")
+    if skipped_dialect(folder, reading):
         return []
     named = [script for path in paths if (script := _named(path))]
+    known = {script.path for script in named}
+    named = [script for script in named if not _for_another(script, named, reading)]
     if named and (reading.single or folder.name.lower() in FOLDERS or folder == reading.root or _is_history(named)):
-        known = {script.path for script in named}
         for path in paths:
             if path not in known:
                 reading.skip(path, "is named like no migration, so it is not judged")
         return [_of_release(script, folder) for script in named] if folder != reading.root else named
+    if _is_release(folder):
+        return [_of_release(_plain(path), folder) for path in paths]
     if reading.single or folder == reading.root or folder.name.lower() in FOLDERS:
         return [_plain(path) for path in paths]
     return []
+
+
+def _for_another(script: Script, named: Sequence[Script], reading: Reading) -> bool:
+    """Whether a file is for another database, or the general one beside PostgreSQL's own: `x.sql`, `x.postgres.sql`."""
+    if script.dialect not in ("", dialects.POSTGRESQL):
+        reading.skip(script.folder, f"holds files for {script.dialect}, which are not read yet")
+        return True
+    return not script.dialect and any(
+        other.dialect == dialects.POSTGRESQL and (other.revision, other.down) == (script.revision, script.down)
+        for other in named
+    )
+
+
+def _is_release(folder: Path) -> bool:
+    """Whether a folder is one of several that are named like versions, each with the changes of one (`versioned/v1.2/`)."""
+    if not _RELEASE.fullmatch(folder.name):
+        return False
+    return sum(bool(_RELEASE.fullmatch(beside.name)) for beside in folder.parent.iterdir() if beside.is_dir()) > 1
 
 
 def _is_history(named: list[Script]) -> bool:
@@ -121,10 +136,13 @@ def _is_history(named: list[Script]) -> bool:
     )
 
 
-def other_dialect(folder: Path, root: Path) -> str:
-    """Return the name of the database that a folder's migrations are for when it is not PostgreSQL, else nothing."""
-    inside = folder.relative_to(root).parts if folder.is_relative_to(root) else ()
-    return next((OTHER_DIALECTS[part.lower()] for part in (root.name, *inside) if part.lower() in OTHER_DIALECTS), "")
+def skipped_dialect(folder: Path, reading: Reading) -> str:
+    """Return the database that a folder is for when it is one that is not read, and note that; else nothing."""
+    dialect, said_by = dialects.of_folder(folder, reading.root)
+    if dialect in ("", dialects.POSTGRESQL):
+        return ""
+    reading.skip(said_by, f"holds migrations for {dialect}, which are not read yet")
+    return dialect
 
 
 def _named(path: Path) -> Script | None:
@@ -140,11 +158,10 @@ def _named(path: Path) -> Script | None:
         return Script(path, folder.parent, folder.name, numbered["version"], key, tool, down=name == "down.sql")
     directed = _direction(path)
     if numbered := _NUMBERED.fullmatch(f"{directed['stem']}.sql" if directed else name):
-        stem = directed["stem"] if directed else path.stem
+        stem, dialect = dialects.of_stem(directed["stem"] if directed else path.stem)
         down = bool(directed) and directed["direction"].lower() == "down" if directed else False
-        return Script(
-            path, folder, stem, numbered["version"], _natural(stem), "golang-migrate" if directed else "sql", down
-        )
+        tool = "golang-migrate" if directed else "sql"
+        return Script(path, folder, stem, numbered["version"], _natural(stem), tool, down, dialect)
     return None
 
 
@@ -236,6 +253,8 @@ def _sections(text: str, down: bool) -> Iterator[tuple[bool, str, str]]:
 
 def _transactional(tool: Tool, script: Script, text: str, options: str, found: Iterable[op.Operation]) -> bool | None:
     """Say whether the tool runs these operations in a transaction, as its own manual has it; None when nobody knows."""
+    if f"{dialects.AUTOCOMMIT}." in script.path.name:
+        return False
     if _NO_TRANSACTION.search(text) or re.search(r"transaction:\s*false|notransaction", options):
         return False
     if tool in ("goose", "dbmate"):
