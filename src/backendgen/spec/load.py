@@ -58,7 +58,7 @@ class _Loader:
         auth_on = not isinstance(auth_node, Scalar)
         ddl = gather(self.root.get("schema"), self.path, self.notes)
         data = build(ddl, auth=auth_on, notes=self.notes)
-        access = read_auth(auth_node, data, self.notes)
+        access = read_auth(auth_node, data, self.notes, refused="auth" in self.root.refused)
         resources = self._resources(access, data, ddl)
         self._ask_absent()
         return Spec(
@@ -101,6 +101,18 @@ class _Loader:
             self.notes.error(node, f"api.page: default is {page.default}, more than max, which is {page.max}")
         return page
 
+    def _reported(self, name: str, resources: tuple[Resource, ...]) -> bool:
+        """True for a resource that is in the spec, but not as it should be: what it offers cannot be told."""
+        api = self.root.get("api")
+        section = api.get("resources") if isinstance(api, Mapping) else None
+        if not isinstance(section, Mapping):
+            return True
+        node = section.get(name)
+        declared = name in section.refused or node is not None
+        return declared and (
+            not any(one.name == name for one in resources) or (isinstance(node, Mapping) and bool(node.refused))
+        )
+
     def _resources(self, access: Access, data: Data, ddl: Ddl) -> tuple[Resource, ...]:
         api = self.root.get("api")
         section = api.get("resources") if isinstance(api, Mapping) else None
@@ -124,7 +136,7 @@ class _Loader:
         offered = {f"{resource.name}.{action.name}" for resource in resources for action in resource.actions}
         operations = entries(section.get("operations"))
         for entry in operations:
-            if entry.key not in offered:
+            if entry.key not in offered and not self._reported(entry.key.partition(".")[0], resources):
                 guess = did_you_mean(entry.key[:64], offered)
                 self.notes.error(entry, f"rate_limits.operations: unknown operation {shown(entry.key)}{guess}")
         defaults = RateLimits()
