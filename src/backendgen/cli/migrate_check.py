@@ -42,7 +42,9 @@ def migrate_check(
     select: SelectOption = None,
     ignore: IgnoreOption = None,
     config: ConfigOption = None,
-    pg_version: Annotated[int | None, typer.Option(help="The server's major version (default 14).")] = None,
+    pg_version: Annotated[
+        int | None, typer.Option(help="The server's major version (default 14).", metavar="N")
+    ] = None,
     since: Annotated[
         str | None, typer.Option(help="Judge only what came since this git revision.", metavar="REVISION")
     ] = None,
@@ -63,7 +65,7 @@ def migrate_check(
         bool, typer.Option("--stats-query", help="Print the query that makes the file for --stats, and stop.")
     ] = False,
 ) -> None:
-    """Find migrations that would lock, rewrite, break or lose data."""
+    """Find migrations that would hurt production."""
     if stats_query:
         from backendgen.migrate.sizes import QUERY
 

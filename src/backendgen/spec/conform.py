@@ -55,7 +55,8 @@ def expected(shape: Shape) -> str:
         case Whole():
             return f"a whole number from {shape.minimum} to {shape.maximum}"
         case Duration():
-            return f"a duration such as 5s or 15m, from {span(shape.minimum, shape.unit)} to {span(shape.maximum, shape.unit)}"
+            least, most = span(shape.minimum, shape.unit), span(shape.maximum, shape.unit)
+            return f"a duration such as 5s or 15m, from {least} to {most}"
         case Frequency():
             return "a rate such as 60/minute (second, minute, hour, day)"
         case Choice():
