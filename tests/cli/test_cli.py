@@ -164,6 +164,12 @@ def test_no_rule_left_is_not_clean(backendgen: Run, tmp_path: Path) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (2, "", expected)
 
 
+def test_since_needs_a_revision(backendgen: Run, tmp_path: Path) -> None:
+    (tmp_path / "0001.sql").write_text("SELECT 1;\n")
+    done = backendgen("migrate-check", ".", "--since", "")
+    assert (done.returncode, done.stderr) == (2, "error: --since needs a git revision, such as origin/main\n")
+
+
 def test_output_goes_to_a_file(backendgen: Run, tmp_path: Path) -> None:
     (tmp_path / "0001.sql").write_text("CREATE TABLE t (id bigint PRIMARY KEY);\n")
     done = backendgen("migrate-check", ".", "--format", "json", "--output", "out/report.json")

@@ -66,6 +66,11 @@ CUSTOMERS = "columns of customers: id, user_id, email, tax_id, version, created_
         ),
         (
             "page: {default: 20, max: 100}",
+            "page: {max: 10}",
+            "spec.yaml:90:9 api.page: default is 20, more than max, which is 10; default is absent, so it has its default",
+        ),
+        (
+            "page: {default: 20, max: 100}",
             "page: {default: 200, max: 100}",
             "spec.yaml:90:9 api.page: default is 200, more than max, which is 100",
         ),

@@ -80,6 +80,8 @@ def migrate_check(
         settings = replace(settings, pg_version=pg_version)
     if everything and (since or applied):
         raise UserError("--all judges everything; leave out --since and --applied, or --all")
+    if since == "":
+        raise UserError("--since needs a git revision, such as origin/main")
     if since and applied:
         raise UserError("--since and --applied both say what is pending; give one of them")
     pending = core.Pending(since or ("" if everything or applied else settings.since), tuple(applied or ()))
