@@ -211,6 +211,13 @@ def test_new_writes_and_says_what_is_next(backendgen: Run, tmp_path: Path) -> No
     assert (tmp_path / "notes" / "mine.txt").read_text() == "keep"
 
 
+def test_new_writes_into_the_directory_one_stands_in(backendgen: Run, tmp_path: Path) -> None:
+    before = tmp_path.stat().st_ino
+    done = backendgen("new", MINIMAL, "-o", ".")
+    assert done.returncode == 0 and "\nNext:\n  scripts/run" in done.stdout
+    assert tmp_path.stat().st_ino == before and (tmp_path / "scripts" / "run").is_file()
+
+
 def test_dry_run_lists_the_files_and_writes_none(backendgen: Run, tmp_path: Path) -> None:
     done = backendgen("new", MINIMAL, "-o", "notes", "--dry-run")
     assert "notes/app/main.py" in done.stdout.splitlines()

@@ -50,7 +50,7 @@ def new(
         return
     files.write_tree(target, tree, force=force)
     typer.echo(f"{len(tree)} files written to {target}\n")
-    typer.echo(f"Next:\n  cd {target}")
+    typer.echo("Next:" if target.resolve() == Path.cwd() else f"Next:\n  cd {target}")
     typer.echo("  scripts/run     # PostgreSQL, migrations and the API on this machine")
     typer.echo("  scripts/test    # its own tests")
 
