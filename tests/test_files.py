@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,64 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(KeyboardInterrupt):
         files.write_tree(tmp_path / "service", [File("a", b"")])
     assert not list(tmp_path.iterdir())
+
+
+def test_an_existing_directory_stays_the_same_one(tmp_path: Path) -> None:
+    """Whoever stands in it, as with `-o .`, must see the new files."""
+    target = tmp_path / "service"
+    (target / "app").mkdir(parents=True)
+    (target / "app" / "main.py").write_text("old")
+    (target / "app" / "mine.py").write_text("keep")
+    (tmp_path / "link").symlink_to(target)
+    before = target.stat().st_ino
+    files.write_tree(tmp_path / "link", [File("app/main.py", b"new"), File("docs/a/b.md", b"new")], force=True)
+    assert target.stat().st_ino == before and (tmp_path / "link").is_symlink()
+    found = {str(path.relative_to(target)): path.read_text() for path in target.rglob("*") if path.is_file()}
+    assert found == {"app/main.py": "new", "app/mine.py": "keep", "docs/a/b.md": "new"}
+    assert sorted(path.name for path in target.iterdir()) == ["app", "docs"]
+
+
+@pytest.mark.parametrize("moves", range(6))
+def test_an_interrupt_between_two_moves_undoes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int
+) -> None:
+    target = tmp_path / "service"
+    files.write_tree(target, [File("a", b"old"), File("c/d", b"old")])
+    rename, done = Path.rename, []
+
+    def interrupted(self: Path, to: Path) -> Path:
+        if len(done) == moves:
+            raise KeyboardInterrupt
+        done.append(to)
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with suppress(KeyboardInterrupt):
+        files.write_tree(target, [File("a", b"new"), File("b/b/b", b"new"), File("c/d", b"new")], force=True)
+    found = {str(path.relative_to(target)): path.read_bytes() for path in target.rglob("*") if path.is_file()}
+    new = {"a": b"new", "b/b/b": b"new", "c/d": b"new"}
+    assert found == (new if moves == 5 else {"a": b"old", "c/d": b"old"})
+    assert sorted(path.name for path in target.iterdir()) == (["a", "b", "c"] if moves == 5 else ["a", "c"])
+
+
+def test_a_directory_in_the_place_of_a_file_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    with pytest.raises(UserError) as error:
+        files.write_tree(tmp_path, [File("a", b"new"), File("b", b"new")], force=True)
+    assert message(error) == f"{tmp_path} cannot be written: b is a directory; nothing was changed"
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_devices_pipes_and_links_are_written_to_not_replaced(tmp_path: Path) -> None:
+    pipe, link, real = tmp_path / "pipe", tmp_path / "link", tmp_path / "real"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    files.write(pipe, b"report")
+    assert os.read(reader, 100) == b"report" and pipe.is_fifo()
+    os.close(reader)
+    link.symlink_to(real)
+    files.write(link, b"report")
+    assert link.is_symlink() and real.read_bytes() == b"report"
+    with pytest.raises(UserError, match="/dev/full cannot be written: No space left on device"):
+        files.write(Path("/dev/full"), b"report")
+    assert Path("/dev/full").is_char_device()

@@ -73,16 +73,19 @@ def test_an_unknown_id_gets_the_ids_that_start_so(tmp_path: Path) -> None:
     rules = book(tmp_path)
     with pytest.raises(UserError) as error:
         rules.find("BG5")
-    assert str(error.value) == "there is no rule BG5; these start so:\n  BG555  Tea"
+    assert str(error.value) == "there is no rule 'BG5'; these start so:\n  BG555  Tea"
     with pytest.raises(UserError) as error:
         rules.find("BG565")
-    assert str(error.value) == "there is no rule BG565 (did you mean 'BG555'?); `backendgen rules` lists them"
+    assert str(error.value) == "there is no rule 'BG565' (did you mean 'BG555'?); `backendgen rules` lists them"
 
 
 def test_select_takes_prefixes_and_refuses_unknown_ones(tmp_path: Path) -> None:
     rules = book(tmp_path)
     assert [rule.id for rule in rules.select("audit", ["BG5"])] == ["BG555"]
-    assert rules.select("audit", (), ["BG55"]) == ()
+    with pytest.raises(UserError, match=r"no rule of `backendgen audit` is left to check \(ignore BG55\)"):
+        rules.select("audit", (), ["BG55"])
+    with pytest.raises(UserError, match=r"no rule of `backendgen migrate-check` is left to check \(select BG555\)"):
+        rules.select("migrate", ["BG555"])
     assert rules.select("migrate") == ()
     with pytest.raises(UserError, match="no rule's id starts with 'BG7'"):
         rules.select("audit", ["BG7"])

@@ -82,7 +82,8 @@ def _table(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError) as error:
         if path.name == "pyproject.toml" and not isinstance(error, OSError) and b"tool.backendgen" not in content:
             return None
-        raise UserError(Problem(f"cannot be read as TOML: {error}", str(path))) from error
+        why = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else f"cannot be read as TOML: {error}"
+        raise UserError(Problem(why, str(path))) from error
     if path.name != "pyproject.toml":
         return parsed
     table = parsed.get("tool", {}).get("backendgen")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,8 +60,18 @@ def decode(content: bytes, name: str) -> str:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write one file atomically: readers see the old content or the new. Raises UserError when it cannot."""
+    """Write one file atomically: readers see the old content or the new. Raises UserError when it cannot.
+
+    A device or a pipe (/dev/stdout, `>(less)`) is written to as it is, and a symbolic link stays one.
+    """
+    if path.exists() and not path.is_file():
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            raise UserError(Problem(f"cannot be written: {error.strerror or error}", str(path))) from error
+        return
     try:
+        path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
@@ -79,37 +91,62 @@ def write(path: Path, content: bytes) -> None:
 def write_tree(target: Path, files: Iterable[File], *, force: bool = False) -> None:
     """Write a whole directory at once: it is complete or it was not touched.
 
-    The tree is built beside `target` and renamed into place. With `force` an existing directory keeps the files that the
-    tree does not name. Raises UserError when `target` is a file, or a non-empty directory without `force`, or cannot be
-    written (the message says why; nothing is left behind).
+    The tree is built in a folder of its own and renamed into place. An existing directory stays the same one (somebody may
+    stand in it, or have mounted it) and, with `force`, keeps the files that the tree does not name. Raises UserError when
+    `target` is a file, or a non-empty directory without `force`, or cannot be written (the message says why; nothing is left
+    behind).
     """
-    target = target.absolute()
     refuse_occupied(target, force=force)
+    planned = tuple(files)
     try:
+        target = target.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+        staging = Path(tempfile.mkdtemp(dir=target if target.is_dir() else target.parent, prefix=f".{target.name}."))
     except OSError as error:
         raise _cannot_write(target, error) from error
     try:
-        tree = staging / "tree"
+        for file in planned:
+            _place(staging / "tree", file)
         if target.is_dir():
-            shutil.copytree(target, tree, symlinks=True)
+            _replace(target, staging, planned)
         else:
-            tree.mkdir()
-        for file in files:
-            _place(tree, file)
-        if target.is_dir():
-            target.rename(staging / "old")
-        try:
-            tree.rename(target)
-        except OSError:
-            if (staging / "old").exists():
-                (staging / "old").rename(target)
-            raise
+            (staging / "tree").rename(target)
     except OSError as error:
         raise _cannot_write(target, error) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _replace(target: Path, staging: Path, files: tuple[File, ...]) -> None:
+    """Move the staged files to their places in an existing directory; whatever interrupts it, all moves are undone."""
+    for file in files:
+        if not (target / file.path).resolve().is_relative_to(target):
+            raise UserError(Problem("leads out of the target through a symbolic link; remove the link", file.path))
+        if (target / file.path).is_dir():
+            raise IsADirectoryError(errno.EISDIR, f"{file.path} is a directory")
+    moved: list[tuple[Path, Path, bool]] = []
+    made: list[Path] = []
+    try:
+        for number, file in enumerate(files):
+            place, old = target / file.path, staging / f"old{number}"
+            missing = [folder for folder in place.parents if folder.is_relative_to(target) and not folder.exists()]
+            for folder in reversed(missing):
+                made.append(folder)
+                folder.mkdir()
+            moved.append((place, old, place.exists()))
+            if place.exists():
+                place.rename(old)
+            (staging / "tree" / file.path).rename(place)
+    except BaseException:
+        for place, old, existed in reversed(moved):
+            if old.exists():
+                old.replace(place)
+            elif not existed:
+                place.unlink(missing_ok=True)
+        for folder in reversed(made):
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def refuse_occupied(target: Path, *, force: bool = False) -> None:
@@ -127,8 +164,6 @@ def refuse_occupied(target: Path, *, force: bool = False) -> None:
 
 def _place(tree: Path, file: File) -> None:
     destination = tree / file.path
-    if not destination.resolve().is_relative_to(tree.resolve()):
-        raise UserError(Problem("leads out of the target through a symbolic link; remove the link", file.path))
     destination.parent.mkdir(parents=True, exist_ok=True)
     destination.write_bytes(file.content)
     destination.chmod((0o777 if file.executable else 0o666) & ~_umask())

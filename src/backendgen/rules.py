@@ -148,28 +148,37 @@ class Rulebook:
             if path.stem[len(rule_id) + 1 :] == text.strip().lower():
                 return self[rule_id]
         starts = [rule_id for rule_id in self.ids if wanted and rule_id.startswith(wanted)]
-        if starts:
-            listed = "\n".join(f"  {rule_id}  {self[rule_id].title}" for rule_id in starts)
-            raise UserError(f"there is no rule {text}; these start so:\n{listed}")
-        raise UserError(f"there is no rule {text}{did_you_mean(wanted, self.ids)}; `backendgen rules` lists them")
+        named = [rule_id for rule_id, path in self._paths.items() if wanted and wanted.lower() in path.stem.lower()]
+        for found, how in ((starts, "start so"), (named, "are called so")):
+            if found:
+                listed = "\n".join(f"  {rule_id}  {self[rule_id].title}" for rule_id in found)
+                raise UserError(f"there is no rule '{text}'; these {how}:\n{listed}")
+        raise UserError(f"there is no rule '{text}'{did_you_mean(wanted, self.ids)}; `backendgen rules` lists them")
 
     def select(self, command: str, select: Iterable[str] = (), ignore: Iterable[str] = ()) -> tuple[Rule, ...]:
         """Return a command's rules whose ids start with a word of `select` (all without one) and with none of `ignore`.
 
-        Raises UserError for a word that no id starts with.
+        Raises UserError for a word that no id starts with, and when no rule is left: nothing would be checked.
         """
         return tuple(self[rule_id] for rule_id in self.select_ids(command, select, ignore))
 
     def select_ids(self, command: str, select: Iterable[str] = (), ignore: Iterable[str] = ()) -> tuple[str, ...]:
         """Return the ids that `select` would return rules of, without reading their cards."""
         chosen, dropped = self._prefixes(select), self._prefixes(ignore)
-        return tuple(
+        left = tuple(
             rule_id
             for rule_id in self.ids
             if self._paths[rule_id].parent.name in (command, "process")
             and (not chosen or rule_id.startswith(chosen))
             and not (dropped and rule_id.startswith(dropped))
         )
+        if not left and (chosen or dropped):
+            words = ", ".join(
+                f"{verb} {' '.join(which)}" for verb, which in (("select", chosen), ("ignore", dropped)) if which
+            )
+            name = command.replace("migrate", "migrate-check")
+            raise UserError(f"no rule of `backendgen {name}` is left to check ({words})")
+        return left
 
     def _prefixes(self, words: Iterable[str]) -> tuple[str, ...]:
         prefixes = tuple(self.aliases.get(word.upper(), word.upper()) if word.upper() not in self else word.upper()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -36,9 +37,50 @@ def test_no_arguments_show_the_help(backendgen: Run) -> None:
     assert "migrate-check" in backendgen().stdout + backendgen().stderr
 
 
-def test_completion_can_be_installed(backendgen: Run) -> None:
-    done = backendgen("--show-completion", "bash")
-    assert "backendgen" in done.stdout
+COMPLETE = """
+source <(backendgen --show-completion bash)
+function=$(complete -p backendgen | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+while read -r line; do
+  COMP_WORDS=(backendgen $line); [ "${line: -1}" = "=" ] && COMP_WORDS[-1]=""
+  COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+  $function backendgen "${COMP_WORDS[$COMP_CWORD]}"
+  echo "${COMPREPLY[@]}"
+done
+"""
+
+
+def test_completion_works_in_bash(tmp_path: Path) -> None:
+    tool = tmp_path / "backendgen"
+    tool.write_text(f'#!/bin/sh\nexec {sys.executable} -m backendgen "$@"\n')
+    tool.chmod(0o755)
+    asked = {  # `=` stands for a word that is not begun yet
+        "migr": "migrate-check",
+        "audit --fo": "--format",
+        "audit --format =": "text json sarif",
+        "migrate-check --fail-on h": "high",
+        "explain BG901": "BG901",
+        "audit --select BG103": "BG103",
+    }
+    done = subprocess.run(
+        ["bash", "-c", COMPLETE],
+        input="".join(f"{line}\n" for line in asked),
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert dict(zip(asked, done.stdout.splitlines(), strict=True)) == asked
+
+
+def test_help_goes_by_the_tool_s_name_and_fits(backendgen: Run) -> None:
+    lines = backendgen("--help").stdout.splitlines()
+    assert lines[0].startswith("Usage: backendgen [OPTIONS]")
+    assert not [line for line in lines if line.endswith("...") and "[ARGS]" not in line], "a summary is cut off"
+
+
+def test_version_ends_it(backendgen: Run) -> None:
+    done = backendgen("--version", "new")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_an_unknown_command_or_option_is_usage(backendgen: Run) -> None:
@@ -56,8 +98,10 @@ def test_rules_and_explain(backendgen: Run) -> None:
     wrong = backendgen("explain", "BG90")
     assert wrong.returncode == 2
     assert wrong.stderr.startswith(
-        "error: there is no rule BG90; these start so:\n  BG901  A file could not be analysed\n"
+        "error: there is no rule 'BG90'; these start so:\n  BG901  A file could not be analysed\n"
     )
+    named = backendgen("explain", "built-from").stderr
+    assert named == "error: there is no rule 'built-from'; these are called so:\n  BG104  SQL built from strings\n"
     assert (
         backendgen("rules", "XX").stderr
         == "error: no rule's id starts with 'XX'; `backendgen rules` lists all of them\n"
@@ -90,6 +134,15 @@ def test_bad_options_are_explained(backendgen: Run, tmp_path: Path, command: str
     assert done.returncode == 2 and "did you mean 'high'" in done.stderr
     done = backendgen(command, ".", "--select", "BGX")
     assert (done.returncode, done.stderr) == (2, "error: no rule's id starts with 'BGX'\n")
+    for option in ("--select", "--ignore"):
+        done = backendgen(command, ".", option, "")
+        assert done.returncode == 2 and done.stderr.startswith(
+            "error: --select and --ignore need the start of a rule's id"
+        )
+    done = backendgen(command, ".", "--fail-on", "")
+    assert done.returncode == 2 and "not ''" in done.stderr
+    done = backendgen(command, ".", "--config", "none.toml")
+    assert (done.returncode, done.stderr) == (2, "error: none.toml cannot be read: No such file or directory\n")
     done = backendgen(command, "nowhere")
     assert done.returncode == 2 and done.stderr.startswith("error: nowhere ") and not done.stdout
 
@@ -100,6 +153,21 @@ def test_nothing_to_check_is_not_clean(backendgen: Run, tmp_path: Path, command:
     done = backendgen(command, ".")
     assert done.returncode == 2
     assert "error: " in done.stderr and "no findings" not in done.stdout
+
+
+def test_no_rule_left_is_not_clean(backendgen: Run, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("x = 1\n")
+    (tmp_path / "0001.sql").write_text("SELECT 1;\n")
+    for command, other in (("audit", "BG701"), ("migrate-check", "BG103")):
+        done = backendgen(command, ".", "--select", other)
+        expected = f"error: no rule of `backendgen {command}` is left to check (select {other})\n"
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", expected)
+
+
+def test_since_needs_a_revision(backendgen: Run, tmp_path: Path) -> None:
+    (tmp_path / "0001.sql").write_text("SELECT 1;\n")
+    done = backendgen("migrate-check", ".", "--since", "")
+    assert (done.returncode, done.stderr) == (2, "error: --since needs a git revision, such as origin/main\n")
 
 
 def test_output_goes_to_a_file(backendgen: Run, tmp_path: Path) -> None:
@@ -141,6 +209,13 @@ def test_new_writes_and_says_what_is_next(backendgen: Run, tmp_path: Path) -> No
     (tmp_path / "notes" / "mine.txt").write_text("keep")
     assert backendgen("new", MINIMAL, "-o", "notes", "--force").returncode == 0
     assert (tmp_path / "notes" / "mine.txt").read_text() == "keep"
+
+
+def test_new_writes_into_the_directory_one_stands_in(backendgen: Run, tmp_path: Path) -> None:
+    before = tmp_path.stat().st_ino
+    done = backendgen("new", MINIMAL, "-o", ".")
+    assert done.returncode == 0 and "\nNext:\n  scripts/run" in done.stdout
+    assert tmp_path.stat().st_ino == before and (tmp_path / "scripts" / "run").is_file()
 
 
 def test_dry_run_lists_the_files_and_writes_none(backendgen: Run, tmp_path: Path) -> None:

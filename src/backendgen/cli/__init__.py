@@ -37,7 +37,7 @@ def _examples(*lines: str) -> str:
 def run() -> NoReturn:
     """Run the command line and exit: 0 fine, 1 findings, 2 could not run, 130 interrupted."""
     try:
-        app()
+        app(prog_name="backendgen")  # also under `python -m`: the completion's script and the help go by it
     except UserError as error:
         for problem in error.problems:
             typer.echo(f"error: {problem}", err=True)
@@ -59,6 +59,7 @@ def root(version: Annotated[bool, typer.Option("--version", "-V", help="Print th
         from backendgen import __version__
 
         typer.echo(f"backendgen {__version__}")
+        raise typer.Exit
 
 
 for command, lines in COMMANDS:

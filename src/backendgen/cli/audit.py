@@ -31,7 +31,7 @@ def audit(
     ignore: IgnoreOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Find OWASP and backend-engineering problems in a Python backend."""
+    """Find OWASP and backend problems in Python code."""
     from backendgen import audit as core
 
     settings = settings_of(path, config, fail_on, confidence, select, ignore)

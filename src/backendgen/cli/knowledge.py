@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backendgen.cli.options import rule_ids
 from backendgen.cli.output import rulebook_for
 from backendgen.errors import UserError
 
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 EXPLAIN_EXAMPLES = ("explain BG103", "explain sql-built-from-strings")
 
 
-def explain(rule: Annotated[str, typer.Argument(help="A rule's id or name.", show_default=False)]) -> None:
-    """Show why a rule exists, how to fix what it finds, and examples."""
+def explain(
+    rule: Annotated[str, typer.Argument(help="A rule's id or name.", show_default=False, autocompletion=rule_ids)],
+) -> None:
+    """Show a rule: why, how to fix it, examples."""
     found = rulebook_for(Path.cwd()).find(rule)
     typer.echo(_card(found))
 
@@ -26,7 +29,11 @@ def explain(rule: Annotated[str, typer.Argument(help="A rule's id or name.", sho
 RULES_EXAMPLES = ("rules", "rules BG7")
 
 
-def rules(prefix: Annotated[str, typer.Argument(help="Only ids that start so.", show_default=False)] = "") -> None:
+def rules(
+    prefix: Annotated[
+        str, typer.Argument(help="Only ids that start so.", show_default=False, autocompletion=rule_ids)
+    ] = "",
+) -> None:
     """List all rules."""
     book = rulebook_for(Path.cwd())
     chosen = [rule_id for rule_id in book.ids if rule_id.startswith(prefix.upper())]

@@ -42,7 +42,9 @@ def migrate_check(
     select: SelectOption = None,
     ignore: IgnoreOption = None,
     config: ConfigOption = None,
-    pg_version: Annotated[int | None, typer.Option(help="The server's major version (default 14).")] = None,
+    pg_version: Annotated[
+        int | None, typer.Option(help="The server's major version (default 14).", metavar="N")
+    ] = None,
     since: Annotated[
         str | None, typer.Option(help="Judge only what came since this git revision.", metavar="REVISION")
     ] = None,
@@ -63,7 +65,7 @@ def migrate_check(
         bool, typer.Option("--stats-query", help="Print the query that makes the file for --stats, and stop.")
     ] = False,
 ) -> None:
-    """Find migrations that would lock, rewrite, break or lose data."""
+    """Find migrations that would hurt production."""
     if stats_query:
         from backendgen.migrate.sizes import QUERY
 
@@ -78,6 +80,8 @@ def migrate_check(
         settings = replace(settings, pg_version=pg_version)
     if everything and (since or applied):
         raise UserError("--all judges everything; leave out --since and --applied, or --all")
+    if since == "":
+        raise UserError("--since needs a git revision, such as origin/main")
     if since and applied:
         raise UserError("--since and --applied both say what is pending; give one of them")
     pending = core.Pending(since or ("" if everything or applied else settings.since), tuple(applied or ()))

@@ -21,9 +21,9 @@ def new(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write here (default: the service's name).")
     ] = None,
-    force: Annotated[bool, typer.Option(help="Write into a directory that is not empty.")] = False,
-    dry_run: Annotated[bool, typer.Option(help="List the files and write nothing.")] = False,
-    strict: Annotated[bool, typer.Option(help="Treat every assumption as an error.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write into a directory that is not empty.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the files and write nothing.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Treat every assumption as an error.")] = False,
 ) -> None:
     """Write a backend service from one YAML spec."""
     from backendgen import files, scaffold
@@ -50,7 +50,7 @@ def new(
         return
     files.write_tree(target, tree, force=force)
     typer.echo(f"{len(tree)} files written to {target}\n")
-    typer.echo(f"Next:\n  cd {target}")
+    typer.echo("Next:" if target.resolve() == Path.cwd() else f"Next:\n  cd {target}")
     typer.echo("  scripts/run     # PostgreSQL, migrations and the API on this machine")
     typer.echo("  scripts/test    # its own tests")
 

@@ -7,22 +7,67 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from backendgen.errors import UserError
+
 if TYPE_CHECKING:
     from backendgen.config import Config
 
+
+def _formats() -> list[str]:
+    from backendgen.report import FORMATS
+
+    return list(FORMATS)
+
+
+def _severities() -> list[str]:
+    from backendgen.config import SEVERITIES
+
+    return list(SEVERITIES)
+
+
+def _confidences() -> list[str]:
+    from backendgen.config import CONFIDENCES
+
+    return list(CONFIDENCES)
+
+
+def rule_ids() -> list[str]:
+    """Return the ids that a shell completes: the tool's, and those of the project that one stands in."""
+    from backendgen.cli.output import rulebook_for
+
+    return list(rulebook_for(Path.cwd()).ids)
+
+
 FORMAT_HELP = "text, json or sarif."
 PathArgument = Annotated[Path, typer.Argument(help="The project, folder or file to check.", show_default=False)]
-FormatOption = Annotated[str, typer.Option("--format", "-f", help=FORMAT_HELP, metavar="FORMAT")]
+FormatOption = Annotated[
+    str, typer.Option("--format", "-f", help=FORMAT_HELP, metavar="FORMAT", autocompletion=_formats)
+]
 OutputOption = Annotated[Path | None, typer.Option("--output", help="Write the report to this file.", metavar="FILE")]
 FailOnOption = Annotated[
     str | None,
-    typer.Option(help="Exit with 1 from this severity on: info, low, medium (default), high, critical, never."),
+    typer.Option(
+        help="Exit with 1 from this severity on: info, low, medium (default), high, critical, never.",
+        metavar="SEVERITY",
+        autocompletion=_severities,
+    ),
 ]
 ConfidenceOption = Annotated[
-    str | None, typer.Option(help="Show findings from this confidence on: low, medium (default), high.")
+    str | None,
+    typer.Option(
+        help="Show findings from this confidence on: low, medium (default), high.",
+        metavar="CONFIDENCE",
+        autocompletion=_confidences,
+    ),
 ]
-SelectOption = Annotated[list[str] | None, typer.Option(help="Only rules whose ids start so: BG1, BG103. Repeatable.")]
-IgnoreOption = Annotated[list[str] | None, typer.Option(help="Not the rules whose ids start so. Repeatable.")]
+SelectOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Only rules whose ids start so: BG1, BG103. Repeatable.", metavar="ID", autocompletion=rule_ids),
+]
+IgnoreOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Not the rules whose ids start so. Repeatable.", metavar="ID", autocompletion=rule_ids),
+]
 ConfigOption = Annotated[
     Path | None,
     typer.Option(help="Read this file, not the nearest backendgen.toml or pyproject.toml.", metavar="FILE"),
@@ -48,8 +93,13 @@ def settings_of(
         "select": _words(select),
         "ignore": _words(ignore),
     }
-    return replace(load(path, config), **{key: value for key, value in given.items() if value})
+    return replace(load(path, config), **{key: value for key, value in given.items() if value not in (None, ())})
 
 
 def _words(options: list[str] | None) -> tuple[str, ...]:
-    return tuple(word for option in options or () for word in option.replace(",", " ").split())
+    words = tuple(word for option in options or () for word in option.replace(",", " ").split())
+    if options and not words:
+        raise UserError(
+            "--select and --ignore need the start of a rule's id, such as BG1; `backendgen rules` lists them"
+        )
+    return words

@@ -20,11 +20,16 @@ USER = Term("user", "user")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What an `allow` may name. `auth` is None when it is switched off; `expressions` are the policies' by name."""
+    """What an `allow` may name. `auth` is None when it is switched off; `expressions` are the policies' by name.
+
+    `broken` are roles and policies that were reported where they are declared. When it is not `complete`, all of the roles
+    or policies were, so any name may be one of them.
+    """
 
     auth: Auth | None
     expressions: dict[str, Expression]
     broken: frozenset[str] = frozenset()
+    complete: bool = True
 
     def privileged(self, term: Term) -> bool:
         """True for a role that one does not get by registering."""
@@ -34,15 +39,18 @@ class Access:
         return term.kind == "role" and term.name not in (default, *included)
 
 
-def read_auth(node: Node | None, data: Data, notes: Notes) -> Access:
-    """Return what the `auth` section says; None stands for an absent one."""
+def read_auth(node: Node | None, data: Data, notes: Notes, *, refused: bool) -> Access:
+    """Return what the `auth` section says; None stands for one that is absent, or `refused` as a whole."""
     if isinstance(node, Scalar):
         return Access(None, {})
     section = node if isinstance(node, Mapping) else Mapping((), 0, 0)
-    roles = _roles(section.get("roles"), notes)
+    refused = refused or not section.refused.isdisjoint(("roles", "policies"))
+    lost = _refused(section.get("roles"))
+    roles = _roles(section.get("roles"), lost, notes)
     policies, expressions, broken = _policies(section.get("policies"), data, notes)
     default_role = text(section, "default_role")
-    _check_names(section, {role.name for role in roles}, notes)
+    if not refused:
+        _check_names(section, {role.name for role in roles}, lost, notes)
     jwt, defaults = section.get("jwt"), Auth()
     auth = Auth(
         access_ttl=number(jwt, "access_ttl", defaults.access_ttl),
@@ -54,17 +62,21 @@ def read_auth(node: Node | None, data: Data, notes: Notes) -> Access:
     )
     if jwt is not None and auth.access_ttl >= auth.refresh_ttl:
         notes.error(jwt, "auth.jwt: refresh_ttl must be longer than access_ttl")
-    return Access(auth, expressions, broken)
+    return Access(auth, expressions, broken | lost | _refused(section.get("policies")), not refused)
 
 
-def _roles(node: Node | None, notes: Notes) -> tuple[Role, ...]:
+def _refused(node: Node | None) -> frozenset[str]:
+    return node.refused if isinstance(node, Mapping) else frozenset()
+
+
+def _roles(node: Node | None, lost: frozenset[str], notes: Notes) -> tuple[Role, ...]:
     direct: dict[str, tuple[str, ...]] = {}
     known = [entry.key for entry in entries(node)]
     for entry in entries(node):
         items = entry.node.items if isinstance(entry.node, Sequence) else ()
         names = [item for item in items if isinstance(item, Scalar)]
         for item in names:
-            if item.text not in known:
+            if item.text not in known and item.text not in lost:
                 guess = did_you_mean(item.text, known)
                 notes.error(item, f"auth.roles.{entry.key}: unknown role {shown(item.text)}{guess}")
         direct[entry.key] = tuple(item.text for item in names if item.text in known)
@@ -113,9 +125,29 @@ def _policies(
         if expression is None:
             broken.add(entry.key)
             continue
+        if not _known(expression, entry, data, notes):
+            broken.add(entry.key)
+            continue
         expressions[entry.key] = expression
         policies.append(Policy(entry.key, expression.sql, expression.columns, expression.parameters))
     return tuple(policies), expressions, frozenset(broken)
+
+
+def _known(expression: Expression, entry: Entry, data: Data, notes: Notes) -> bool:
+    """Report names that no table has, so that they are told once, not wherever the policy is allowed."""
+    tables = data.schema.tables
+    columns = {column.name for table in tables.values() for column in table.columns}
+    wrong = [name for name in expression.names if name.column not in columns or name.table not in ("", *tables)]
+    if not data.complete:
+        return not wrong
+    for name in wrong:
+        if name.column in columns:
+            guess, message, hint = did_you_mean(name.table, tables), f"unknown table '{name.table}'", ""
+        else:
+            guess, message = did_you_mean(name.column, columns), f"no table has a column '{name.column}'"
+            hint = "" if guess else "a text has quotes of its own in SQL: name = 'text'"
+        notes.error(entry.node, f"auth.policies.{entry.key}: {message}{guess}", hint)
+    return not wrong
 
 
 def expression_at(entry: Entry, path: str, data: Data, notes: Notes) -> Expression | None:
@@ -136,7 +168,7 @@ def expression_at(entry: Entry, path: str, data: Data, notes: Notes) -> Expressi
         return None
 
 
-def _check_names(section: Mapping, roles: set[str], notes: Notes) -> None:
+def _check_names(section: Mapping, roles: set[str], lost: frozenset[str], notes: Notes) -> None:
     for kind in ("roles", "policies"):
         for entry in entries(section.get(kind)):
             if entry.key in BUILT_IN or entry.key == "all":
@@ -144,8 +176,8 @@ def _check_names(section: Mapping, roles: set[str], notes: Notes) -> None:
             elif kind == "policies" and entry.key in roles:
                 notes.error(entry, f"auth.policies: '{entry.key}' is a role too; choose another name")
     default = section.get("default_role")
-    if default is not None and text(section, "default_role") not in roles:
-        name = text(section, "default_role")
+    name = text(section, "default_role")
+    if default is not None and name not in roles | lost:
         notes.error(default, f"auth.default_role: unknown role {shown(name)}{did_you_mean(name, roles)}")
     elif default is None and roles and (given := section.entry("roles")):
         notes.ask("S104", given, roles=", ".join(sorted(roles)))
@@ -154,19 +186,18 @@ def _check_names(section: Mapping, roles: set[str], notes: Notes) -> None:
 def read_allow(node: Node, path: str, access: Access, notes: Notes) -> Allow:
     """Return the meaning of an `allow`: a list is an OR, `{all: [...]}` an AND. Unknown words are reported."""
     items = node.items if isinstance(node, Sequence) else ()
-    if not items:
-        notes.error(node, f"{path}: name at least one who may, or leave the action out")
     grants = []
     for item in items:
         words = _words(item)
         grant = tuple(term for word in words if (term := _term(word, path, access, notes)))
-        if isinstance(item, Mapping) and (not words or PUBLIC in grant):
-            what = "'public' with a condition is not built yet" if words else "name at least one in `all`"
-            notes.error(item, f"{path}: {what}")
-        elif len(grant) == len(words):
+        if isinstance(item, Mapping) and PUBLIC in grant:
+            notes.error(item, f"{path}: 'public' with a condition is not built yet; remove the one or the other")
+        elif words and len(grant) == len(words):
             grants.append(grant)
-    if len(grants) > 1 and (PUBLIC,) in grants:
-        notes.error(node, f"{path}: 'public' admits everybody, so the others change nothing; name it alone")
+    widest = next((grant for grant in ((PUBLIC,), (USER,)) if grant in grants), None)
+    if len(grants) > 1 and widest:
+        whom = "everybody" if widest == (PUBLIC,) else "everybody who is signed in"
+        notes.error(node, f"{path}: '{widest[0].name}' admits {whom}, so the others change nothing; name it alone")
     return Allow(tuple(dict.fromkeys(grants)))
 
 
@@ -195,7 +226,7 @@ def _term(word: Scalar, path: str, access: Access, notes: Notes) -> Term | None:
     kind: TermKind = "role" if name in roles else "policy"
     if name in roles or name in access.expressions:
         return Term(kind, name)
-    if name not in access.broken:
+    if access.complete and name not in access.broken:
         known = [*BUILT_IN, *roles, *access.expressions]
         notes.error(word, f"{path}: unknown role or policy {shown(name)}{suggestion(name, known)}")
     return None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from backendgen.errors import did_you_mean
-from backendgen.spec.document import Entry, Mapping, Node, Scalar, Sequence, shown
+from backendgen.spec.document import Entry, Mapping, Node, Scalar, Sequence, resolve, shown
 from backendgen.spec.shape import (
     DURATION,
     FREQUENCY,
@@ -55,7 +55,8 @@ def expected(shape: Shape) -> str:
         case Whole():
             return f"a whole number from {shape.minimum} to {shape.maximum}"
         case Duration():
-            return f"a duration from {span(shape.minimum, shape.unit)} to {span(shape.maximum, shape.unit)}"
+            least, most = span(shape.minimum, shape.unit), span(shape.maximum, shape.unit)
+            return f"a duration such as 5s or 15m, from {least} to {most}"
         case Frequency():
             return "a rate such as 60/minute (second, minute, hour, day)"
         case Choice():
@@ -87,7 +88,18 @@ def _found(node: Node) -> str:
 
 def _mismatch(node: Node, shape: Shape, path: str, report: Report) -> None:
     prefix = f"{path}: " if path else ""
-    report(node, f"{prefix}expected {expected(shape)}, found {_found(node)}")
+    report(node, f"{prefix}expected {expected(shape)}, found {_found(node)}{_quotes(node, shape)}")
+
+
+def _quotes(node: Node, shape: Shape) -> str:
+    """Say when it is the quotes, or their absence, that makes the value a wrong one."""
+    if not isinstance(node, Scalar) or node.value is None:
+        return ""
+    if isinstance(shape, Prose) and not isinstance(node.value, str):
+        return "; put it in quotes"
+    bare = Scalar(resolve(node.text), node.text, node.line, node.column)
+    quoted = isinstance(node.value, str) and bare.value != node.value
+    return " as text; remove the quotes" if quoted and _value(bare, shape) is not None else ""
 
 
 def _is_null(node: Node) -> bool:
@@ -104,22 +116,25 @@ def _section(node: Node, shape: Section, path: str, report: Report) -> Node | No
     if not isinstance(node, Mapping):
         _mismatch(node, shape, path, report)
         return None
-    kept = []
+    kept, refused = [], set()
+    names = [key.name for key in shape.keys]
     for entry in node.entries:
         place = f"{path}.{entry.key}" if path else entry.key
         key = shape.key(entry.key)
-        if key is not None:
-            value = conform(entry.node, key.shape, place, report)
-            if value is not None:
-                kept.append(Entry(entry.key, value, entry.line, entry.column))
+        value = conform(entry.node, key.shape, place, report) if key else None
+        if value is not None:
+            kept.append(Entry(entry.key, value, entry.line, entry.column))
+        elif key:
+            refused.add(key.name)
         elif _matches(entry.key, shape.later):
             report(entry, f"{place} is not built yet; remove it")
         else:
-            report(entry, _unknown(entry.key, path, [key.name for key in shape.keys]))
+            report(entry, _unknown(entry.key, path, names))
+            refused.update(name for name in names if len(names) == 1 or did_you_mean(entry.key[:40], [name]))
     for key in shape.keys:
-        if key.required and node.entry(key.name) is None:
+        if key.required and node.entry(key.name) is None and key.name not in refused:
             report(node, f"{path}: {key.name} is missing" if path else f"{key.name} is missing")
-    return Mapping(tuple(kept), node.line, node.column)
+    return Mapping(tuple(kept), node.line, node.column, frozenset(refused))
 
 
 def _unknown(word: str, path: str, known: list[str]) -> str:
@@ -130,7 +145,7 @@ def _unknown(word: str, path: str, known: list[str]) -> str:
 def suggestion(word: str, known: list[str]) -> str:
     """Return the closest known word as a question, or the first known words when none is close."""
     listed = [*known[:12], "..."] if len(known) > 12 else known
-    return did_you_mean(word[:40], known) or f" (known: {', '.join(listed)})"
+    return did_you_mean(word[:40], known) or f" (known: {', '.join(listed) or 'none'})"
 
 
 def _map(node: Node, shape: MapOf, path: str, report: Report) -> Node | None:
@@ -152,7 +167,9 @@ def _map(node: Node, shape: MapOf, path: str, report: Report) -> Node | None:
             report(entry, f"{path}: {name} is not {shape.name.what}")
     if shape.required and not node.entries:
         report(node, f"{path}: name at least one")
-    return Mapping(tuple(kept), node.line, node.column)
+    refused = {entry.key for entry in node.entries} - {entry.key for entry in kept}
+    refused |= {key.lower() for key in refused}  # `Staff` is no name, and elsewhere it will be `staff`
+    return Mapping(tuple(kept), node.line, node.column, frozenset(refused))
 
 
 def _list(node: Node, shape: ListOf, path: str, report: Report) -> Node | None:
@@ -161,17 +178,32 @@ def _list(node: Node, shape: ListOf, path: str, report: Report) -> Node | None:
     if not isinstance(node, Sequence):
         _mismatch(node, shape, path, report)
         return None
+    if shape.required and not node.items:
+        report(node, f"{path}: the list is empty; name at least one, or leave the key out")
+        return None
     kept = [conform(item, shape.item, path, report) for item in node.items]
+    if node.items and not any(kept):
+        return None
+    seen: set[str] = set()
+    for item in kept:
+        if isinstance(item, Scalar) and item.text in seen:
+            report(item, f"{path}: {shown(item.text)} is listed twice")
+        seen |= {item.text} if isinstance(item, Scalar) else set()
     return Sequence(tuple(item for item in kept if item is not None), node.line, node.column)
 
 
 def _either(node: Node, shape: Either, path: str, report: Report) -> Node | None:
     for option in shape.shapes:
         match option:
-            case Section() | MapOf():
+            case Section():
+                optional = not any(key.required for key in option.keys)
+                fits = isinstance(node, Mapping) or (_is_null(node) and optional)
+            case MapOf():
                 fits = isinstance(node, Mapping) or _is_null(node)
             case ListOf():
                 fits = isinstance(node, Sequence)
+            case Choice():
+                fits = isinstance(node, Scalar) and _value(node, option) is not None
             case _:
                 fits = isinstance(node, Scalar) and node.value is not None
         if fits:

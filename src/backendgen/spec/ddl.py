@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -9,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from backendgen.errors import UserError, did_you_mean
 from backendgen.files import decode, read_bytes
 from backendgen.spec.document import MAX_BYTES, Node, Scalar, Sequence, shown
+from backendgen.spec.expression import ExpressionProblem, read_expression
 from backendgen.spec.questions import Notes, Place
 from backendgen.sql.operation import (
     AddColumn,
@@ -34,6 +36,8 @@ AUTH_TABLES = ("users", "sessions", "refresh_tokens")
 SERVICE_TABLES = ("idempotency_keys", "alembic_version")
 
 _PLAIN = "only CREATE TABLE, CREATE INDEX, CREATE TYPE, ALTER TABLE ... ADD and COMMENT belong into a spec's schema"
+METHODS = ("btree", "hash", "gin", "gist", "spgist", "brin")
+SYSTEM_COLUMNS = ("ctid", "cmax", "cmin", "tableoid", "xmax", "xmin")
 _LATER_MARKERS = {"pii", "encrypted"}
 # What COMPARABLE holds can be filtered and sorted by, KEYS can name a row in a path, CARRIED is what JSON can carry, TYPES
 # what PostgreSQL has built in.
@@ -138,6 +142,8 @@ def build(ddl: Ddl, *, auth: bool, notes: Notes) -> Data:
         complete = complete and not isinstance(operation, NotUnderstood)
         if _Statement(operation, ddl, schema, reserved, notes, complete).belongs():
             schema.apply(operation)
+        elif isinstance(operation, CreateTable | CreateType):
+            complete = False
     _refuse_circles(schema, ddl, notes)
     return Data(schema, complete, frozenset(reserved))
 
@@ -185,11 +191,16 @@ class _Statement:
                     return self._error("CONCURRENTLY has no place in a new schema", "write CREATE INDEX")
                 if self.schema.index(index.name):
                     return self._error(f"index '{index.name}' is created twice")
+                if index.method not in METHODS:
+                    guess = did_you_mean(index.method, METHODS)
+                    return self._error(f"index '{index.name}' has the unknown method '{index.method}'{guess}")
                 named = (*index.columns, *index.include, *index.expression_columns)
                 return self._columns(table, tuple(filter(None, named)), f"index '{index.name}'")
             case CreateType(name=name, values=values):
                 if not values:
                     return self._error(f"type '{name}': only enums are built yet", "CREATE TYPE ... AS ENUM ('a', 'b')")
+                for value in dict.fromkeys(value for value in values if values.count(value) > 1):
+                    self._error(f"type '{name}' has the value {shown(value)} twice")
                 return name not in self.schema.enums or self._error(f"type '{name}' is created twice")
             case AddConstraint(table=table, constraint=constraint):
                 known = self._own(table)
@@ -200,8 +211,8 @@ class _Statement:
                 if known and known.column(column.name):
                     return self._error(f"table '{table}' has column '{column.name}' twice")
                 return known is not None
-            case SetComment(table=table):
-                return self._own(table) is not None
+            case SetComment(table=table, name=name):
+                return self._columns(table, (name,) if name else (), "COMMENT")
             case NotUnderstood():
                 return self._not_understood(self.operation)
             case _:
@@ -264,8 +275,12 @@ class _Statement:
             self._error(f"table '{name}' has column '{column.name}' twice", line=column.line)
         for column in table.columns:
             self._column(column)
+            self._generated(column, table)
         for constraint in table.constraints:
             self._constraint(constraint, table)
+        keys = [constraint for constraint in table.constraints if constraint.kind == "primary_key"]
+        for constraint in keys[1:]:
+            self._error(f"table '{name}' has a second primary key", "write UNIQUE", line=constraint.line)
         return not duplicates
 
     def _column(self, column: Column) -> None:
@@ -275,6 +290,27 @@ class _Statement:
         if name not in TYPES and name not in self.schema.enums and self.complete:
             guess = did_you_mean(name, [*TYPES, *self.schema.enums])
             self._error(f"column '{column.name}' has the unknown type '{name}'{guess}", line=column.line)
+        if column.name in SYSTEM_COLUMNS:
+            self._error(f"column '{column.name}' is called as one of PostgreSQL's own", "rename it", line=column.line)
+        literal = re.fullmatch(r"'((?:[^']|'')*)'(?:::.*)?", column.default or "")
+        values = self.schema.enums.get(name, ())
+        if literal and values and not column.type.array and literal[1].replace("''", "'") not in values:
+            guess = did_you_mean(literal[1], values)
+            self._error(f"column '{column.name}': DEFAULT '{literal[1]}' is no {name}{guess}", line=column.line)
+
+    def _generated(self, column: Column, table: Table) -> None:
+        """Check that the columns that a generated one is made from exist."""
+        if column.generated is None:
+            return
+        try:
+            missing = read_expression(column.generated, self.schema).missing(table)
+        except ExpressionProblem as problem:
+            self._error(f"column '{column.name}': {problem.message}", line=column.line)
+            return
+        for name in missing:
+            guess = did_you_mean(name.column, [known.name for known in table.columns])
+            message = f"column '{column.name}' is made from '{name}', which table '{table.name}' does not have{guess}"
+            self._error(message, line=column.line)
 
     def _constraint(self, constraint: Constraint, table: Table) -> bool:
         """Check that the columns and the parent that a constraint names exist."""

@@ -15,7 +15,7 @@ from backendgen.errors import Problem, UserError
 from backendgen.files import decode
 
 if TYPE_CHECKING:
-    from yaml import Event, ScalarEvent
+    from yaml import Event, Mark, ScalarEvent
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
@@ -72,11 +72,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """Keys with their values, in order, each key once."""
+    """Keys with their values, in order, each key once.
+
+    `refused` are keys whose entry was reported and left out: they are not here, and nobody need say so a second time.
+    """
 
     entries: tuple[Entry, ...]
     line: int
     column: int
+    refused: frozenset[str] = frozenset()
 
     def entry(self, key: str) -> Entry | None:
         """Return the entry of a key, or None."""
@@ -196,7 +200,9 @@ class _Composer:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-            raise self._error(_explain(error.problem or "it cannot be read"), line, column) from None
+            raise self._error(
+                _explain(error.problem or "it cannot be read", error.context_mark), line, column
+            ) from None
         except (
             ValueError,
             OverflowError,
@@ -208,7 +214,8 @@ class _Composer:
 
     def _refuse_tag(self, tag: str | None, line: int, column: int) -> None:
         if tag is not None:
-            raise self._error(f"YAML tags such as {shown(tag)} are not used in a spec; remove it", line, column)
+            written = tag.replace("tag:yaml.org,2002:", "!!", 1)
+            raise self._error(f"YAML tags such as {shown(written)} are not used in a spec; remove it", line, column)
 
     def _scalar(self, event: ScalarEvent, line: int, column: int) -> Scalar:
         text = event.value
@@ -307,12 +314,17 @@ def _position(text: str, index: int) -> tuple[int, int]:
     return before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1
 
 
-def _explain(problem: str) -> str:
-    """Say a scanner's complaint in words that lead to the mistake."""
+def _explain(problem: str, opened: Mark | None) -> str:
+    """Say a scanner's complaint in words that lead to the mistake; `opened` is where the unfinished part began."""
     if "\\t" in problem:
         return "a tab is used for indentation; YAML takes spaces only"
     if problem == "mapping values are not allowed here":
-        return "unexpected ':'; put the value in quotes when the ':' belongs to it"
+        return "unexpected ':'; put the value in quotes when the ':' belongs to it, or check the indentation"
+    if problem == "expected the node content, but found ':'":
+        return "a value cannot begin with ':'; put it in quotes, as in \":user_id\""
+    if opened and (closing := re.match(r"expected ',' or '([]}])'", problem)):
+        bracket = {"]": "[", "}": "{"}[closing[1]]
+        return f"expected ',' or '{closing[1]}' before this; the '{bracket}' on line {opened.line + 1} is not closed"
     if problem.startswith("expected <block end>"):
         return "this line does not line up with the lines above it; check the indentation"
     if "<stream end>" in problem or "end of stream" in problem:

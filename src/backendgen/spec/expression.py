@@ -14,6 +14,7 @@ from backendgen.sql.schema import Table
 PARAMETERS = ("user_id", "role")
 MAX_LENGTH = 10_000
 _PREFIX = "SELECT "
+_AGGREGATES = frozenset({"count", "sum", "avg", "min", "max", "array_agg", "string_agg", "bool_and", "bool_or"})
 _CLAUSES = frozenset({"target_list", "limit_option", "op"})
 
 
@@ -76,6 +77,9 @@ def read_expression(sql: str, schema: Schema) -> Expression:
         raise ExpressionProblem("write it without comments")
     if re.search(r"\$\d", sql):
         raise ExpressionProblem("write parameters by name: " + ", ".join(f":{name}" for name in PARAMETERS))
+    if quoted := re.search(rf"':({'|'.join(PARAMETERS)})'", sql):
+        name = quoted[1]
+        raise ExpressionProblem(f"':{name}' in quotes is a text, not the parameter; write :{name}", quoted.start())
     parameters: dict[str, None] = {}
 
     def placeholder(name: str) -> str:
@@ -87,12 +91,13 @@ def read_expression(sql: str, schema: Schema) -> Expression:
         if name not in PARAMETERS:
             known = " and ".join(f":{known}" for known in PARAMETERS)
             raise ExpressionProblem(f"unknown parameter ':{name}'; {known} are bound", max(sql.find(f":{name}"), 0))
-    try:
-        statements = parse_tree(f"{_PREFIX}{plain}")
-        parse_tree(f"{_PREFIX}({plain})")  # it will stand in parentheses
-    except SyntaxProblem as problem:
-        offset = (problem.offset or 0) - len(_PREFIX)
-        raise ExpressionProblem(problem.message, min(max(offset, 0), len(sql))) from None
+    for opened, closed in (("(", ")"), ("", "")):  # it will stand in parentheses, but must not need them
+        try:
+            statements = parse_tree(f"{_PREFIX}{opened}{plain}{closed}")
+        except SyntaxProblem as problem:
+            offset = (problem.offset or 0) - len(_PREFIX) - len(opened)
+            message = problem.message if offset < len(sql) else "syntax error at end of input"
+            raise ExpressionProblem(message, min(max(offset, 0), len(sql))) from None
     names = tuple(dict.fromkeys(_Resolver(schema).names(_only_expression(statements))))
     return Expression(sql.strip(), names, tuple(parameters))
 
@@ -140,6 +145,14 @@ class _Resolver:
                 return
             if isinstance(node, writes):
                 raise ExpressionProblem("an expression may only read")
+            if isinstance(node, pb.A_Expr) and node.name and node.name[-1].string.sval == "==":
+                raise ExpressionProblem("SQL has no '=='; write =", max(node.location - len(_PREFIX), 0))
+            if isinstance(node, pb.FuncCall) and not queries and node.funcname[-1].string.sval in _AGGREGATES:
+                name = node.funcname[-1].string.sval
+                why = (
+                    f"{name}() counts rows, and here is only one; put it into a subquery: (SELECT {name}(...) FROM ...)"
+                )
+                raise ExpressionProblem(why, max(node.location - len(_PREFIX), 0))
             if isinstance(node, pb.SelectStmt):
                 ctes = [item.common_table_expr for item in node.with_clause.ctes]
                 own = own | {cte.ctename: _selected(cte.ctequery, cte.aliascolnames) for cte in ctes}

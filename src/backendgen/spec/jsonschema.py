@@ -49,7 +49,8 @@ def _of(shape: Shape) -> JsonSchema:
             kind = "object" if shape.required else ["object", "null"]
             return {"type": kind, "propertyNames": names, "additionalProperties": _of(shape.value), **limits}
         case ListOf():
-            many: JsonSchema = {"type": "array", "items": _of(shape.item)}
+            least: JsonSchema = {"minItems": 1} if shape.required else {}
+            many: JsonSchema = {"type": "array", "items": _of(shape.item), "uniqueItems": True, **least}
             return {"anyOf": [_of(shape.item), many]} if shape.single else many
         case Either():
             options = [_of(option) for option in shape.shapes]

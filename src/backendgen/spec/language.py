@@ -19,21 +19,32 @@ from backendgen.spec.shape import (
 _NAME = r"[a-z][a-z0-9_]{0,62}"
 _SQL_NAME = r"[^\x00-\x1f\x7f]{1,63}"
 _DAY = 86_400
+_LETTERS = "lower-case letters, digits and _"
 
+ROLE = Word(f"a role's name ({_LETTERS})", _NAME)
 TERM = Word("a role, a policy, 'public' or 'user'", _NAME, later=(r"scope:.*",))
 COLUMN = Word("a column", _SQL_NAME)
 TERMS = Either(
     (
         TERM,
         Section(
-            "an AND", (Key("all", ListOf(TERM), "All of these must hold.", ["staff", "refundable"], required=True),)
+            "an AND",
+            (
+                Key(
+                    "all",
+                    ListOf(TERM, required=True),
+                    "All of these must hold.",
+                    ["staff", "refundable"],
+                    required=True,
+                ),
+            ),
         ),
     )
 )
 
 _ALLOW = Key(
     "allow",
-    ListOf(TERMS, single=True),
+    ListOf(TERMS, single=True, required=True),
     "Who may. A list means OR, {all: [...]} AND. `public` and `user` (any signed-in user) are built in, the rest are roles "
     "and policies. What a policy hides is 404, a row that it does not admit 403, a missing role 403.",
     ["staff", "own_order"],
@@ -50,13 +61,13 @@ _SET = Key(
 )
 _FILTER = Key(
     "filter",
-    ListOf(COLUMN, single=True),
+    ListOf(COLUMN, single=True, required=True),
     "Columns that a list may be filtered by.",
     ["status", "created_at"],
 )
 _SORT = Key(
     "sort",
-    ListOf(Word("a column, or -column for descending", "-?" + _SQL_NAME), single=True),
+    ListOf(Word("a column, or -column for descending", "-?" + _SQL_NAME), single=True, required=True),
     "Orders to choose from; `-` means descending, the first is the default. Without it, the primary key orders.",
     ["-created_at", "name"],
 )
@@ -112,7 +123,9 @@ SERVICE = Section(
     (
         Key(
             "name",
-            Word("a word of lower-case letters and digits that starts with a letter", r"[a-z][a-z0-9]{0,39}"),
+            Word(
+                "a word of at most 40 lower-case letters and digits that starts with a letter", r"[a-z][a-z0-9]{0,39}"
+            ),
             "A word that is safe in Python, in host names and as a database.",
             "orders",
             required=True,
@@ -170,14 +183,14 @@ AUTH = Section(
         ),
         Key(
             "roles",
-            MapOf(Word("a role", _NAME), Either((ListOf(Word("a role", _NAME)),))),
+            MapOf(ROLE, Either((ListOf(ROLE),))),
             "Each role, and the roles that it includes.",
             {"admin": ["staff"], "staff": [], "buyer": []},
         ),
-        Key("default_role", Word("a role", _NAME), "What a user who registers gets.", "buyer"),
+        Key("default_role", ROLE, "What a user who registers gets.", "buyer"),
         Key(
             "policies",
-            MapOf(Word("a policy", _NAME), Prose("a SQL condition")),
+            MapOf(Word(f"a policy's name ({_LETTERS})", _NAME), Prose("a SQL condition")),
             "SQL conditions on the row; :user_id and :role are bound.",
             {"own_customer": "user_id = :user_id"},
         ),
@@ -203,7 +216,7 @@ API = Section(
         ),
         Key(
             "resources",
-            MapOf(Word("a resource", _NAME), RESOURCE, required=True),
+            MapOf(Word(f"a resource's name ({_LETTERS})", _NAME), RESOURCE, required=True),
             "Tables under URLs. One without actions offers all five.",
             {"notes": {}},
             required=True,
@@ -241,7 +254,9 @@ SPEC = Section(
         Key("service", SERVICE, "What the service is called.", {"name": "orders"}, required=True),
         Key(
             "schema",
-            Either((Prose("PostgreSQL DDL"), ListOf(Word("a .sql file beside the spec", r"[^\x00]+\.sql")))),
+            Either(
+                (Prose("PostgreSQL DDL"), ListOf(Word("a .sql file beside the spec", r"[^\x00]+\.sql"), required=True))
+            ),
             "The data as PostgreSQL DDL: inline, or a list of .sql files beside the spec, in order.",
             "CREATE TABLE notes (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), title text NOT NULL);",
             required=True,

@@ -45,6 +45,13 @@ def _told(problems: list[Problem]) -> list[Problem]:
     return [*found[:MAX_PROBLEMS], Problem(f"and {more} more problems", found[-1].path)] if more > 0 else found
 
 
+def _crossed(node: Node, low: str, least: int, high: str, most: int) -> str:
+    """Say that two bounds are the wrong way round, and which of them is not written there but a default."""
+    absent = [key for key in (low, high) if isinstance(node, Mapping) and node.get(key) is None]
+    note = f"; {absent[0]} is absent, so it has its default" if absent else ""
+    return f"{low} is {least}, more than {high}, which is {most}{note}"
+
+
 class _Loader:
     """Reads the sections of one conforming tree; what is missing from it has been reported already."""
 
@@ -58,7 +65,7 @@ class _Loader:
         auth_on = not isinstance(auth_node, Scalar)
         ddl = gather(self.root.get("schema"), self.path, self.notes)
         data = build(ddl, auth=auth_on, notes=self.notes)
-        access = read_auth(auth_node, data, self.notes)
+        access = read_auth(auth_node, data, self.notes, refused="auth" in self.root.refused)
         resources = self._resources(access, data, ddl)
         self._ask_absent()
         return Spec(
@@ -90,7 +97,7 @@ class _Loader:
         defaults = Database()
         minimum, maximum = number(pool, "min", defaults.pool_min), number(pool, "max", defaults.pool_max)
         if pool and minimum > maximum:
-            self.notes.error(pool, f"database.pool: min is {minimum}, more than max, which is {maximum}")
+            self.notes.error(pool, f"database.pool: {_crossed(pool, 'min', minimum, 'max', maximum)}")
         return Database(minimum, maximum, number(node, "statement_timeout", defaults.statement_timeout_ms))
 
     def _page(self) -> Page:
@@ -98,8 +105,20 @@ class _Loader:
         node = api.get("page") if isinstance(api, Mapping) else None
         page = Page(number(node, "default", Page().default), number(node, "max", Page().max))
         if node and page.default > page.max:
-            self.notes.error(node, f"api.page: default is {page.default}, more than max, which is {page.max}")
+            self.notes.error(node, f"api.page: {_crossed(node, 'default', page.default, 'max', page.max)}")
         return page
+
+    def _reported(self, name: str, resources: tuple[Resource, ...]) -> bool:
+        """True for a resource that is in the spec, but not as it should be: what it offers cannot be told."""
+        api = self.root.get("api")
+        section = api.get("resources") if isinstance(api, Mapping) else None
+        if not isinstance(section, Mapping):
+            return True
+        node = section.get(name)
+        declared = name in section.refused or node is not None
+        return declared and (
+            not any(one.name == name for one in resources) or (isinstance(node, Mapping) and bool(node.refused))
+        )
 
     def _resources(self, access: Access, data: Data, ddl: Ddl) -> tuple[Resource, ...]:
         api = self.root.get("api")
@@ -124,7 +143,7 @@ class _Loader:
         offered = {f"{resource.name}.{action.name}" for resource in resources for action in resource.actions}
         operations = entries(section.get("operations"))
         for entry in operations:
-            if entry.key not in offered:
+            if entry.key not in offered and not self._reported(entry.key.partition(".")[0], resources):
                 guess = did_you_mean(entry.key[:64], offered)
                 self.notes.error(entry, f"rate_limits.operations: unknown operation {shown(entry.key)}{guess}")
         defaults = RateLimits()

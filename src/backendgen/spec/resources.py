@@ -77,7 +77,7 @@ class Reader:
         if table is None:
             return None
         offered = [one for one in entries(entry.node) if one.key in ACTIONS]
-        implied = not offered
+        implied = not offered and not (isinstance(entry.node, Mapping) and entry.node.refused)
         if implied:
             empty = Mapping((), entry.line, entry.column)
             offered = [Entry(name, empty, entry.line, entry.column) for name in ACTIONS]
@@ -96,7 +96,8 @@ class Reader:
         if name in self.data.reserved:
             self.notes.error(at, f"{path}: table '{name}' belongs to the generated service; it is no resource")
             return None
-        if table is None and not self.data.complete:
+        misspelt = isinstance(entry.node, Mapping) and "table" in entry.node.refused
+        if table is None and (misspelt or not self.data.complete):
             return None
         if table is None:
             known = [table for table in self.schema.tables if table not in self.data.reserved]
@@ -181,9 +182,7 @@ class Reader:
     def _filters(self, node: Node, path: str, table: Table) -> tuple[str, ...]:
         names: dict[str, None] = {}
         for item in scalars(node.get("filter") if isinstance(node, Mapping) else None):
-            if item.text in names:
-                self.notes.error(item, f"{path}: {shown(item.text)} is listed twice")
-            elif item.text in _RESERVED_QUERY and table.column(item.text):
+            if item.text in _RESERVED_QUERY and table.column(item.text):
                 message = f"{path}: a list's own parameters are called {', '.join(_RESERVED_QUERY)}; rename the column"
                 self.notes.error(item, message)
             elif self._column(item.text, item, path, table):
@@ -194,11 +193,10 @@ class Reader:
         keys: dict[SortKey, None] = {}
         for item in scalars(node.get("sort") if isinstance(node, Mapping) else None):
             key = SortKey(item.text.removeprefix("-"), item.text.startswith("-"))
-            if key in keys:
-                self.notes.error(item, f"{path}: {shown(item.text)} is listed twice")
-            elif self._column(key.column, item, path, table):
+            if self._column(key.column, item, path, table):
+                asked = any(other.column == key.column for other in keys)  # one index serves both directions
                 keys[key] = None
-                if not _has_index(table, key.column):
+                if not asked and not _has_index(table, key.column):
                     self._ask_sort_index(item, path, table, key)
         return tuple(keys)
 

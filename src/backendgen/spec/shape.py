@@ -55,10 +55,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
-    """A list with at least one item. With `single`, an item alone stands for a list of one."""
+    """A list, with at least one item when `required`. With `single`, an item alone stands for a list of one."""
 
     item: Shape
     single: bool = False
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
