@@ -154,15 +154,26 @@ def _named_keys(module: Module) -> Iterator[Hit]:
 
 
 def _named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    """What a node gives to a name: an assignment, a keyword, or the default of an environment variable."""
+    """What a node gives to a name: an assignment, a keyword, an entry, or the default of an environment variable."""
     if isinstance(node, ast.Assign):
         yield from ((_name(target), node.value) for target in node.targets)
     elif isinstance(node, ast.AnnAssign) and node.value is not None:
         yield _name(node.target), node.value
     elif isinstance(node, ast.keyword):
         yield node.arg or "", node.value
-    elif isinstance(node, ast.Call) and len(node.args) == 2 and ast.unparse(node.func) in ENVIRONMENT:
-        yield (str(node.args[0].value) if isinstance(node.args[0], ast.Constant) else ""), node.args[1]
+    elif isinstance(node, ast.Call) and node.args and ast.unparse(node.func) in ENVIRONMENT:
+        defaults = [*node.args[1:2], *(one.value for one in node.keywords if one.arg == "default")]
+        yield from ((str(node.args[0].value), given) for given in defaults if isinstance(node.args[0], ast.Constant))
+    elif isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):  # `os.environ.get("SECRET_KEY") or "..."`
+        first = node.values[0]
+        named = first.args[0] if isinstance(first, ast.Call) and first.args else None
+        if isinstance(first, ast.Call) and isinstance(named, ast.Constant) and ast.unparse(first.func) in ENVIRONMENT:
+            yield str(named.value), node.values[-1]
+    elif isinstance(node, ast.Dict):
+        for key, given in zip(node.keys, node.values, strict=True):
+            chosen = _text(given)
+            if isinstance(key, ast.Constant) and chosen and LOOKS_CHOSEN.fullmatch(str(chosen.value)):
+                yield str(key.value), given
 
 
 def _text(node: ast.expr) -> ast.Constant | None:
