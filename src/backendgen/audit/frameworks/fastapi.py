@@ -116,10 +116,7 @@ class FastAPI:
         if name == "add_middleware" and call.args:
             router.attached.append(self._middleware(call.args[0], module, scope))
         elif name == "add_api_route" and len(call.args) >= 2:
-            named_by = call.args[1]
-            handler: object = self.symbols.value(named_by, module, scope)
-            if isinstance(named_by, ast.Attribute) and ast.unparse(named_by.value) == "self" and scope and scope.owner:
-                handler = self.symbols.member(scope.owner, named_by.attr)
+            handler = self.symbols.value(call.args[1], module, scope)
             if isinstance(handler, Function):
                 route = Route(methods_of(call, "api_route"), self._path(call, module), handler, call, module, scope)
                 router.routes.append(route)
