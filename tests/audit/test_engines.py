@@ -106,3 +106,12 @@ def find[T](query: dict[str, str], name: str) -> Rows[T]:
     assert found(report(tmp_path, {"app/main.py": text})) == [
         ("BG103", "app/main.py", 8), ("BG109", "app/main.py", 10), ("BG201", "app/main.py", 10),
     ]  # fmt: skip
+
+
+def test_semgrep_reads_syntax_that_is_newer_than_it(tmp_path: Path) -> None:
+    text = "import pickle\ntry:\n    a = pickle.loads(x)\nexcept KeyError, ValueError:\n    b = pickle.loads(y)\n"
+    assert found(report(tmp_path, {"app/main.py": text, "app/old.py": "import pickle\nc = pickle.loads(z)\n"})) == [
+        ("BG109", "app/main.py", 3),
+        ("BG109", "app/main.py", 5),
+        ("BG109", "app/old.py", 2),
+    ]

@@ -236,3 +236,13 @@ def test_ctrl_c_is_quiet_and_leaves_all_or_nothing(tmp_path: Path, delay: float)
     if (tmp_path / "notes").exists():
         assert (tmp_path / "notes" / ".backendgen").is_dir()
         assert (tmp_path / "notes" / "scripts" / "run").is_file()
+
+
+@pytest.mark.parametrize("format", ["text", "json", "sarif"])
+def test_half_of_a_surrogate_pair_in_the_code_can_be_reported(backendgen: Run, tmp_path: Path, format: str) -> None:
+    (tmp_path / "main.py").write_text(
+        "from fastapi import FastAPI\napp = FastAPI()\n@app.post('/\\ud800')\ndef create(): ...\n"
+    )
+    done = backendgen("audit", str(tmp_path), "--select", "BG301", "--format", format)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "\\ud800" in done.stdout

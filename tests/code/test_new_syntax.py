@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backendgen.code.parse import Unparsable, parse
+from backendgen.code.parse import Unparsable, older, parse
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,11 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
         assert isinstance(parse(text), ast.Module)
     except Unparsable as error:
         assert error.message and error.line >= 1 and error.column >= 1
+
+
+def test_an_older_spelling_keeps_lines_and_strings() -> None:
+    text = 'def f[T](x):\n    try: ...\n    except A, B:\n        return t"a {f"{x["b"]}"}"\nlazy import json\n'
+    assert older(text) == (
+        'def f   (x):\n    try: ...\n    except (A, B):\n        return f"a {f"{x["b"]}"}"\nimport      json\n'
+    )
+    assert older("x = 1\n") is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,18 @@ def test_nothing_to_read_is_an_error(tmp_path: Path, name: str, message: str) ->
 )
 def test_tests_are_known_by_place_or_name(path: str, expected: bool) -> None:
     assert is_test(path) is expected
+
+
+def test_a_folder_that_cannot_be_listed_is_a_hole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path, a_py="x = 1\n", closed__b_py="x = 1\n")
+    scan = os.scandir
+
+    def guarded(path: str) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    project = load(tmp_path)
+    assert [file.path for file in project.files] == ["a.py"]
+    assert project.holes == (Hole("closed", "the folder cannot be listed: Permission denied"),)

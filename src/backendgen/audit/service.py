@@ -28,7 +28,7 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Something that answers 429 when a caller asks too often."""
+    """Something that answers 429 when a caller asks too often, or 423 when an account is locked for it."""
 
     name: str
     scope: Scope

@@ -47,6 +47,7 @@ def report_on(
     report = check(rulebook)
     progress("")
     text = renderer(format, colour=output is None and _colour())(report, rulebook)
+    text = text.encode(errors="backslashreplace").decode()  # half of a surrogate pair, as a literal may name it
     if output is None:
         typer.echo(text, nl=False)
         sys.stdout.flush()

@@ -49,6 +49,36 @@ def parse(text: str) -> ast.Module:
         raise Unparsable("nested too deeply to be parsed") from error
 
 
+def older(text: str) -> str | None:
+    """Return a text over the same lines that older parsers read too: without type parameters, `except A, B:`, t-strings.
+
+    None when there is none of these. It is for matching patterns; what a t-string holds stays.
+    """
+    text, lazy = LAZY.subn(r"\1\3\2    ", text)
+    source = text.encode()
+    edits: list[tuple[int, int, bytes]] = []
+    for node in _outermost(_tree(source)):
+        if node.type != "string":
+            edits.extend(_edits(node))
+        elif b"t" in ((node.children[0].text or b"").lower()):
+            prefix = node.children[0]
+            edits.append((prefix.start_byte, prefix.end_byte, (prefix.text or b"").lower().replace(b"t", b"f")))
+    return _edited(source, edits).decode() if edits or lazy else None
+
+
+def _tree(source: bytes) -> tree_sitter.Node:
+    import tree_sitter
+    import tree_sitter_python
+
+    return tree_sitter.Parser(tree_sitter.Language(tree_sitter_python.language())).parse(source).root_node
+
+
+def _edited(source: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
+    for start, end, replacement in sorted(edits, reverse=True):
+        source = source[:start] + replacement + source[end:]
+    return source
+
+
 def _ast(text: str) -> ast.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the file's invalid escapes are its own matter
@@ -59,16 +89,11 @@ def _rewritten(text: str, depth: int = 0) -> ast.Module | None:
     """Return the tree after the new syntax was rewritten, or None when there is none that we know."""
     if depth > MAX_NESTING:
         return None
-    import tree_sitter
-    import tree_sitter_python
-
     text, lazy = LAZY.subn(r"\1\3\2    ", text)
     source = text.encode()
-    parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_python.language()))
-    root = parser.parse(source).root_node
     edits: list[tuple[int, int, bytes]] = []
     strings: list[ast.JoinedStr] = []
-    for node in _outermost(root):
+    for node in _outermost(_tree(source)):
         if node.type == "string":
             if _is_accepted(node.text or b""):
                 continue
@@ -78,9 +103,7 @@ def _rewritten(text: str, depth: int = 0) -> ast.Module | None:
             edits.extend(_edits(node))
     if not edits and not lazy:
         return None
-    for start, end, replacement in sorted(edits, reverse=True):
-        source = source[:start] + replacement + source[end:]
-    tree = _ast(source.decode())
+    tree = _ast(_edited(source, edits).decode())
     return _Graft(strings).visit(tree) if strings else tree
 
 

@@ -111,19 +111,18 @@ def load(path: Path, exclude: Iterable[str] = (), progress: Callable[[str], None
     if not path.exists():
         raise UserError(Problem("no such file or directory", str(path)))
     skipped: list[Problem] = []
+    holes: list[Hole] = []
     if path.is_dir():
-        root, found = path, list(_walk(path, _patterns(exclude), skipped))
+        root, found = path, list(_walk(path, _patterns(exclude), skipped, holes))
     else:
         root, found = path.parent, [path]
     if not found:
         raise UserError(Problem("holds no Python file that could be audited", str(path)))
     files: list[SourceFile] = []
-    holes: list[Hole] = []
     for number, location in enumerate(found):
         if progress and number % 200 == 199:
             progress(f"reading files: {number + 1} of {len(found)}")
-        name = location.relative_to(root).as_posix().encode("utf-8", "backslashreplace").decode()
-        read = _read(location, name)
+        read = _read(location, _relative(location, root))
         (files if isinstance(read, SourceFile) else holes).append(read)  # type: ignore[arg-type]  # one list for each type
     if not files:
         problems = (Problem(hole.message, str(root / hole.path), hole.line, hole.column) for hole in holes)
@@ -143,12 +142,20 @@ def _patterns(lines: Iterable[str]) -> pathspec.GitIgnoreSpec | None:
         raise UserError(f"an exclude pattern is not in gitignore's form: {error}") from error
 
 
-def _walk(root: Path, exclude: pathspec.GitIgnoreSpec | None, skipped: list[Problem]) -> Iterator[Path]:
+def _relative(location: Path, root: Path) -> str:
+    return location.relative_to(root).as_posix().encode("utf-8", "backslashreplace").decode()
+
+
+def _walk(
+    root: Path, exclude: pathspec.GitIgnoreSpec | None, skipped: list[Problem], holes: list[Hole]
+) -> Iterator[Path]:
     """Yield the Python files in order. Links are not followed: what they lead to inside the root is found there."""
     rules: dict[str, pathspec.GitIgnoreSpec | None] = {}
 
     def refused(error: OSError) -> None:
-        skipped.append(Problem(f"cannot be listed: {error.strerror or error}", str(error.filename)))
+        holes.append(
+            Hole(_relative(Path(error.filename), root), f"the folder cannot be listed: {error.strerror or error}")
+        )
 
     for folder, directories, names in os.walk(root, onerror=refused):
         rules[folder] = _gitignore(Path(folder)) if ".gitignore" in names else None
@@ -187,7 +194,14 @@ def _leads_inside(path: Path, root: Path) -> bool:
 
 
 def _is_left_out(folder: str, name: str, left_out: frozenset[str]) -> bool:
-    return name in left_out or name.startswith(".") or Path(folder, name, "pyvenv.cfg").exists()
+    return name in left_out or name.startswith(".") or _is_environment(Path(folder, name))
+
+
+def _is_environment(folder: Path) -> bool:
+    try:
+        return (folder / "pyvenv.cfg").exists()
+    except PermissionError:  # said when it is listed
+        return False
 
 
 def _matches(rules: list[tuple[str, pathspec.GitIgnoreSpec]], folder: str, name: str) -> bool:

@@ -67,7 +67,7 @@ class Finding:
     def fingerprint(self) -> str:
         """Stable over moves and reformatting of other lines: 16 hex digits."""
         parts = (self.rule_id, self.location.path, self.symbol, self.statement, str(self.ordinal))
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+        return hashlib.sha256("\0".join(parts).encode(errors="backslashreplace")).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

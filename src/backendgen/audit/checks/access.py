@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import WRITES, Endpoint, Service
+from backendgen.code.symbols import Class, External
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
 
@@ -17,6 +18,9 @@ OPEN_WORDS = re.compile(
     r"|reset|forgot|recover|verify|verification|confirm|activate|webhooks?|callback|health|healthz|ping|metrics|status|csp-report"
     r"|contact|subscribe|unsubscribe|otp|session|sessions|magic-link)",
     re.IGNORECASE,
+)
+SIGNS_UP = re.compile(
+    r"(?:register|sign_?up|sign_?in|log_?in|sign_?out|log_?out)(?:_(?:new_)?(?:user|account|customer))?", re.IGNORECASE
 )
 LOGIN = re.compile(
     r"(?:^|[/_-])(?:log-?in|sign-?in|authenticate|access-token|token|otp|two-factor|2fa|mfa)(?:$|[/_-])", re.IGNORECASE
@@ -30,6 +34,8 @@ def write_without_authentication(context: Context) -> Iterator[Hit]:
     service = context.service
     for endpoint in service.endpoints:
         if endpoint.method not in WRITES or endpoint.guards or is_open(endpoint, context.config.public):
+            continue
+        if _only_redirects(context, endpoint):
             continue
         why = (
             "no dependency, middleware or code of it answers 401 or 403, while other endpoints of this service ask who calls"
@@ -53,11 +59,21 @@ def _confidence(endpoint: Endpoint, service: Service) -> Confidence:
 
 
 def is_open(endpoint: Endpoint, public: tuple[str, ...]) -> bool:
-    """Is it open on purpose: declared in the configuration, or by its path a sign-in, webhook or health endpoint?"""
+    """Is it open on purpose: declared in the configuration, or a sign-in, webhook or health endpoint by its path or name?"""
     declared = (endpoint.name, endpoint.path)
     if any(fnmatch.fnmatchcase(name, pattern.strip()) for pattern in public for name in declared):
         return True
-    return bool(OPEN_WORDS.search(endpoint.path))
+    return bool(OPEN_WORDS.search(endpoint.path) or SIGNS_UP.fullmatch(endpoint.handler.node.name))
+
+
+def _only_redirects(context: Context, endpoint: Endpoint) -> bool:
+    """Does the handler do nothing but send the caller elsewhere?"""
+    body = [
+        one for one in endpoint.handler.node.body if not isinstance(one, ast.Expr) or isinstance(one.value, ast.Call)
+    ]
+    answer = body[0].value if len(body) == 1 and isinstance(body[0], ast.Return) else None
+    made = context.symbols.value(answer.func, endpoint.handler.module) if isinstance(answer, ast.Call) else None
+    return isinstance(made, External) and made.name.endswith(".RedirectResponse")
 
 
 def _guard_fix(context: Context, endpoint: Endpoint) -> str:
@@ -76,7 +92,7 @@ def login_without_limit(context: Context) -> Iterator[Hit]:
     """Endpoints that test a password or code, and that nothing slows down."""
     for endpoint in context.service.endpoints:
         is_guarded = any(guard.scope != "body" and guard.statuses for guard in endpoint.guards)
-        if endpoint.method != "POST" or is_guarded or endpoint.limits or not _tests_credentials(endpoint):
+        if endpoint.method != "POST" or is_guarded or endpoint.limits or not _tests_credentials(context, endpoint):
             continue
         yield Hit(
             endpoint.location,
@@ -88,8 +104,18 @@ def login_without_limit(context: Context) -> Iterator[Hit]:
         )
 
 
-def _tests_credentials(endpoint: Endpoint) -> bool:
+def _tests_credentials(context: Context, endpoint: Endpoint) -> bool:
     """A path that says login, with a password in the handler's parameters or their models."""
     if not LOGIN.search(endpoint.path) and not LOGIN.search(endpoint.handler.node.name.replace("_", "-")):
         return False
-    return bool(CREDENTIALS.search(ast.unparse(endpoint.handler.node)))
+    models = (
+        context.symbols.value(one.annotation, one.module) for one in endpoint.parameters if one.annotation is not None
+    )
+    fields = [
+        name
+        for model in models
+        if isinstance(model, Class)
+        for owner in context.symbols.lineage(model)
+        for name in owner.module.members.get(id(owner.node), {})
+    ]
+    return any(map(CREDENTIALS.search, [ast.unparse(endpoint.handler.node), *fields]))

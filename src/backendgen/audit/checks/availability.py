@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from backendgen.audit.checks.walk import called, own_nodes, reached
+from backendgen.audit.checks.walk import called, is_command, own_nodes, reached
 from backendgen.audit.flow.values import place
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import Endpoint
@@ -174,6 +174,8 @@ def blocking_call_in_async(context: Context) -> Iterator[Hit]:
         if not is_served or is_test(function.path):
             continue
         endpoint = handlers.get(id(function.node))
+        if endpoint is None and is_command(function.module.file):
+            continue
         who = f"`{endpoint.name}` ({function.name})" if endpoint else f"`{function.name}`"
         awaited = {id(node.value) for node in own_nodes(function) if isinstance(node, ast.Await)}
         for node in function.module.calls_in(function):

@@ -6,10 +6,11 @@ import ast
 import re
 from collections.abc import Iterator
 
+from backendgen.audit.checks.walk import class_of, is_command
 from backendgen.audit.flow.values import place
 from backendgen.audit.registry import Context, check
 from backendgen.code.project import SourceFile, is_test
-from backendgen.code.symbols import External, Function, Module, Variable
+from backendgen.code.symbols import Class, External, Function, Module, Variable
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
 
@@ -53,20 +54,23 @@ SIGNERS = frozenset(
 ENVIRONMENT = frozenset({"os.getenv", "os.environ.get", "getenv", "environ.get", "config"})
 SIGNED_COOKIES = "starlette.middleware.sessions.SessionMiddleware"
 NOT_A_SECRET = re.compile(
-    r"^$|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$|^[a-z]+(?:[_.-][a-z]+)*(?:_|\.|-)?(?:id|name|path|file|url|header|field|param)$|\s|[{<$]"
+    r"^$|^[*x.\u2022-]+$|(?i:dummy|placeholder)"
+    r"|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$|^[a-z]+(?:[_.-][a-z]+)*(?:_|\.|-)?(?:id|name|path|file|url|header|field|param)$|\s|[{<$]"
 )
+WORDS = re.compile(r"[A-Za-z]+(?:[_.:/-][A-Za-z]+)*")
 
 
 @check("BG204")
 def secret_in_code(context: Context) -> Iterator[Hit]:
     """Keys that sign or encrypt, and providers' tokens, written into the code."""
+    lines: set[tuple[str, int]] = set()
     for module in context.symbols.modules.values():
         if is_test(module.file.path):
             continue
-        lines: set[int] = set()
         for hit in (*_formats(module.file), *_used_keys(context, module), *_named_keys(module), *_passwords(module)):
-            if hit.location.line not in lines:
-                lines.add(hit.location.line)
+            line = (hit.location.path, hit.location.line)
+            if line not in lines:
+                lines.add(line)
                 yield hit
 
 
@@ -107,7 +111,13 @@ def _constant_key(
 ) -> Iterator[Hit]:
     file, name = module.file, ast.unparse(key) if isinstance(key, ast.Name | ast.Attribute) else ""
     value, confidence = key, Confidence.HIGH
-    found = context.symbols.value(key, module, function)
+    found: object = context.symbols.value(key, module, function)
+    if found is None and isinstance(key, ast.Attribute) and function is not None:
+        # `self.secret`, `settings.SECRET_KEY`
+        owner = class_of(context, key.value, function)
+        found = context.symbols.member(owner, key.attr) if isinstance(owner, Class) else None
+        if isinstance(owner, Class) and any("Settings" in base for base in context.symbols.bases(owner)):
+            confidence = Confidence.MEDIUM  # a default, unless the environment says otherwise
     if isinstance(found, Variable):
         value, file = found.value, found.module.file
     if isinstance(value, ast.Call) and ast.unparse(value.func) in ENVIRONMENT:
@@ -144,15 +154,26 @@ def _named_keys(module: Module) -> Iterator[Hit]:
 
 
 def _named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    """What a node gives to a name: an assignment, a keyword, or the default of an environment variable."""
+    """What a node gives to a name: an assignment, a keyword, an entry, or the default of an environment variable."""
     if isinstance(node, ast.Assign):
         yield from ((_name(target), node.value) for target in node.targets)
     elif isinstance(node, ast.AnnAssign) and node.value is not None:
         yield _name(node.target), node.value
     elif isinstance(node, ast.keyword):
         yield node.arg or "", node.value
-    elif isinstance(node, ast.Call) and len(node.args) == 2 and ast.unparse(node.func) in ENVIRONMENT:
-        yield (str(node.args[0].value) if isinstance(node.args[0], ast.Constant) else ""), node.args[1]
+    elif isinstance(node, ast.Call) and node.args and ast.unparse(node.func) in ENVIRONMENT:
+        defaults = [*node.args[1:2], *(one.value for one in node.keywords if one.arg == "default")]
+        yield from ((str(node.args[0].value), given) for given in defaults if isinstance(node.args[0], ast.Constant))
+    elif isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):  # `os.environ.get("SECRET_KEY") or "..."`
+        first = node.values[0]
+        named = first.args[0] if isinstance(first, ast.Call) and first.args else None
+        if isinstance(first, ast.Call) and isinstance(named, ast.Constant) and ast.unparse(first.func) in ENVIRONMENT:
+            yield str(named.value), node.values[-1]
+    elif isinstance(node, ast.Dict):
+        for key, given in zip(node.keys, node.values, strict=True):
+            chosen = _text(given)
+            if isinstance(key, ast.Constant) and chosen and LOOKS_CHOSEN.fullmatch(str(chosen.value)):
+                yield str(key.value), given
 
 
 def _text(node: ast.expr) -> ast.Constant | None:
@@ -195,8 +216,10 @@ def _names_key(name: str) -> bool:
 
 def _is_secret(text: str, name: str) -> bool:
     """Not a placeholder, a path, the name of a variable, or a word for itself (`client_secret = "client_secret_basic"`)."""
-    same = name.lower() in text.lower().replace("-", "_")
-    return len(text) >= 6 and not same and not NOT_A_SECRET.search(text)
+    plain = re.sub(r"[^a-z0-9]+", "_", text.lower())
+    key = KEY_NAME.search(name)
+    is_label = WORDS.fullmatch(text) is not None and key is not None and key[0].lower().strip("_") in plain
+    return len(text) >= 6 and name.lower() not in plain and not is_label and not NOT_A_SECRET.search(text)
 
 
 def _hit(file: SourceFile, node: ast.expr, message: str, name: str, confidence: Confidence = Confidence.HIGH) -> Hit:
@@ -251,7 +274,7 @@ def secret_in_log(context: Context) -> Iterator[Hit]:
 def _writes(context: Context, node: ast.expr, module: Module, function: Function | None) -> bool:
     """Is this `print`, or a method of what a logging library made?"""
     if isinstance(node, ast.Name):
-        return context.symbols.value(node, module, function) == External("print")
+        return context.symbols.value(node, module, function) == External("print") and not is_command(module.file)
     if not isinstance(node, ast.Attribute) or node.attr not in LEVELS:
         return False
     made = context.symbols.value(node.value, module, function)

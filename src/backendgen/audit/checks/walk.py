@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from backendgen.audit.flow.libraries import returned
 from backendgen.audit.flow.types import Types
 from backendgen.audit.registry import Context
+from backendgen.code.project import SourceFile
 from backendgen.code.symbols import Class, External, Function, Symbol, Variable
 
 MAX_DEPTH = 4
+COMMANDS = re.compile(r"(?:^|/)(?:cli|scripts|commands)(?:/|\.py$)|(?:^|/)manage\.py$")
+COMMAND_LINES = re.compile(r"^\s*(?:import|from)\s+(?:typer|click|argparse|cyclopts)\b", re.MULTILINE)
+
+
+def is_command(file: SourceFile) -> bool:
+    """Is this a program for a terminal, by its place or what it imports? What it prints is for who started it."""
+    return COMMANDS.search(file.path) is not None or COMMAND_LINES.search(file.text) is not None
 
 
 def own_nodes(function: Function) -> Iterator[ast.AST]:
@@ -30,7 +39,7 @@ def called(context: Context, call: ast.Call, function: Function) -> Function | E
     if isinstance(found, Function | External):
         return found
     if isinstance(call.func, ast.Attribute):
-        owner = _class_of(context, call.func.value, function)
+        owner = class_of(context, call.func.value, function)
         if isinstance(owner, Class):
             member = symbols.member(owner, call.func.attr)
             return member if isinstance(member, Function) else None
@@ -39,7 +48,7 @@ def called(context: Context, call: ast.Call, function: Function) -> Function | E
     return None
 
 
-def _class_of(context: Context, node: ast.expr, function: Function, depth: int = 0) -> Class | External | None:
+def class_of(context: Context, node: ast.expr, function: Function, depth: int = 0) -> Class | External | None:
     """The class of an expression: `self`, what an annotation says, what it is made with, an attribute of these."""
     if depth > MAX_DEPTH:
         return None
@@ -47,7 +56,10 @@ def _class_of(context: Context, node: ast.expr, function: Function, depth: int =
         return _made(context, node, function, depth)
     types = Types(context.symbols, _proves_nothing)
     if isinstance(node, ast.Attribute):
-        owner = _class_of(context, node.value, function, depth + 1)
+        made = context.symbols.value(node, function.module, function)
+        if isinstance(made, Variable) and isinstance(made.value, ast.Call):  # `crud.items`, where `items = CRUD(Item)`
+            return _instance(context, context.symbols.value(made.value.func, made.module, made.scope))
+        owner = class_of(context, node.value, function, depth + 1)
         return types.of_attribute(owner, node.attr).kind if isinstance(owner, Class) else None
     if not isinstance(node, ast.Name):
         return None
@@ -70,7 +82,7 @@ def _class_of(context: Context, node: ast.expr, function: Function, depth: int =
             and isinstance(one.optional_vars, ast.Name)
             and one.optional_vars.id == node.id
         ):
-            return _class_of(context, one.context_expr, function, depth + 1)
+            return class_of(context, one.context_expr, function, depth + 1)
     return None
 
 
@@ -78,7 +90,7 @@ def _made(context: Context, call: ast.Call, function: Function, depth: int) -> C
     """The class of what a call gives."""
     maker = context.symbols.value(call.func, function.module, function)
     if maker is None and isinstance(call.func, ast.Attribute):
-        owner = _class_of(context, call.func.value, function, depth + 1)
+        owner = class_of(context, call.func.value, function, depth + 1)
         return returned(f"{owner.name}.{call.func.attr}") if isinstance(owner, External) else None
     return _instance(context, maker)
 
@@ -91,6 +103,8 @@ def _instance(context: Context, maker: Symbol | None) -> Class | External | None
         factory = context.symbols.value(maker.value.func, maker.module, maker.scope)
         is_factory = isinstance(factory, External) and factory.name == "sqlalchemy.orm.sessionmaker"
         return External("sqlalchemy.orm.Session") if is_factory else None
+    if isinstance(maker, Function) and maker.node.returns is not None and isinstance(maker.node, ast.FunctionDef):
+        return Types(context.symbols, _proves_nothing).of(maker.node.returns, maker.module).kind
     return maker if isinstance(maker, Class) else None
 
 

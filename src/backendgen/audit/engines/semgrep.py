@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from backendgen import process
 from backendgen.audit.engines.result import EngineResult
+from backendgen.code.parse import older
 from backendgen.code.project import Hole, Project, SourceFile
 from backendgen.errors import Problem, UserError
 from backendgen.files import write
@@ -37,15 +39,43 @@ def run(project: Project, rules: tuple[Rule, ...]) -> EngineResult:
     with tempfile.TemporaryDirectory(prefix="backendgen-") as folder:
         patterns = Path(folder, "rules.json")
         write(patterns, json.dumps({"rules": [pattern(rule) for rule in chosen.values()]}).encode())
-        files = {str(file.location): file for file in project.files}
-        reasons = []
-        for attempt in (_core, _command):
-            try:
-                answer = attempt(patterns, list(files), Path(folder))
-                return _result(answer, chosen, files)
-            except (UserError, Unexpected) as error:
-                reasons.append(str(error))
+        result = _matched(patterns, chosen, {str(file.location): file for file in project.files}, Path(folder))
+        return _again(patterns, chosen, project, Path(folder), result) if result.holes else result
+
+
+def _matched(patterns: Path, rules: dict[str, Rule], files: dict[str, SourceFile], folder: Path) -> EngineResult:
+    """Match the patterns in these files: by the core, or else by the command."""
+    reasons = []
+    for attempt in (_core, _command):
+        try:
+            return _result(attempt(patterns, list(files), folder), rules, files)
+        except (UserError, Unexpected) as error:
+            reasons.append(str(error))
     return EngineResult(NAME, failures=(Problem(f"semgrep could not run: {'; '.join(reasons)}"),))
+
+
+def _again(patterns: Path, rules: dict[str, Rule], project: Project, folder: Path, first: EngineResult) -> EngineResult:
+    """Match once more in the files that semgrep could not read, with syntax that is too new for it written as before."""
+    copies: dict[str, SourceFile] = {}
+    for path in dict.fromkeys(hole.path for hole in first.holes):
+        text = older(project.by_path[path].text)
+        if text is not None:
+            copy = folder / f"{len(copies)}.py"
+            write(copy, text.encode())
+            copies[str(copy)] = project.by_path[path]
+    if not copies:
+        return first
+    second = _matched(patterns, rules, copies, folder)
+    read = {file.path for file in copies.values()} - {hole.path for hole in second.holes}
+    if second.failures:
+        return replace(first, failures=first.failures + second.failures)
+    return EngineResult(
+        NAME,
+        tuple(one for one in first.findings if one.location.path not in read)
+        + tuple(one for one in second.findings if one.location.path in read),
+        tuple(hole for hole in first.holes if hole.path not in read),
+        first.failures,
+    )
 
 
 def pattern(rule: Rule) -> dict[str, Any]:

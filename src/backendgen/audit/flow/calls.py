@@ -203,6 +203,7 @@ def _applied(frame: Frame, node: ast.Call, function: Function, given: dict[str, 
             frame.assign(target, substituted(value, resolve, step))
     for origin, kinds in summary.cleared.items():
         frame.clear(resolve(origin), kinds)
+    frame.checks_addresses |= summary.checks_addresses
     return frame.filtered(substituted(summary.returns, resolve, step))
 
 
@@ -285,8 +286,9 @@ def _outside(
     if receiver is not None and isinstance(receiver.kind, External) and receiver.kind.name in libraries.REQUESTS:
         part = libraries.REQUEST_PARTS.get(last)
         return tainted(Origin("request", part)) if part else NOTHING
-    if name in ("httpx.Client", "httpx.AsyncClient") and _checks_addresses(keywords.get("transport")):
-        return NOTHING
+    through = keywords.get(libraries.CONNECTS_THROUGH.get(name, ""))
+    if through is not None and _checks_addresses(frame, through):
+        return through
     kind = libraries.returned(name)
     if name == "dataclasses.asdict" and positional and isinstance(positional[0].kind, Class):
         return _as_dictionary(frame.engine, positional[0], positional[0].kind)
@@ -301,6 +303,12 @@ def _outside(
         return positional[1]
     if kind is not None:
         return carrying(Value(kind=kind), *given) if libraries.passes_on(name) else Value(kind=kind)
+    if name in ("enumerate", "zip") and positional:
+        from backendgen.audit.flow.expressions import element
+
+        parts = [element(frame, value) for value in positional]
+        counted = [HARMLESS, *parts[:1]] if name == "enumerate" else parts
+        return Value(items={"[]": Value(items=dict(enumerate(counted)))})
     if name in ("dict",) and not positional:
         return Value(items=dict(keywords))
     if name == "pathlib.Path.relative_to" and receiver is not None and resolved_path(receiver):  # raises when it is not
@@ -320,11 +328,15 @@ def _outside(
     return NOTHING
 
 
-def _checks_addresses(transport: Value | None) -> bool:
-    """Does a transport of the project look whether an address is private before it connects?"""
-    owner = transport.kind if transport is not None else None
-    return isinstance(owner, Class) and any(
-        isinstance(node, ast.Attribute) and node.attr in libraries.ADDRESS_TESTS for node in ast.walk(owner.node)
+def _checks_addresses(frame: Frame, transport: Value) -> bool:
+    """Does a transport, connector or resolver of the project look whether an address is private before it connects?"""
+    owner = transport.kind
+    if not isinstance(owner, Class):
+        return False
+    symbols = frame.engine.symbols
+    members = (one.module.members.get(id(one.node), {}).values() for one in symbols.lineage(owner))
+    return any(
+        frame.engine.summary(each).checks_addresses for some in members for each in some if isinstance(each, Function)
     )
 
 

@@ -33,7 +33,7 @@ class Summary:
     """What calling a function does, in terms of its parameters.
 
     `cleared` are the parameters that it refuses unless they are harmless, `when_true` and `when_false` what its answer
-    proves of them; `effects` the attributes that it sets on them.
+    proves of them; `effects` the attributes that it sets on them; `checks_addresses`: it looks whether one is private.
     """
 
     returns: Value = NOTHING
@@ -42,6 +42,7 @@ class Summary:
     when_true: Mapping[Origin, frozenset[str]] = field(default_factory=dict)
     when_false: Mapping[Origin, frozenset[str]] = field(default_factory=dict)
     effects: Mapping[tuple[str, str], Value] = field(default_factory=dict)
+    checks_addresses: bool = False
 
 
 EMPTY = Summary()

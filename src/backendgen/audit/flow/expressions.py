@@ -354,7 +354,20 @@ def _subscript(frame: Frame, node: ast.Subscript) -> Value:
     key = frame.evaluate(node.slice)
     if isinstance(value.kind, Class) and not value.taints:
         return NOTHING
-    return entry(frame, value, key.const)
+    found = entry(frame, value, key.const)
+    return sanitised(found, frozenset({"path"})) if found.taints and _is_segment(node.value, key.const) else found
+
+
+def _is_segment(node: ast.expr, key: Any) -> bool:
+    """`name.split("/")[-1]`, `name.rsplit("/", 1)[-1]`, `name.rpartition("/")[2]`: a part between slashes."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
+        return False
+    if not isinstance(node.args[0], ast.Constant) or node.args[0].value != "/" or node.keywords:
+        return False
+    if len(node.args) == 1:
+        ends = {"rpartition": (2, -1), "partition": (0,)}.get(node.func.attr)
+        return node.func.attr in ("split", "rsplit") or (ends is not None and key in ends)
+    return node.func.attr == "rsplit" and key == -1
 
 
 def _await(frame: Frame, node: ast.Await | ast.YieldFrom) -> Value:

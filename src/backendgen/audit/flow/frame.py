@@ -69,8 +69,9 @@ class Frame:
             _of_parameters(_common(states)) for states in (self.exits, self.answers[True], self.answers[False])
         )
         return Summary(
-            join_all(self.returned), tuple(dict.fromkeys(self.reached)), cleared, when_true, when_false, self.effects
-        )
+            join_all(self.returned), tuple(dict.fromkeys(self.reached)), cleared, when_true, when_false, self.effects,
+            self.checks_addresses,
+        )  # fmt: skip
 
     def _parameter(self, parameter: ast.arg) -> Value:
         function = self.function

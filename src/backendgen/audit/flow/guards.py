@@ -129,8 +129,29 @@ def _call(frame: Frame, call: ast.Call) -> None:
         pattern = frame.evaluate(call.args[0]).const
         if isinstance(pattern, str) and is_strict(pattern, whole=name == "re.fullmatch"):
             frame.clear(frame.evaluate(call.args[1]), ALL)
+    elif name == "any" and len(call.args) == 1 and isinstance(call.args[0], ast.GeneratorExp):
+        _any(frame, call.args[0])
     elif isinstance(call.func, ast.Attribute):
         _method(frame, call, call.func)
+
+
+def _any(frame: Frame, node: ast.GeneratorExp) -> None:
+    """`any(url.startswith(host) for host in HOSTS)`: what the test proves for each of the constants that it goes over."""
+    loop = node.generators[0]
+    known = frame.evaluate(loop.iter).items or {}
+    if len(node.generators) != 1 or not isinstance(loop.target, ast.Name) or not known:
+        return
+    if any(value.const is UNKNOWN for value in known.values()):
+        return
+    before = frame.names
+    states = []
+    for value in known.values():
+        frame.names = {**before, loop.target.id: value}
+        (names, cleared), _ = frame.branch([], node.elt, True)
+        states.append(({**names, loop.target.id: before[loop.target.id]} if loop.target.id in before else
+                       {name: each for name, each in names.items() if name != loop.target.id}, cleared))  # fmt: skip
+    frame.names = before
+    frame.meet(states)
 
 
 def _answered(frame: Frame, call: ast.Call, outcome: bool) -> None:

@@ -17,6 +17,12 @@ UPLOADS = frozenset({"fastapi.UploadFile", "starlette.datastructures.UploadFile"
 
 HOSTS = frozenset({"hostname", "netloc", "host", "scheme_and_host"})
 ADDRESS_TESTS = frozenset({"is_private", "is_global", "is_loopback", "is_link_local", "is_reserved"})
+CONNECTS_THROUGH = {
+    "httpx.Client": "transport",
+    "httpx.AsyncClient": "transport",
+    "aiohttp.ClientSession": "connector",
+    "aiohttp.TCPConnector": "resolver",
+}
 
 RETURNS = {
     "sqlite3.connect": "sqlite3.Connection",

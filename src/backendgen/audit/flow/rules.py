@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from backendgen.audit.flow import libraries, spec
 from backendgen.audit.flow.calls import applied
 from backendgen.audit.flow.engine import Engine
-from backendgen.audit.flow.types import is_constrained
+from backendgen.audit.flow.types import Type, is_constrained
 from backendgen.audit.flow.values import HARMLESS, NOTHING, Origin, Taint, Value, substituted
 from backendgen.audit.frameworks.dependencies import Dependencies
 from backendgen.audit.frameworks.outcomes import Outcomes
@@ -84,12 +84,13 @@ class _Entries:
             return Value(kind=found.kind)
         if found.harmless or is_constrained(parameter.default):
             return HARMLESS
-        if parameter.source == "file" and not isinstance(found.kind, External):
+        if parameter.source == "file" and not isinstance(found.kind, External) and not _is_upload(found.element):
             return NOTHING
-        if parameter.source == "file" or (isinstance(found.kind, External) and found.kind.name in libraries.UPLOADS):
-            return Value(
+        if parameter.source == "file" or _is_upload(found):
+            upload = Value(
                 kind=External("fastapi.UploadFile"), items={"filename": self._source(parameter, endpoint, function)}
             )
+            return Value(items={"[]": upload}) if found.element is not None else upload
         value = replace(self._source(parameter, endpoint, function), kind=found.kind)
         if found.element is not None:
             inner = HARMLESS if found.element.harmless else replace(value, kind=found.element.kind, whole=None)
@@ -129,6 +130,10 @@ class _Entries:
     def _arguments(self, function: Function, endpoint: Endpoint, depth: int) -> dict[str, Value]:
         parameters, _, _ = self.parameters.of(function, endpoint.path)
         return {one.name: self.value(one, endpoint, function, depth + 1) for one in parameters if one.name != "self"}
+
+
+def _is_upload(found: Type | None) -> bool:
+    return found is not None and isinstance(found.kind, External) and found.kind.name in libraries.UPLOADS
 
 
 def _hits(engine: Engine, entries: _Entries) -> Iterator[tuple[Rule, Hit]]:

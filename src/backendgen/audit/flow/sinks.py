@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ from backendgen.code.symbols import Class
 
 if TYPE_CHECKING:
     from backendgen.audit.flow.frame import Frame
+
+SHELL = re.compile(r"(?:^|/)(?:sh|bash|dash|zsh|ksh)$")
+OPTION = re.compile(r"-[a-z]*c")
 
 
 def note_sinks(
@@ -41,6 +45,16 @@ def note_sinks(
                 _reach(frame, node, rule, sink, receiver, positional, keywords, proven=False)
 
 
+def _script(positional: list[Value], keywords: Mapping[str, Value]) -> list[Value]:
+    """What a program that is a shell is told to run: the text after `-c`; nothing for any other program."""
+    first = positional[0] if positional else keywords.get("args", NOTHING)
+    words = [first.items[key] for key in sorted(first.items, key=str)] if first.items else positional
+    if len(words) < 3 or not isinstance(words[0].const, str) or not isinstance(words[1].const, str):
+        return []
+    is_shell = SHELL.search(words[0].const) and OPTION.fullmatch(words[1].const)
+    return [words[2]] if is_shell else []
+
+
 def _reach(
     frame: Frame,
     node: ast.Call,
@@ -56,6 +70,8 @@ def _reach(
     for wanted, value in (sink.given or {}).items():
         if keywords.get(wanted, NOTHING).const != value:
             return
+    if sink.shell:
+        positional, keywords = _script(positional, keywords), {}
     for argument in sink.arguments:
         if isinstance(argument, int):
             given = positional[argument] if argument < len(positional) else None

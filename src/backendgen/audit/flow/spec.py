@@ -24,7 +24,8 @@ class Sink:
 
     `calls` are dotted names, `methods` names on receivers of unknown type; `arguments` the positions and keywords that
     matter (`self`: what the method is called on). `sql`: the text must look like SQL when the receiver's type is unknown;
-    `given`: keywords that must be this constant.
+    `shell`: only the text that a list such as ["sh", "-c", text] gives to a shell; `given`: keywords that must be this
+    constant.
     """
 
     calls: frozenset[str]
@@ -32,6 +33,7 @@ class Sink:
     arguments: tuple[int | str, ...]
     sql: bool = False
     given: Mapping[str, Any] | None = None
+    shell: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +66,7 @@ def read(rule: Rule) -> FlowRule:
         sinks.append(
             Sink(
                 frozenset(sink.get("call", ())), frozenset(sink.get("method", ())), tuple(sink.get("argument", (0,))),
-                sink.get("where") == "sql", sink.get("given"),
+                sink.get("where") == "sql", sink.get("given"), sink.get("where") == "shell",
             )
         )  # fmt: skip
     return FlowRule(

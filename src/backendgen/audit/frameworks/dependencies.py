@@ -200,11 +200,25 @@ class Dependencies:
             statuses, unknown = self.outcomes.of(function), False
             nested = [one for one in function.module.functions if one.outer == function]
             for one in [function, *nested]:
-                for _, found in self.of_parameters(one, depth + 1):
+                lenient = set()
+                for name, found in self.of_parameters(one, depth + 1):
                     statuses |= found.statuses
                     unknown |= found.unknown
+                    if isinstance(found.target, External) and _scheme({found.target.name}) and not found.statuses:
+                        lenient.add(name)
+                unknown |= self._hands_out(one, lenient)
             self._known[key] = (statuses, unknown)
         return self._known[key]
+
+    def _hands_out(self, function: Function, credentials: set[str]) -> bool:
+        """Does a function give credentials that may be missing to code outside of this project? It may refuse them."""
+        if not credentials:
+            return False
+        for call in function.module.calls_in(function):
+            given = any(isinstance(one, ast.Name) and one.id in credentials for one in call.args)
+            if given and isinstance(call.func, ast.Attribute) and self.outcomes.callee(call, function) is None:
+                return True
+        return False
 
     def of_parameters(self, function: Function, depth: int = 0) -> list[tuple[str, Attached]]:
         """Return (parameter, dependency) for each parameter that FastAPI fills by calling something."""

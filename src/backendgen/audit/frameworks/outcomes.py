@@ -1,4 +1,4 @@
-"""What a function answers: the refusing statuses (401, 403, 429) that it raises or returns, itself or through what it calls.
+"""What a function answers: the refusing statuses (401, 403, 423, 429) that it raises or returns, or what it calls does.
 
 This is how guards and limits are recognised: by what they do, not by their names.
 """
@@ -9,12 +9,13 @@ import ast
 import re
 from collections.abc import Iterator
 
-from backendgen.code.symbols import Class, External, Function, Symbols, Variable
+from backendgen.code.symbols import Class, External, Function, Symbol, Symbols, Variable
 
-REFUSALS = frozenset({401, 403, 429})
+REFUSALS = frozenset({401, 403, 423, 429})
+TOO_OFTEN = frozenset({423, 429})  # an account that is locked after too many attempts answers 423
 NAMED = {
     "HTTP_401_UNAUTHORIZED": 401, "HTTP_403_FORBIDDEN": 403, "HTTP_429_TOO_MANY_REQUESTS": 429,
-    "UNAUTHORIZED": 401, "FORBIDDEN": 403, "TOO_MANY_REQUESTS": 429,
+    "HTTP_423_LOCKED": 423, "LOCKED": 423, "UNAUTHORIZED": 401, "FORBIDDEN": 403, "TOO_MANY_REQUESTS": 429,
 }  # fmt: skip
 EXTERNAL = {
     "django.core.exceptions.PermissionDenied": 403,
@@ -125,14 +126,19 @@ class Outcomes:
         name = _last(call.func)
         if name in ("abort", "HTTPException", "Response", "JSONResponse", "PlainTextResponse"):
             return _written(call)
-        target = self.symbols.value(call.func, function.module, function)
-        if isinstance(call.func, ast.Attribute) and not isinstance(target, Function):
-            target = self._method(call.func, function) or target
+        target = self.callee(call, function)
         if isinstance(target, Function):
             return self.of(target, depth + 1)
         if isinstance(target, Class):
             return _written(call)
         return _sent(call)
+
+    def callee(self, call: ast.Call, function: Function) -> Symbol | None:
+        """Return what a call calls, also methods of what is known to be an instance of a class of the project."""
+        target = self.symbols.value(call.func, function.module, function)
+        if isinstance(call.func, ast.Attribute) and not isinstance(target, Function):
+            target = self._method(call.func, function) or target
+        return target
 
     def _method(self, node: ast.Attribute, function: Function) -> Function | None:
         """`self.check()`, `super().check()`, and methods of names whose class is declared or made in the function."""
@@ -148,8 +154,22 @@ class Outcomes:
                     return found
         elif isinstance(base, ast.Name):
             kind = self._kind(base, function)
+        elif isinstance(base, ast.Call):
+            kind = self._given(base, function)
         member = self.symbols.member(kind, node.attr) if isinstance(kind, Class) else None
         return member if isinstance(member, Function) else None
+
+    def _given(self, call: ast.Call, function: Function, hops: int = 0) -> object:
+        """The class of what a call gives: `service()`, by its annotation, or by the call that it returns."""
+        maker = self.symbols.value(call.func, function.module, function)
+        if not isinstance(maker, Function) or hops > MAX_DEPTH:
+            return maker
+        if maker.node.returns is not None:
+            return self.symbols.value(maker.node.returns, maker.module, maker.outer)
+        for node in _walk(maker.node):
+            if isinstance(node, ast.Return) and isinstance(node.value, ast.Call):
+                return self._given(node.value, maker, hops + 1)
+        return None
 
     def _kind(self, name: ast.Name, function: Function) -> object:
         variable = self.symbols.lookup(name.id, function.module, function)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from backendgen.audit.frameworks.dependencies import Attached
+from backendgen.audit.frameworks.outcomes import TOO_OFTEN
 from backendgen.audit.service import Guard, Limit
 from backendgen.code.symbols import Function, Module
 
@@ -62,15 +63,15 @@ class Router:
 def guards_of(attached: list[Attached]) -> Iterator[Guard]:
     """Return what refuses callers."""
     for one in attached:
-        refusals = one.statuses - {429}
+        refusals = one.statuses - TOO_OFTEN
         if refusals or one.unknown:
             yield Guard(one.name, one.scope, refusals)
 
 
 def limits_of(attached: list[Attached]) -> Iterator[Limit]:
-    """Return what answers 429."""
+    """Return what answers 429, or 423."""
     for one in attached:
-        if 429 in one.statuses:
+        if one.statuses & TOO_OFTEN:
             yield Limit(one.name, one.scope)
 
 
