@@ -203,7 +203,10 @@ def _applied(frame: Frame, node: ast.Call, function: Function, given: dict[str, 
             frame.assign(target, substituted(value, resolve, step))
     for origin, kinds in summary.cleared.items():
         frame.clear(resolve(origin), kinds)
-    frame.checks_addresses |= summary.checks_addresses
+    if summary.checks_addresses and not any(
+        map(all_taints, given.values())
+    ):  # what a resolver answered, not a parameter
+        frame.checks_addresses = True
     return frame.filtered(substituted(summary.returns, resolve, step))
 
 
