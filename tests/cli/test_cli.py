@@ -56,7 +56,7 @@ def test_completion_works_in_bash(tmp_path: Path) -> None:
     asked = {  # `=` stands for a word that is not begun yet
         "migr": "migrate-check",
         "audit --fo": "--format",
-        "audit --format =": "text json sarif",
+        "audit --format =": "text json sarif github gitlab junit markdown",
         "migrate-check --fail-on h": "high",
         "explain BG901": "BG901",
         "audit --select BG103": "BG103",
