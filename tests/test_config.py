@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from backendgen.config import Config, load
+from backendgen.config import Config, PathSettings, load
 from backendgen.errors import UserError
 
 
@@ -45,6 +45,23 @@ def test_the_search_ends_at_the_repository(tmp_path: Path) -> None:
             "fail-on is one of info, low, medium, high, critical, never, not 'hihg' (did you mean 'high'?)",
         ),
         ("fail-on", "cannot be read as TOML: "),
+        ("baseline = 1", "baseline is a string, not 1"),
+        ('severity = "low"', "severity is a table of rules and severities, not 'low'"),
+        ("[severity]\nBG710 = 1", "severity is a table of rules and severities, not {'BG710': 1}"),
+        (
+            '[severity]\nBG710 = "lo"',
+            "severity of BG710 is one of info, low, medium, high, critical, not 'lo' (did you mean 'low'?)",
+        ),
+        ('[severity]\nBG710 = "never"', "severity of BG710 is one of info, low, medium, high, critical, not 'never'"),
+        ('[paths]\nmatch = ["a"]', "paths is written as [[tool.backendgen.paths]] tables, not {'match': ['a']}"),
+        ("[[paths]]\nignore = []", "paths 1: match is missing: the gitignore patterns of what it holds for"),
+        ('[[paths]]\nmatch = ["a"]\n[[paths]]\nmatch = "b"', "paths 2: match is a list of strings, not 'b'"),
+        ('[[paths]]\nmatch = ["a"]\nignor = ["BG7"]', "paths 1: unknown key 'ignor' (did you mean 'ignore'?)"),
+        ('[[paths]]\nmatch = ["a"]\nfail-on = "low"', "paths 1: unknown key 'fail-on'"),
+        (
+            '[[paths]]\nmatch = ["a"]\n[paths.severity]\nBG7 = "x"',
+            "severity of BG7 is one of info, low, medium, high, critical, not 'x'",
+        ),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, expected: str) -> None:
@@ -55,11 +72,32 @@ def test_mistakes_are_named(tmp_path: Path, text: str, expected: str) -> None:
     assert str(error.value).startswith(f"{path} {expected}")
 
 
+def test_settings_for_folders(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        """[tool.backendgen]
+baseline = "ci/known.json"
+severity = {BG710 = "info"}
+[[tool.backendgen.paths]]
+match = ["legacy/", "!legacy/new"]
+ignore = ["BG7"]
+[tool.backendgen.paths.severity]
+BG801 = "low"
+"""
+    )
+    config = load(tmp_path)
+    assert config.folder == tmp_path
+    assert config == Config(
+        baseline=tmp_path / "ci/known.json",
+        severity=(("BG710", "info"),),
+        paths=(PathSettings(("legacy/", "!legacy/new"), (), ("BG7",), (("BG801", "low"),)),),
+    )
+
+
 def test_all_mistakes_are_listed_at_once(tmp_path: Path) -> None:
-    (tmp_path / "backendgen.toml").write_text('a = 1\nb = 2\nselect = "x"\n')
+    (tmp_path / "backendgen.toml").write_text('a = 1\nb = 2\nselect = "x"\nfail-on = "x"\n')
     with pytest.raises(UserError) as error:
         load(tmp_path)
-    assert len(error.value.problems) == 3
+    assert len(error.value.problems) == 4
 
 
 def test_a_broken_pyproject_without_our_table_is_not_our_matter(tmp_path: Path) -> None:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from backendgen.errors import Problem, UserError, did_you_mean
 
-SEVERITIES = ("info", "low", "medium", "high", "critical", "never")
+GRADES = ("info", "low", "medium", "high", "critical")
+SEVERITIES = (*GRADES, "never")
 CONFIDENCES = ("low", "medium", "high")
+
+
+@dataclass(frozen=True, slots=True)
+class PathSettings:
+    """What holds for some folders or files only: `match` are gitignore patterns, relative to the configuration's folder."""
+
+    match: tuple[str, ...] = ()
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    severity: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +30,8 @@ class Config:
     """What a project may set; the command line's options win. `exclude` are gitignore patterns.
 
     `public` lists the endpoints that are open on purpose: `GET /catalog`, or `/catalog/*` for all methods. `since` is the
-    git revision after which migrations are pending.
+    git revision after which migrations are pending. `severity` gives rules, by the beginning of their ids, another severity.
+    `folder` is where the configuration was read.
     """
 
     select: tuple[str, ...] = ()
@@ -30,15 +42,19 @@ class Config:
     confidence: str = "medium"
     pg_version: int = 14
     since: str = ""
+    severity: tuple[tuple[str, str], ...] = ()
+    paths: tuple[PathSettings, ...] = ()
+    baseline: Path | None = None
+    folder: Path | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         """Raise UserError when a value is outside its list."""
+        choices = [("fail-on", self.fail_on, SEVERITIES), ("confidence", self.confidence, CONFIDENCES)]
+        choices += [(f"severity of {rule}", grade, GRADES) for rule, grade in self.severity]
+        choices += [(f"severity of {rule}", grade, GRADES) for one in self.paths for rule, grade in one.severity]
         wrong = [
             f"{key} is one of {', '.join(known)}, not '{value}'{did_you_mean(value, known)}"
-            for key, value, known in (
-                ("fail-on", self.fail_on, SEVERITIES),
-                ("confidence", self.confidence, CONFIDENCES),
-            )
+            for key, value, known in choices
             if value not in known
         ]
         if not 10 <= self.pg_version <= 18:
@@ -47,11 +63,52 @@ class Config:
             raise UserError(*wrong)
 
 
-_WORDS: Mapping[type[Any], str] = {list: "a list of strings", str: "a string", int: "a whole number"}
-_TYPES: Mapping[str, type[Any]] = {
-    "select": list, "ignore": list, "exclude": list, "public": list,
-    "fail-on": str, "confidence": str, "pg-version": int, "since": str,
+def _strings(value: Any) -> tuple[str, ...] | None:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        return None
+    return tuple(value)
+
+
+def _string(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _whole(value: Any) -> int | None:
+    return value if type(value) is int else None
+
+
+def _pairs(value: Any) -> tuple[tuple[str, str], ...] | None:
+    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+        return None
+    return tuple(value.items())
+
+
+def _tables(value: Any) -> list[dict[str, Any]] | None:
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        return None
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A kind of value: how it is described, and what it is read as (None when it is another kind)."""
+
+    words: str
+    read: Callable[[Any], Any]
+
+
+LIST = _Kind("a list of strings", _strings)
+STRING = _Kind("a string", _string)
+NUMBER = _Kind("a whole number", _whole)
+GRADE_TABLE = _Kind("a table of rules and severities", _pairs)
+TABLES = _Kind("written as [[tool.backendgen.paths]] tables", _tables)
+
+_KINDS: Mapping[str, _Kind] = {
+    "select": LIST, "ignore": LIST, "exclude": LIST, "public": LIST,
+    "fail-on": STRING, "confidence": STRING, "pg-version": NUMBER, "baseline": STRING,
+    "since": STRING, "severity": GRADE_TABLE, "paths": TABLES,
 }  # fmt: skip
+_PATH_KINDS: Mapping[str, _Kind] = {"match": LIST, "select": LIST, "ignore": LIST, "severity": GRADE_TABLE}
 
 
 def load(start: Path, explicit: Path | None = None) -> Config:
@@ -91,19 +148,35 @@ def _table(path: Path) -> dict[str, Any] | None:
 
 
 def _parse(path: Path, table: dict[str, Any] | None) -> Config:
-    wrong: list[Problem] = []
-    values: dict[str, Any] = {}
-    for key, value in (table or {}).items():
-        expected = _TYPES.get(key)
-        if expected is None:
-            wrong.append(Problem(f"unknown key '{key}'{did_you_mean(key, _TYPES)}", str(path)))
-        elif type(value) is not expected or (expected is list and not all(isinstance(item, str) for item in value)):
-            wrong.append(Problem(f"{key} is {_WORDS[expected]}, not {value!r}", str(path)))
-        else:
-            values[key.replace("-", "_")] = tuple(value) if expected is list else value
-    if wrong:
-        raise UserError(*wrong)
+    wrong: list[str] = []
+    values = _values(table or {}, _KINDS, "", wrong)
+    paths = []
+    for number, one in enumerate(values.pop("paths", ()), 1):
+        settings = _values(one, _PATH_KINDS, f"paths {number}: ", wrong)
+        if not one.get("match"):
+            wrong.append(f"paths {number}: match is missing: the gitignore patterns of what it holds for")
+        paths.append(PathSettings(**settings))
+    if "baseline" in values:
+        values["baseline"] = path.parent / values["baseline"]
     try:
-        return Config(**values)
+        config = Config(**values, paths=tuple(paths), folder=path.parent)
     except UserError as error:
-        raise UserError(*(Problem(problem.message, str(path)) for problem in error.problems)) from error
+        wrong += [problem.message for problem in error.problems]
+    if wrong:
+        raise UserError(*(Problem(message, str(path)) for message in wrong))
+    return config
+
+
+def _values(table: dict[str, Any], kinds: Mapping[str, _Kind], where: str, wrong: list[str]) -> dict[str, Any]:
+    """Return a table's values by the names of their fields; note in `wrong` what cannot be one."""
+    values = {}
+    for key, written in table.items():
+        kind = kinds.get(key)
+        value = kind.read(written) if kind else None
+        if kind is None:
+            wrong.append(f"{where}unknown key '{key}'{did_you_mean(key, kinds)}")
+        elif value is None:
+            wrong.append(f"{where}{key} is {kind.words}, not {written!r}")
+        else:
+            values[key.replace("-", "_")] = value
+    return values

@@ -164,7 +164,7 @@ class Rulebook:
 
     def select_ids(self, command: str, select: Iterable[str] = (), ignore: Iterable[str] = ()) -> tuple[str, ...]:
         """Return the ids that `select` would return rules of, without reading their cards."""
-        chosen, dropped = self._prefixes(select), self._prefixes(ignore)
+        chosen, dropped = self.prefixes(select), self.prefixes(ignore)
         left = tuple(
             rule_id
             for rule_id in self.ids
@@ -180,7 +180,8 @@ class Rulebook:
             raise UserError(f"no rule of `backendgen {name}` is left to check ({words})")
         return left
 
-    def _prefixes(self, words: Iterable[str]) -> tuple[str, ...]:
+    def prefixes(self, words: Iterable[str]) -> tuple[str, ...]:
+        """Return words that select rules as ids begin, aliases resolved. Raises UserError for one that no id begins with."""
         prefixes = tuple(self.aliases.get(word.upper(), word.upper()) if word.upper() not in self else word.upper()
                          for word in words if word.strip())  # fmt: skip
         wrong = [Problem(f"no rule's id starts with '{prefix}'{did_you_mean(prefix, self.ids)}")

@@ -56,7 +56,7 @@ def test_completion_works_in_bash(tmp_path: Path) -> None:
     asked = {  # `=` stands for a word that is not begun yet
         "migr": "migrate-check",
         "audit --fo": "--format",
-        "audit --format =": "text json sarif",
+        "audit --format =": "text json sarif github gitlab junit markdown",
         "migrate-check --fail-on h": "high",
         "explain BG901": "BG901",
         "audit --select BG103": "BG103",
@@ -128,7 +128,8 @@ def test_bad_options_are_explained(backendgen: Run, tmp_path: Path, command: str
     done = backendgen(command, ".", "--format", "sarrif")
     assert (done.returncode, done.stderr) == (
         2,
-        "error: --format is one of text, json, sarif, not 'sarrif' (did you mean 'sarif'?)\n",
+        "error: --format is one of text, json, sarif, github, gitlab, junit, markdown, not 'sarrif' "
+        "(did you mean 'sarif'?)\n",
     )
     done = backendgen(command, ".", "--fail-on", "hihg")
     assert done.returncode == 2 and "did you mean 'high'" in done.stderr
@@ -175,6 +176,52 @@ def test_output_goes_to_a_file(backendgen: Run, tmp_path: Path) -> None:
     done = backendgen("migrate-check", ".", "--format", "json", "--output", "out/report.json")
     assert (done.returncode, done.stdout) == (0, "")
     assert json.loads((tmp_path / "out" / "report.json").read_text())["findings"] == []
+
+
+def test_one_run_writes_several_reports(backendgen: Run, tmp_path: Path) -> None:
+    (tmp_path / "db").mkdir()
+    (tmp_path / "db" / "0001.sql").write_text("DROP TABLE t;\n")
+    more = ("--report", "sarif=out/a.sarif", "--report", "markdown=out/a=b.md")
+    done = backendgen("migrate-check", "db", "--format", "github", *more)
+    assert done.returncode == 1
+    assert done.stdout.startswith("::error file=db/0001.sql,line=1,col=1,title=BG801 Table dropped (high)::")
+    (result, *_) = json.loads((tmp_path / "out" / "a.sarif").read_text())["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "db/0001.sql"
+    assert "### `db/0001.sql`" in (tmp_path / "out" / "a=b.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("sarif", "error: --report is FORMAT=FILE, such as sarif=report.sarif, not 'sarif'\n"),
+        ("sarif=", "error: --report is FORMAT=FILE, such as sarif=report.sarif, not 'sarif='\n"),
+        (
+            "sarrif=x",
+            "error: --report is one of text, json, sarif, github, gitlab, junit, markdown, not 'sarrif' "
+            "(did you mean 'sarif'?)\n",
+        ),
+    ],
+)
+def test_a_report_that_cannot_be_is_refused(backendgen: Run, tmp_path: Path, written: str, expected: str) -> None:
+    (tmp_path / "0001.sql").write_text("DROP TABLE t;\n")
+    done = backendgen("migrate-check", ".", "--report", written)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", expected)
+
+
+def test_paths_lead_from_where_the_tool_was_started(backendgen: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "db" / "migrations"
+    folder.mkdir(parents=True)
+    (folder / "0001.sql").write_text("DROP TABLE t;\n")
+    for path, shown in (
+        ("db/migrations", "db/migrations/"),
+        ("db/migrations/0001.sql", "db/migrations/"),
+        (".", "db/migrations/"),
+    ):
+        assert backendgen("migrate-check", path).stdout.splitlines()[0] == f"{shown}0001.sql"
+    assert backendgen("migrate-check", folder, cwd=folder).stdout.splitlines()[0] == "0001.sql"
+    assert backendgen("migrate-check", folder, cwd=folder.parent.parent).stdout.startswith("db/migrations/0001.sql\n")
+    (tmp_path / "elsewhere").mkdir()
+    assert backendgen("migrate-check", folder, cwd=tmp_path / "elsewhere").stdout.startswith("0001.sql\n")
 
 
 def test_an_output_that_cannot_be_written_is_2(backendgen: Run, tmp_path: Path) -> None:

@@ -13,14 +13,17 @@ from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonS
 
 from backendgen.errors import Problem
 from backendgen.findings.finding import Hit, Ignored, Location, Report, Step, finding
-from backendgen.report import renderer
+from backendgen.report import FORMATS, renderer
 from backendgen.rules import Rulebook, Severity
 
 RULEBOOK = Rulebook()
 
 
 def report() -> Report:
-    steps = (Step(Location("app/a b.py", 3), "from the query"), Step(Location("app/db.py", 9), "reaches execute()"))
+    steps = (
+        Step(Location("app/a b.py", 3), "from the query", "def f(q):"),
+        Step(Location("app/db.py", 9), "reaches execute()", "execute(q)"),
+    )
     hit = Hit(
         Location("app/a b.py", 12, 5, 13),
         "the file é is not\nreadable",
@@ -29,7 +32,8 @@ def report() -> Report:
         steps,
         Severity.HIGH,
     )
-    first = replace(finding(RULEBOOK["BG901"], hit, "own"), engines=("own", "bandit"), statement="x = 1")
+    first = replace(finding(RULEBOOK["BG901"], hit, "own"), engines=("own", "bandit"), statement="run(x, y)")
+    first = replace(first, source=("    run(x,", "        y)"))
     second = finding(RULEBOOK["BG902"], Hit(Location("app/z.py", 1), "unused", "-- one\n-- two"), "own")
     ignored = Ignored(finding(RULEBOOK["BG903"], Hit(Location("app/z.py", 2), "hidden"), "own"), "known since May")
     return Report(
@@ -43,11 +47,15 @@ def test_text() -> None:
         == """\
 app/a b.py
   12:5  high  BG901  A file could not be analysed  (found by own, bandit)
-      | x = 1
+      12 | run(x,
+         | ^
+      13 |     y)
       the file é is not
       readable
       app/a b.py:3  from the query
+        | def f(q):
       app/db.py:9  reaches execute()
+        | execute(q)
       fix: save it as UTF-8
 
 app/z.py
@@ -85,6 +93,7 @@ def test_json() -> None:
         "line": 9,
         "column": 1,
         "note": "reaches execute()",
+        "code": "execute(q)",
     }
     assert content["ignored"][0]["reason"] == "known since May"
     assert content["failures"][0]["message"] == "semgrep is missing"
@@ -117,6 +126,6 @@ def test_sarif_carries_flows_fingerprints_and_suppressions() -> None:
     assert "suppressions" not in second
 
 
-@pytest.mark.parametrize("name", ["text", "json", "sarif"])
+@pytest.mark.parametrize("name", FORMATS)
 def test_an_empty_report_renders(name: str) -> None:
     assert renderer(name)(Report(), RULEBOOK)

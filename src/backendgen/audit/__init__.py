@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,9 +66,9 @@ def _report(
     found = [one for result in results for one in result.findings if _stands(one, result, cleared)]
     found += [hole for hole in _holes(project, results, rulebook) if hole.rule_id in chosen]
     texts = {file.path: file.text for file in project.files}
-    standing, ignored = settle(found, texts, chosen, rulebook, config)
     failures = tuple(problem for result in results for problem in result.failures)
-    return Report(standing, ignored, project.skipped, failures, len(project.files))
+    settled = settle(found, texts, chosen, rulebook, config, project.root)
+    return replace(settled, skipped=project.skipped, failures=failures, files=len(project.files))
 
 
 def _stands(one: Finding, result: EngineResult, cleared: frozenset[tuple[str, str, int]]) -> bool:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from backendgen.cli.options import (
+    BaselineOption,
     ConfidenceOption,
     ConfigOption,
     FailOnOption,
@@ -13,12 +14,20 @@ from backendgen.cli.options import (
     IgnoreOption,
     OutputOption,
     PathArgument,
+    ReportOption,
     SelectOption,
+    WriteBaselineOption,
     settings_of,
 )
-from backendgen.cli.output import progress, report_on
+from backendgen.cli.output import Outlets, progress, report_on
 
-EXAMPLES = ("audit .", "audit app --format sarif --output audit.sarif", "audit . --select BG3 --fail-on high")
+EXAMPLES = (
+    "audit .",
+    "audit app --format sarif --output audit.sarif",
+    "audit . --select BG3 --fail-on high",
+    "audit . --write-baseline backendgen-baseline.json",
+    "audit . --baseline backendgen-baseline.json --report sarif=audit.sarif",
+)
 
 
 def audit(
@@ -30,9 +39,13 @@ def audit(
     select: SelectOption = None,
     ignore: IgnoreOption = None,
     config: ConfigOption = None,
+    report: ReportOption = None,
+    baseline: BaselineOption = None,
+    write_baseline: WriteBaselineOption = None,
 ) -> None:
     """Find OWASP and backend problems in Python code."""
     from backendgen import audit as core
 
-    settings = settings_of(path, config, fail_on, confidence, select, ignore)
-    report_on(partial(core.audit, path, settings, progress=progress), path, settings, format, output)
+    settings = settings_of(path, config, fail_on, confidence, select, ignore, baseline, write_baseline)
+    run = partial(core.audit, path, settings, progress=progress)
+    report_on(run, path, settings, Outlets(format, output, report, write_baseline))

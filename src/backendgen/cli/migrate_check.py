@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from backendgen.cli.options import (
+    BaselineOption,
     ConfidenceOption,
     ConfigOption,
     FailOnOption,
@@ -16,10 +17,12 @@ from backendgen.cli.options import (
     IgnoreOption,
     OutputOption,
     PathArgument,
+    ReportOption,
     SelectOption,
+    WriteBaselineOption,
     settings_of,
 )
-from backendgen.cli.output import report_on
+from backendgen.cli.output import Outlets, report_on
 from backendgen.errors import UserError
 
 EXAMPLES = (
@@ -27,6 +30,7 @@ EXAMPLES = (
     "migrate-check alembic/versions --fail-on high",
     "migrate-check 0042.sql --pg-version 16",
     "migrate-check . --since origin/main",
+    "migrate-check . --format github --report sarif=migrations.sarif",
     "migrate-check migrations --applied 0041",
     "migrate-check migrations --graph",
     "migrate-check --stats-query | psql -XAtq > stats.json; backendgen migrate-check . --stats stats.json",
@@ -42,6 +46,9 @@ def migrate_check(
     select: SelectOption = None,
     ignore: IgnoreOption = None,
     config: ConfigOption = None,
+    report: ReportOption = None,
+    baseline: BaselineOption = None,
+    write_baseline: WriteBaselineOption = None,
     pg_version: Annotated[
         int | None, typer.Option(help="The server's major version (default 14).", metavar="N")
     ] = None,
@@ -75,7 +82,7 @@ def migrate_check(
 
     from backendgen import migrate as core
 
-    settings = settings_of(path, config, fail_on, confidence, select, ignore)
+    settings = settings_of(path, config, fail_on, confidence, select, ignore, baseline, write_baseline)
     if pg_version is not None:
         settings = replace(settings, pg_version=pg_version)
     if everything and (since or applied):
@@ -89,4 +96,5 @@ def migrate_check(
         typer.echo(core.render(core.timeline(path, settings, pending)), nl=False)
         return
     sizes = core.load_sizes(stats) if stats else None
-    report_on(partial(core.check, path, settings, pending=pending, sizes=sizes), path, settings, format, output)
+    run = partial(core.check, path, settings, pending=pending, sizes=sizes)
+    report_on(run, path, settings, Outlets(format, output, report, write_baseline))

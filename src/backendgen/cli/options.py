@@ -38,12 +38,22 @@ def rule_ids() -> list[str]:
     return list(rulebook_for(Path.cwd()).ids)
 
 
-FORMAT_HELP = "text, json or sarif."
+FORMAT_HELP = "text, json, sarif, github, gitlab, junit or markdown."
 PathArgument = Annotated[Path, typer.Argument(help="The project, folder or file to check.", show_default=False)]
 FormatOption = Annotated[
     str, typer.Option("--format", "-f", help=FORMAT_HELP, metavar="FORMAT", autocompletion=_formats)
 ]
 OutputOption = Annotated[Path | None, typer.Option("--output", help="Write the report to this file.", metavar="FILE")]
+ReportOption = Annotated[
+    list[str] | None,
+    typer.Option("--report", help="Write this report too, in the same run. Repeatable.", metavar="FORMAT=FILE"),
+]
+BaselineOption = Annotated[
+    Path | None, typer.Option(help="Hide the findings that this file lists, and report what is new.", metavar="FILE")
+]
+WriteBaselineOption = Annotated[
+    Path | None, typer.Option(help="List all findings in this file, for --baseline.", metavar="FILE")
+]
 FailOnOption = Annotated[
     str | None,
     typer.Option(
@@ -81,8 +91,13 @@ def settings_of(
     confidence: str | None,
     select: list[str] | None,
     ignore: list[str] | None,
+    baseline: Path | None,
+    write_baseline: Path | None,
 ) -> Config:
-    """Return the configuration for a path, with what the command line says in place of it."""
+    """Return the configuration for a path, with what the command line says in place of it.
+
+    Who writes a baseline compares with the same file, if there is one, so that what this run does not judge stays in it.
+    """
     from dataclasses import replace
 
     from backendgen.config import load
@@ -93,7 +108,10 @@ def settings_of(
         "select": _words(select),
         "ignore": _words(ignore),
     }
-    return replace(load(path, config), **{key: value for key, value in given.items() if value not in (None, ())})
+    settings = replace(load(path, config), **{key: value for key, value in given.items() if value not in (None, ())})
+    if write_baseline and not baseline:
+        return replace(settings, baseline=write_baseline if write_baseline.exists() else None)
+    return replace(settings, baseline=baseline or settings.baseline)
 
 
 def _words(options: list[str] | None) -> tuple[str, ...]:

@@ -7,17 +7,18 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from backendgen.errors import UserError
+from backendgen.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from backendgen.config import Config
     from backendgen.findings.finding import Report
-    from backendgen.rules import Rulebook
+    from backendgen.rules import Rulebook, Severity
 
 STARTED = time.monotonic()
 
@@ -32,35 +33,93 @@ def rulebook_for(start: Path) -> Rulebook:
     return Rulebook(resources.directory("rules"), *([own] if own else []))
 
 
-def report_on(
-    check: Callable[[Rulebook], Report], path: Path, settings: Config, format: str, output: Path | None
-) -> NoReturn:
-    """Run a check and write its report; exit with 0, 1 for findings at or above `fail_on`, 2 when an engine did not run."""
-    from backendgen import files
-    from backendgen.errors import did_you_mean
-    from backendgen.report import FORMATS, renderer
-    from backendgen.rules import Severity
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """Where a report goes: to standard output or a file in one format, into more files, and into a baseline."""
 
-    if format not in FORMATS:
-        raise UserError(f"--format is one of {', '.join(FORMATS)}, not '{format}'{did_you_mean(format, FORMATS)}")
+    format: str
+    output: Path | None = None
+    more: list[str] | None = None
+    baseline: Path | None = None
+
+    def files(self) -> list[tuple[str, Path | None]]:
+        """Return formats and files, standard output as None. Raises UserError for formats that there are not."""
+        from backendgen.report import FORMATS
+
+        wanted = [("--format", self.format, self.output)]
+        for written in self.more or ():
+            name, separator, file = written.partition("=")
+            if not separator or not file:
+                raise UserError(f"--report is FORMAT=FILE, such as sarif=report.sarif, not '{written}'")
+            wanted.append(("--report", name, Path(file)))
+        for option, name, _ in wanted:
+            if name not in FORMATS:
+                known = ", ".join(FORMATS)
+                raise UserError(f"{option} is one of {known}, not '{name}'{did_you_mean(name, FORMATS)}")
+        return [(name, file) for _, name, file in wanted]
+
+
+def report_on(check: Callable[[Rulebook], Report], path: Path, settings: Config, outlets: Outlets) -> NoReturn:
+    """Run a check and write its reports; exit with 0, 1 for findings at or above `fail_on`, 2 when an engine did not run."""
+    from dataclasses import replace
+
+    from backendgen import files
+    from backendgen.findings import baseline
+    from backendgen.findings.policy import Policy
+    from backendgen.report import renderer
+
+    wanted = outlets.files()
     rulebook = rulebook_for(path)
-    report = check(rulebook)
+    root = path if path.is_dir() else path.parent
+    Policy.of(settings, rulebook, root)  # mistakes in the configuration are said before a long run
+    if settings.baseline:
+        baseline.load(settings.baseline)
+    report = replace(check(rulebook), root=_below_here(root))
     progress("")
-    text = renderer(format, colour=output is None and _colour())(report, rulebook)
-    text = text.encode(errors="backslashreplace").decode()  # half of a surrogate pair, as a literal may name it
-    if output is None:
-        typer.echo(text, nl=False)
-        sys.stdout.flush()
-    else:
-        files.write(output, text.encode())
-    for problem in report.failures if format != "text" or output else ():
+    if outlets.baseline:
+        report = _accept(report, outlets.baseline, root)
+    for format, file in wanted:
+        text = renderer(format, colour=file is None and _colour())(report, rulebook)
+        text = text.encode(errors="backslashreplace").decode()  # half of a surrogate pair, as a literal may name it
+        if file is None:
+            typer.echo(text, nl=False)
+            sys.stdout.flush()
+        else:
+            files.write(file, text.encode())
+    for problem in report.failures if outlets.format != "text" or outlets.output else ():
         typer.echo(f"error: {problem}", err=True)
     if report.failures:
         sys.exit(2)
     failing = settings.fail_on != "never" and any(
-        one.severity >= Severity[settings.fail_on.upper()] for one in report.findings
+        one.severity >= _severity(settings.fail_on) for one in report.findings
     )
     sys.exit(1 if failing else 0)
+
+
+def _severity(word: str) -> Severity:
+    from backendgen.rules import Severity
+
+    return Severity[word.upper()]
+
+
+def _below_here(root: Path) -> str:
+    """Return how the scanned root is reached from the working directory; nothing when it is that or is not beneath it."""
+    inside = os.path.relpath(root.absolute()).replace(os.sep, "/")
+    return "" if inside == "." or inside.split("/")[0] == ".." else inside
+
+
+def _accept(report: Report, path: Path, root: Path) -> Report:
+    """Write the baseline, unless something could not run: what was not looked at would be missing in it."""
+    from backendgen import files
+    from backendgen.findings import baseline
+
+    if report.failures:
+        typer.echo(f"error: {path} was not written: something could not run", err=True)
+        return report
+    accepted, entries = baseline.accept(report, path, root)
+    files.write(path, baseline.dump(entries).encode())
+    typer.echo(f"{len(entries):,} {'entry' if len(entries) == 1 else 'entries'} written to {path}", err=True)
+    return accepted
 
 
 def _colour() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 from backendgen.errors import Problem
 from backendgen.rules import Confidence, Rule, Severity
@@ -21,10 +22,11 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a data flow, from its source to its sink."""
+    """One step of a data flow, from its source to its sink. `code` is the source line."""
 
     location: Location
     note: str
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,8 @@ class Hit:
 class Finding:
     """A Hit of a rule, found by one engine or more. Title, OWASP, CWE and default grades stay in the Rulebook.
 
-    `statement` is the source line, white space folded; with `ordinal` (the n-th of the same kind) it makes a fingerprint
-    that moves with the code.
+    `source` are its lines as they stand in the file, the first few; `statement` is the text of all of them, white space
+    folded. With `ordinal` (the n-th of the same kind) that makes a fingerprint which moves with the code.
     """
 
     rule_id: str
@@ -62,12 +64,17 @@ class Finding:
     steps: tuple[Step, ...] = ()
     statement: str = ""
     ordinal: int = 0
+    source: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
-        """Stable over moves and reformatting of other lines: 16 hex digits."""
-        parts = (self.rule_id, self.location.path, self.symbol, self.statement, str(self.ordinal))
-        return hashlib.sha256("\0".join(parts).encode(errors="backslashreplace")).hexdigest()[:16]
+        """Unique in a report, stable over moves and reformatting of other lines: 16 hex digits."""
+        return _digest(self.rule_id, self.location.path, self.symbol, self.statement, str(self.ordinal))
+
+    @property
+    def content(self) -> str:
+        """What it is about, wherever that stands: 16 hex digits that a renamed file keeps."""
+        return _digest(self.symbol, self.statement or self.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +85,48 @@ class Ignored:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Known:
+    """One entry of a baseline: a finding that a project has already. `path` is relative to the baseline's folder."""
+
+    path: str
+    rule_id: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A run against a baseline: what it hides, entries that hide nothing any more, and those beyond what the run judged."""
+
+    baseline: Path
+    hidden: tuple[Finding, ...] = ()
+    stale: tuple[Known, ...] = ()
+    beyond: tuple[Known, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The outcome of a run. `failures` are engines that could not run: the exit code is 2 then, findings or not."""
+    """The outcome of a run. `failures` are engines that could not run: the exit code is 2 then, findings or not.
+
+    `root` leads from where the report is read to the scanned root, to which every path is relative.
+    """
 
     findings: tuple[Finding, ...] = ()
     ignored: tuple[Ignored, ...] = ()
     skipped: tuple[Problem, ...] = ()
     failures: tuple[Problem, ...] = ()
     files: int = 0
+    comparison: Comparison | None = None
+    root: str = ""
+
+    @property
+    def known(self) -> tuple[Finding, ...]:
+        """The findings that a baseline hides."""
+        return self.comparison.hidden if self.comparison else ()
+
+    def path_of(self, path: str) -> str:
+        """Return a scanned path as it is reached from where the report is read."""
+        return f"{self.root}/{path}" if self.root else path
 
 
 def finding(rule: Rule, hit: Hit, engine: str) -> Finding:
@@ -97,3 +137,7 @@ def finding(rule: Rule, hit: Hit, engine: str) -> Finding:
         rule.confidence if hit.confidence is None else hit.confidence,
         (engine,), hit.fix, hit.symbol, hit.steps,
     )  # fmt: skip
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode(errors="backslashreplace")).hexdigest()[:16]

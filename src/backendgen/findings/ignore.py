@@ -1,72 +1,129 @@
-"""Ignores: `# backendgen: ignore[BG103] constant table name` on the line, or alone on the line above (`--` in SQL)."""
+"""Ignores: `# backendgen: ignore[BG103] constant table name` on the line, or alone on the lines above.
+
+In SQL `--` and `/* */` comments hold them. `ignore[BG103 until=2027-01-01]` hides up to that day.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
+from itertools import accumulate
 
 from backendgen.findings.finding import Finding, Hit, Ignored, Location, finding
 from backendgen.rules import Rulebook
 
-COMMENT = re.compile(r"(?P<before>.*?)(?:#|--|//)\s*backendgen:\s*ignore\[(?P<ids>[^\]]*)\](?P<reason>.*)$")
+COMMENT = re.compile(r"(?:#|--|//|/\*)\s*backendgen:\s*ignore\[(?P<words>[^\]]*)\](?P<reason>.*)", re.DOTALL)
 UNUSED, MALFORMED = "BG902", "BG903"
+UNTIL = "until="
+_IN_SQL = re.compile(
+    r"'(?:[^']++|'')*+'|(?P<comment>--[^\n]*|(?:#|//)\s*backendgen:[^\n]*|/\*.*?(?:\*/|\Z))", re.DOTALL
+)
+_IN_PYTHON = re.compile(r"(?P<comment>#[^\n]*)")
 
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
-    """One comment: it hides these rules on `target`, the line that it speaks of."""
+    """One comment: it hides these rules on `target`, the line that it speaks of, up to the day `until`."""
 
     path: str
     line: int
     target: int
     ids: tuple[str, ...]
     reason: str
+    until: date | None = None
+    wrong: str = ""
 
 
 def scan(path: str, text: str) -> tuple[Ignore, ...]:
     """Return the ignores in a file's text."""
     if "backendgen:" not in text:
         return ()
-    lines = text.splitlines()
-    comments = _comment_lines(text) if path.endswith(".py") else None
+    comments = list(_comments(path, text))
+    code_lines = _without(comments, text).split("\n")
     found = []
-    for number, line in enumerate(lines, 1):
-        comment = COMMENT.search(line)
-        if not comment or (comments is not None and number not in comments):
-            continue
-        target = number
-        if not comment["before"].strip():
-            target = next((later for later in range(number + 1, len(lines) + 1) if _is_code(lines[later - 1])), number)
-        ids = tuple(word.strip().upper() for word in comment["ids"].split(",") if word.strip())
-        found.append(Ignore(path, number, target, ids, comment["reason"].strip(" :-")))
+    for start, end in comments:
+        written = COMMENT.search(text[start:end])
+        if written:
+            line = text.count("\n", 0, start + written.start()) + 1
+            first, last = text.count("\n", 0, start), text.count("\n", 0, end)
+            with_code = (number for number in range(first, len(code_lines)) if code_lines[number].strip())
+            target = next((number + 1 for number in with_code if number in (first, last) or number > last), line)
+            found.append(_ignore(path, line, target, written["words"], written["reason"].removesuffix("*/")))
     return tuple(found)
 
 
-def _comment_lines(text: str) -> set[int] | None:
-    """The lines of a Python file with a comment: what a string only quotes is none. None when it cannot be told."""
+def _without(comments: Iterable[tuple[int, int]], text: str) -> str:
+    """Return the text without its comments; every line stays where it is."""
+    parts, at = [], 0
+    for start, end in comments:
+        parts += [text[at:start], "\n" * text.count("\n", start, end)]
+        at = end
+    return "".join([*parts, text[at:]])
+
+
+def _ignore(path: str, line: int, target: int, written: str, reason: str) -> Ignore:
+    words = written.replace(",", " ").split()
+    ids = tuple(word.upper() for word in words if not word.lower().startswith(UNTIL))
+    until, wrong = None, ""
+    for word in words:
+        if word.lower().startswith(UNTIL):
+            try:
+                until = date.fromisoformat(word[len(UNTIL) :])
+            except ValueError:
+                wrong = f"`{word}` is no date: write `until=YYYY-MM-DD`"
+    return Ignore(path, line, target, ids, " ".join(reason.split()).strip(" :-"), until, wrong)
+
+
+def _comments(path: str, text: str) -> Iterator[tuple[int, int]]:
+    """Where comments stand, from offset to offset: what a string only quotes is none."""
+    spans = _python_comments(text) if path.endswith((".py", ".pyi")) else None
+    if spans is not None:
+        yield from spans
+        return
+    pattern = _IN_PYTHON if path.endswith((".py", ".pyi")) else _IN_SQL
+    for token in pattern.finditer(text):
+        if token["comment"]:
+            yield token.span()
+
+
+def _python_comments(text: str) -> list[tuple[int, int]] | None:
+    """The comments of a Python file; None when it cannot be told."""
     import io
     import tokenize
 
+    starts = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
     try:
-        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+        return [
+            (starts[token.start[0] - 1] + token.start[1], starts[token.end[0] - 1] + token.end[1])
+            for token in tokenize.generate_tokens(io.StringIO(text).readline)
+            if token.type == tokenize.COMMENT
+        ]
     except (tokenize.TokenError, SyntaxError):  # syntax that is newer than this interpreter's
         return None
-    return {token.start[0] for token in tokens if token.type == tokenize.COMMENT}
 
 
-def _is_code(line: str) -> bool:
-    stripped = line.strip()
-    return bool(stripped) and not stripped.startswith(("#", "--", "//"))
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """Findings that stand, those that an ignore hides, and what is to be said of the ignores themselves."""
+
+    standing: tuple[Finding, ...]
+    hidden: tuple[Ignored, ...]
+    complaints: tuple[Finding, ...]
 
 
 def apply(
-    findings: Iterable[Finding], ignores: Iterable[Ignore], rulebook: Rulebook, judged: Callable[[str], bool]
-) -> tuple[tuple[Finding, ...], tuple[Ignored, ...]]:
+    findings: Iterable[Finding],
+    ignores: Iterable[Ignore],
+    rulebook: Rulebook,
+    judged: Callable[[str], bool],
+    today: date,
+) -> Applied:
     """Split findings into those that stand and those that an ignore hides.
 
     A finding is hidden when an ignore's target lies within its lines. An ignore without an id or reason, with an unknown
-    id, or that hides nothing (of the rules that ran: `judged`) becomes a finding of its own.
+    id, that has ended, or that hides nothing (of the rules that ran: `judged`) becomes a finding of its own.
     """
     by_path: dict[str, list[Ignore]] = {}
     for ignore in ignores:
@@ -75,22 +132,29 @@ def apply(
     hidden: list[Ignored] = []
     used: set[tuple[str, int, str]] = set()
     for candidate in findings:
-        match = _match(candidate, by_path, rulebook)
-        if match is None or not match[0].reason:
+        match = _match(candidate, by_path, rulebook, today)
+        if match is None:
             standing.append(candidate)
             continue
         ignore, named = match
         used.add((ignore.path, ignore.line, named))
         hidden.append(Ignored(candidate, ignore.reason))
-    for ignore in (one for group in by_path.values() for one in group):
-        standing.extend(_complaints(ignore, used, rulebook, judged))
-    return tuple(standing), tuple(hidden)
+    complaints = tuple(
+        complaint
+        for group in by_path.values()
+        for ignore in group
+        for complaint in _complaints(ignore, used, rulebook, judged, today)
+    )
+    return Applied(tuple(standing), tuple(hidden), complaints)
 
 
-def _match(candidate: Finding, by_path: Mapping[str, list[Ignore]], rulebook: Rulebook) -> tuple[Ignore, str] | None:
+def _match(
+    candidate: Finding, by_path: Mapping[str, list[Ignore]], rulebook: Rulebook, today: date
+) -> tuple[Ignore, str] | None:
     place = candidate.location
     for ignore in by_path.get(place.path, ()):
-        if place.line <= ignore.target <= max(place.line, place.end_line):
+        in_force = ignore.reason and not ignore.wrong and not (ignore.until and today > ignore.until)
+        if in_force and place.line <= ignore.target <= max(place.line, place.end_line):
             for named in ignore.ids:
                 if named == candidate.rule_id or rulebook.aliases.get(named) == candidate.rule_id:
                     return ignore, named
@@ -98,23 +162,39 @@ def _match(candidate: Finding, by_path: Mapping[str, list[Ignore]], rulebook: Ru
 
 
 def _complaints(
-    ignore: Ignore, used: set[tuple[str, int, str]], rulebook: Rulebook, judged: Callable[[str], bool]
+    ignore: Ignore,
+    used: set[tuple[str, int, str]],
+    rulebook: Rulebook,
+    judged: Callable[[str], bool],
+    today: date,
 ) -> Iterable[Finding]:
     place = Location(ignore.path, ignore.line)
-    unknown = [named for named in ignore.ids if rulebook.aliases.get(named, named) not in rulebook]
-    wrong = ""
-    if not ignore.ids:
-        wrong = "this ignore names no rule: write `ignore[BGnnn] reason`"
-    elif unknown:
-        wrong = f"this ignore names {', '.join(unknown)}, which is no rule"
-    elif not ignore.reason:
-        wrong = f"this ignore of {', '.join(ignore.ids)} gives no reason, so it hides nothing"
+    wrong = _malformed(ignore, rulebook)
     if wrong:
         if judged(MALFORMED):
             yield finding(rulebook[MALFORMED], Hit(place, wrong), "own")
         return
     for named in ignore.ids:
         rule_id = rulebook.aliases.get(named, named)
-        if (ignore.path, ignore.line, named) not in used and judged(rule_id) and judged(UNUSED):
-            message = f"nothing of {named} is found here any more; remove this ignore"
-            yield replace(finding(rulebook[UNUSED], Hit(place, message), "own"), symbol=named)
+        if (ignore.path, ignore.line, named) in used or not judged(rule_id) or not judged(UNUSED):
+            continue
+        message = f"nothing of {named} is found here any more; remove this ignore"
+        if ignore.until and today > ignore.until:
+            message = (
+                f"this ignore of {named} ended on {ignore.until} and hides nothing; correct what it hid, or decide anew"
+            )
+        yield replace(finding(rulebook[UNUSED], Hit(place, message), "own"), symbol=named)
+
+
+def _malformed(ignore: Ignore, rulebook: Rulebook) -> str:
+    """Say what is wrong with the way an ignore is written, or nothing."""
+    unknown = [named for named in ignore.ids if rulebook.aliases.get(named, named) not in rulebook]
+    if not ignore.ids:
+        return "this ignore names no rule: write `ignore[BGnnn] reason`"
+    if unknown:
+        return f"this ignore names {', '.join(unknown)}, which is no rule"
+    if ignore.wrong:
+        return f"this ignore of {', '.join(ignore.ids)} hides nothing: {ignore.wrong}"
+    if not ignore.reason:
+        return f"this ignore of {', '.join(ignore.ids)} gives no reason, so it hides nothing"
+    return ""

@@ -9,14 +9,16 @@ from dataclasses import replace
 from backendgen.findings.finding import Finding
 from backendgen.rules import Rulebook
 
+SHOWN_LINES = 3
+COMPARED_LINES = 40  # of a statement: enough to tell two apart, and a body of a thousand lines is not read for it
 
-def merge(findings: Iterable[Finding], rulebook: Rulebook, texts: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Merge, order and number findings.
+
+def merge(findings: Iterable[Finding], rulebook: Rulebook) -> list[Finding]:
+    """Merge findings.
 
     Findings of one rule at one line become one with all their engines: the first engine's text stands (engines are
     given best judge first), the higher grades win; what one engine says twice of a line is said on two lines. A rule
     that supersedes another removes it from its lines.
-    `texts` are the files' texts by path, for the fingerprints.
     """
     merged: dict[tuple[str, str, int], Finding] = {}
     for one in findings:
@@ -29,9 +31,7 @@ def merge(findings: Iterable[Finding], rulebook: Rulebook, texts: Mapping[str, s
         for weaker in rulebook[one.rule_id].supersedes
         for line in range(one.location.line, max(one.location.line, one.location.end_line) + 1)
     }
-    standing = [one for key, one in merged.items() if key not in covered]
-    standing.sort(key=lambda one: (one.location.path, one.location.line, one.location.column, one.rule_id))
-    return _numbered(standing, texts)
+    return [one for key, one in merged.items() if key not in covered]
 
 
 def _joined(first: Finding, other: Finding) -> Finding:
@@ -51,17 +51,41 @@ def _both(first: str, other: str) -> str:
     return first if f"\n{other}\n" in f"\n{first}\n" else f"{first}\n{other}".strip()
 
 
-def _numbered(findings: Iterable[Finding], texts: Mapping[str, str]) -> tuple[Finding, ...]:
+def numbered(findings: Iterable[Finding], texts: Mapping[str, str]) -> list[Finding]:
+    """Order findings, and give each its source and its number among those of the same kind.
+
+    `texts` are the files' texts by path.
+    """
     seen: Counter[tuple[str, str, str, str]] = Counter()
-    lines: dict[str, list[str]] = {}
-    numbered = []
-    for one in findings:
-        path, number = one.location.path, one.location.line
-        if path not in lines:
-            lines[path] = texts.get(path, "").splitlines()
-        source = lines[path]
-        statement = " ".join(source[number - 1].split()) if 0 < number <= len(source) else ""
+    lines = _Lines(texts)
+    result = []
+    for one in sorted(findings, key=lambda one: (one.location, one.rule_id)):
+        path, first = one.location.path, one.location.line
+        last = max(first, min(one.location.end_line, first + COMPARED_LINES - 1))
+        source = lines.between(path, first, last)
+        statement = " ".join(" ".join(source).split())
         kind = (one.rule_id, path, one.symbol, statement)
-        numbered.append(replace(one, statement=statement, ordinal=seen[kind]))
+        steps = tuple(
+            replace(
+                step, code=" ".join(lines.between(step.location.path, step.location.line, step.location.line)).strip()
+            )
+            for step in one.steps
+        )
+        shown = tuple(source[:SHOWN_LINES])
+        result.append(replace(one, statement=statement, source=shown, steps=steps, ordinal=seen[kind]))
         seen[kind] += 1
-    return tuple(numbered)
+    return result
+
+
+class _Lines:
+    """The files' lines, cut once for each file. Only a line feed ends one, as for the parsers."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = texts
+        self._lines: dict[str, list[str]] = {}
+
+    def between(self, path: str, first: int, last: int) -> list[str]:
+        """Return these lines, as far as there are such."""
+        if path not in self._lines:
+            self._lines[path] = self._texts.get(path, "").split("\n")
+        return [line.rstrip("\r") for line in self._lines[path][first - 1 : last]] if first > 0 else []

@@ -1,32 +1,49 @@
-"""The end of every run: merged, ignores applied, and what is too doubtful for the chosen profile left out."""
+"""The end of every run: merged, graded, ignores and baseline applied, and what is too doubtful for the profile left out."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import date
+from pathlib import Path
 
 from backendgen.config import Config
-from backendgen.findings import ignore
-from backendgen.findings.finding import Finding, Ignored
-from backendgen.findings.merge import merge
+from backendgen.findings import baseline, ignore
+from backendgen.findings.finding import Finding, Report
+from backendgen.findings.merge import merge, numbered
+from backendgen.findings.policy import Policy
 from backendgen.rules import Confidence, Rulebook
 
 
 def settle(
-    findings: Iterable[Finding], texts: Mapping[str, str], judged: Collection[str], rulebook: Rulebook, config: Config
-) -> tuple[tuple[Finding, ...], tuple[Ignored, ...]]:
-    """Return the findings that stand, in order, and those that a comment in the code ignores.
+    findings: Iterable[Finding],
+    texts: Mapping[str, str],
+    judged: Collection[str],
+    rulebook: Rulebook,
+    config: Config,
+    root: Path,
+    *,
+    today: date | None = None,
+) -> Report:
+    """Return a report of the findings that stand, in order, those that a comment ignores, and those that a baseline knows.
 
-    `findings` come best judge first; `texts` are the scanned files' texts by path (for fingerprints and ignores);
-    `judged` are the ids of the rules that ran, so that an ignore of a rule that did not run is not called unused.
-    Those below the profile's confidence are merged apart: they supersede none that is shown, and an ignore that hides
-    them is of use all the same.
+    `findings` come best judge first; `texts` are the scanned files' texts by path beneath `root` (for fingerprints and
+    ignores); `judged` are the ids of the rules that ran, so that an ignore of a rule that did not run is not called unused.
+    Those below the profile's confidence are merged apart: they supersede none that is shown, and an ignore or a baseline's
+    entry that hides them is of use all the same.
     """
     every = list(findings)
     least = Confidence[config.confidence.upper()]
-    merged = merge((one for one in every if one.confidence >= least), rulebook, texts)
-    merged += merge((one for one in every if one.confidence < least), rulebook, texts)
+    policy = Policy.of(config, rulebook, root)
+    merged = merge((one for one in every if one.confidence >= least), rulebook)
+    merged += merge((one for one in every if one.confidence < least), rulebook)
     comments = [comment for path, text in texts.items() for comment in ignore.scan(path, text)]
-    standing, ignored = ignore.apply(merged, comments, rulebook, judged.__contains__)
+    applied = ignore.apply(numbered(merged, texts), comments, rulebook, judged.__contains__, today or date.today())
+    standing = [*applied.standing, *numbered(applied.complaints, texts)]
+    standing = [policy.grade(one) for one in standing if policy.wants(one)]
+    comparison = None
+    if config.baseline:
+        standing, comparison = baseline.compare(standing, config.baseline, root, texts.keys(), judged)
     shown = [one for one in standing if one.confidence >= least]
     shown.sort(key=lambda one: (one.location, one.rule_id))
-    return tuple(shown), ignored
+    ignored = tuple(one for one in applied.hidden if policy.wants(one.finding))
+    return Report(tuple(shown), ignored, comparison=comparison)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from backendgen.config import Config
@@ -47,8 +48,8 @@ def check(
         if refusal.rule_id in judged
     ]
     sources = _judged_sources(histories, selection, refusals)
-    findings, ignored = settle(found, sources, judged, rulebook, config)
-    return Report(findings, ignored, histories.skipped, files=len(sources))
+    settled = settle(found, sources, judged, rulebook, config, path if path.is_dir() else path.parent)
+    return replace(settled, skipped=histories.skipped, files=len(sources))
 
 
 def _judged_sources(histories: Histories, selection: Selection, refusals: Sequence[Refusal]) -> dict[str, str]:

@@ -21,16 +21,19 @@ def _text(colour: bool) -> Renderer:
     return lambda report, rulebook: text.render(report, rulebook, colour=colour)
 
 
-def _json(_colour: bool) -> Renderer:
-    from backendgen.report import json
+def _plain(name: str) -> Callable[[bool], Renderer]:
+    """The renderer of a module, loaded when it is asked for; only text knows colours."""
 
-    return json.render
+    def load(_colour: bool) -> Renderer:
+        from importlib import import_module
+
+        render: Renderer = import_module(f"backendgen.report.{name}").render
+        return render
+
+    return load
 
 
-def _sarif(_colour: bool) -> Renderer:
-    from backendgen.report import sarif
-
-    return sarif.render
-
-
-FORMATS: Mapping[str, Callable[[bool], Renderer]] = {"text": _text, "json": _json, "sarif": _sarif}
+FORMATS: Mapping[str, Callable[[bool], Renderer]] = {
+    "text": _text,
+    **{name: _plain(name) for name in ("json", "sarif", "github", "gitlab", "junit", "markdown")},
+}

@@ -14,13 +14,22 @@ FORMAT = 1
 
 
 def render(report: Report, rulebook: Rulebook) -> str:
-    """Render as one JSON object with `findings`, `ignored`, `skipped`, `failures` and the number of `files`."""
+    """Render as one JSON object with `findings`, `ignored`, `known`, `skipped`, `failures` and the number of `files`.
+
+    Paths are relative to `root`, the scanned folder, as it is reached from where the tool was started.
+    """
     content = {
         "format": FORMAT,
         "tool": {"name": "backendgen", "version": __version__},
+        "root": report.root or ".",
         "files": report.files,
         "findings": [_finding(one, rulebook) for one in report.findings],
         "ignored": [{**_finding(one.finding, rulebook), "reason": one.reason} for one in report.ignored],
+        "known": [_finding(one, rulebook) for one in report.known],
+        "stale": [
+            {"path": one.path, "rule": one.rule_id, "content": one.content}
+            for one in (report.comparison.stale if report.comparison else ())
+        ],
         "skipped": [_problem(one) for one in report.skipped],
         "failures": [_problem(one) for one in report.failures],
     }
@@ -38,8 +47,9 @@ def _finding(one: Finding, rulebook: Rulebook) -> dict[str, Any]:
         "message": one.message,
         "fix": one.fix,
         "symbol": one.symbol,
+        "source": list(one.source),
         "engines": list(one.engines),
-        "steps": [{**_location(step.location), "note": step.note} for step in one.steps],
+        "steps": [{**_location(step.location), "note": step.note, "code": step.code} for step in one.steps],
         "cwe": list(rule.cwe),
         "owasp": list(rule.owasp + rule.api),
         "fingerprint": one.fingerprint,

@@ -7,13 +7,14 @@ Source: https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/sarif-v2.1.0-
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
 from backendgen import __version__
 from backendgen.errors import Problem
 from backendgen.findings.finding import Finding, Location, Report, Step
+from backendgen.report import outline
 from backendgen.rules import Confidence, Rule, Rulebook, Severity
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -35,8 +36,8 @@ PRECISIONS = {Confidence.LOW: "low", Confidence.MEDIUM: "medium", Confidence.HIG
 
 
 def render(report: Report, rulebook: Rulebook) -> str:
-    """Render one run: rules from the cards, results with fingerprints, code flows and suppressions."""
-    results = [(one, "") for one in report.findings] + [(one.finding, one.reason) for one in report.ignored]
+    """Render one run: rules from the cards, results with fingerprints, code flows, suppressions and the baseline's state."""
+    results = list(_results(report))
     rule_ids = sorted({one.rule_id for one, _ in results})
     run = {
         "tool": {
@@ -53,12 +54,25 @@ def render(report: Report, rulebook: Rulebook) -> str:
                 "toolExecutionNotifications": [
                     *_notifications(report.failures, "error"),
                     *_notifications(report.skipped, "warning"),
+                    *_notifications(filter(None, [outline.stale(report)]), "note"),
                 ],
             }
         ],
-        "results": [_result(one, rule_ids.index(one.rule_id), reason) for one, reason in results],
+        "results": [_result(one, rule_ids.index(one.rule_id), report, standing) for one, standing in results],
     }
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _results(report: Report) -> Iterator[tuple[Finding, dict[str, Any]]]:
+    """Yield every finding with how it stands: ignored, in the baseline, or new to one."""
+    new = {"baselineState": "new"} if report.comparison else {}
+    yield from ((one, new) for one in report.findings)
+    for one in report.ignored:
+        yield one.finding, {**new, "suppressions": [{"kind": "inSource", "justification": one.reason}]}
+    if report.comparison:
+        why = f"in the baseline {report.comparison.baseline.name}"
+        known = {"baselineState": "unchanged", "suppressions": [{"kind": "external", "justification": why}]}
+        yield from ((one, known) for one in report.known)
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
@@ -78,34 +92,36 @@ def _rule(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _result(one: Finding, rule_index: int, reason: str) -> dict[str, Any]:
+def _result(one: Finding, rule_index: int, report: Report, standing: dict[str, Any]) -> dict[str, Any]:
     message = f"{one.message}\nFix: {one.fix}" if one.fix else one.message
-    result: dict[str, Any] = {
+    flows = [{"threadFlows": [{"locations": [_step(step, report) for step in one.steps]}]}] if one.steps else []
+    return {
         "ruleId": one.rule_id,
         "ruleIndex": rule_index,
         "level": LEVELS[one.severity],
         "message": {"text": message},
-        "locations": [_location(one.location)],
-        "partialFingerprints": {"backendgen/v1": one.fingerprint},
-        "properties": {"confidence": one.confidence.word, "engines": list(one.engines)},
+        "locations": [_location(one.location, report, "\n".join(one.source))],
+        "partialFingerprints": {"backendgen/v1": one.fingerprint, "primaryLocationLineHash": f"{one.fingerprint}:1"},
+        "properties": {"severity": one.severity.word, "confidence": one.confidence.word, "engines": list(one.engines)},
+        **({"codeFlows": flows} if flows else {}),
+        **standing,
     }
-    if one.steps:
-        result["codeFlows"] = [{"threadFlows": [{"locations": [_step(step) for step in one.steps]}]}]
-    if reason:
-        result["suppressions"] = [{"kind": "inSource", "justification": reason}]
-    return result
 
 
-def _location(location: Location) -> dict[str, Any]:
-    region = {"startLine": location.line, "startColumn": location.column}
+def _location(location: Location, report: Report, source: str) -> dict[str, Any]:
+    region: dict[str, Any] = {"startLine": location.line, "startColumn": location.column}
     if location.end_line > location.line:
         region["endLine"] = location.end_line
-    return {"physicalLocation": {"artifactLocation": {"uri": quote(location.path)}, "region": region}}
+    place: dict[str, Any] = {"artifactLocation": {"uri": quote(report.path_of(location.path))}, "region": region}
+    if source:
+        last = location.line + source.count("\n")
+        place["contextRegion"] = {"startLine": location.line, "endLine": last, "snippet": {"text": source}}
+    return {"physicalLocation": place}
 
 
-def _step(step: Step) -> dict[str, Any]:
-    return {"location": {**_location(step.location), "message": {"text": step.note}}}
+def _step(step: Step, report: Report) -> dict[str, Any]:
+    return {"location": {**_location(step.location, report, step.code), "message": {"text": step.note}}}
 
 
-def _notifications(problems: Iterable[Problem], level: str) -> Iterable[dict[str, Any]]:
+def _notifications(problems: Iterable[Problem | str], level: str) -> Iterable[dict[str, Any]]:
     return ({"level": level, "message": {"text": str(problem)}} for problem in problems)

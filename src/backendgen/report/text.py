@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import groupby
 
 from backendgen.findings.finding import Finding, Report
+from backendgen.report import outline
+from backendgen.report.excerpt import excerpt, printable
 from backendgen.rules import Rulebook, Severity
 
 COLOURS = {
@@ -19,52 +19,43 @@ COLOURS = {
 
 
 def render(report: Report, rulebook: Rulebook, *, colour: bool = False) -> str:
-    """Render findings by file in order of their lines, then what was ignored, skipped or could not run, then a count."""
+    """Render findings by file, the worst files first, then what could not run or was skipped, then a count."""
     parts: list[str] = []
-    for path, findings in groupby(report.findings, key=lambda one: one.location.path):
-        parts.append(_styled(path, colour, bold=True))
-        parts.extend("\n".join(_finding(one, rulebook, colour)) for one in findings)
+    for path, findings in outline.by_file(report.findings):
+        parts.append(_styled(printable(report.path_of(path)), colour, bold=True))
+        place = None
+        for one in findings:
+            parts.extend(_finding(one, report, rulebook, colour, again=one.location == place))
+            place = one.location
         parts.append("")
-    parts.extend(f"could not run: {problem}" for problem in report.failures)
-    parts.extend(f"skipped: {problem}" for problem in report.skipped)
-    parts.append(_summary(report))
+    parts.extend(f"could not run: {printable(str(problem))}" for problem in report.failures)
+    parts.extend(f"skipped: {printable(str(problem))}" for problem in report.skipped)
+    parts.extend(filter(None, [outline.stale(report)]))
+    parts.append(outline.summary(report))
     return "\n".join(parts) + "\n"
 
 
-def _finding(one: Finding, rulebook: Rulebook, colour: bool) -> Iterator[str]:
+def _finding(one: Finding, report: Report, rulebook: Rulebook, colour: bool, *, again: bool) -> Iterator[str]:
+    """Yield a finding's lines; its source only when the finding before it is not about the same (`again`)."""
     place = f"{one.location.line}:{one.location.column}"
     severity = _styled(one.severity.word, colour, fg=COLOURS[one.severity])
     by = "" if one.engines == ("own",) else f"  (found by {', '.join(one.engines)})"
     yield f"  {place}  {severity}  {one.rule_id}  {rulebook[one.rule_id].title}{by}"
-    if one.statement:
-        yield f"      | {one.statement}"
-    yield from _indented(one.message)
+    yield from () if again else (f"      {line}" for line in excerpt(one))
+    yield from _indented(printable(one.message))
     for step in one.steps:
-        yield f"      {step.location.path}:{step.location.line}  {step.note}"
+        yield f"      {printable(report.path_of(step.location.path))}:{step.location.line}  {printable(step.note)}"
+        if step.code and step.location != one.location:
+            yield f"        | {printable(step.code)}"
     if "\n" in one.fix:
         yield "      fix:"
-        yield from _indented(one.fix, by=8)
+        yield from _indented(printable(one.fix), by=8)
     elif one.fix:
-        yield f"      fix: {one.fix}"
+        yield f"      fix: {printable(one.fix)}"
 
 
 def _indented(text: str, by: int = 6) -> Iterable[str]:
-    return (f"{' ' * by}{line}".rstrip() for line in text.splitlines())
-
-
-def _summary(report: Report) -> str:
-    checked = f"{_count(report.files, 'file')} checked"
-    ignored = f", {len(report.ignored)} ignored with a reason" if report.ignored else ""
-    if not report.findings:
-        clean = "incomplete: something could not run" if report.failures else "no findings"
-        return f"{clean}; {checked}{ignored}"
-    grades = Counter(one.severity for one in report.findings)
-    listed = ", ".join(f"{grades[grade]} {grade.word}" for grade in sorted(grades, reverse=True))
-    return f"{_count(len(report.findings), 'finding')} ({listed}); {checked}{ignored}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return (f"{' ' * by}{line}".rstrip() for line in text.split("\n"))
 
 
 def _styled(text: str, colour: bool, **style: str | bool) -> str:
