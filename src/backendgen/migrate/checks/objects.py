@@ -70,10 +70,11 @@ def view_refreshed_under_lock(operation: op.Operation, schema: Schema, context: 
         return
     view = schema.views.get(operation.name)
     unique = _unique_index(view)
-    index = f"CREATE UNIQUE INDEX CONCURRENTLY ON {name(operation.name)} (...)"
     online = f"REFRESH MATERIALIZED VIEW CONCURRENTLY {name(operation.name)}"
     prepared = (
-        [Stage((index,), transactional=False, note="over columns that tell its rows apart")] if unique is False else []
+        [Stage((), note=f"a unique index on {operation.name} first, over columns that tell its rows apart")]
+        if unique is False
+        else []
     )
     fix = render(context, *prepared, Stage((online,)))
     if not operation.concurrently:
@@ -166,7 +167,7 @@ def secured_without_policy(operation: op.Operation, schema: Schema, context: Con
         f"row level security of {table} is switched on and no policy lets anybody through: to all but its owner "
         f"{table} looks empty, and their INSERTs fail"
     )
-    policy = f"CREATE POLICY {label(f'{bare(table)}_all')} ON {name(table)} USING (...)"
-    fix = render(context, Stage((policy, operation.sql), note="the policy first, in the same transaction"))
+    note = f"after CREATE POLICY ... ON {name(table)} for each role that uses it, in the same transaction"
+    fix = render(context, Stage((operation.sql,), note=note))
     confidence = None if table in schema.tables else Confidence.LOW
     yield Hit(context.action.location, message, fix, table, confidence=confidence)

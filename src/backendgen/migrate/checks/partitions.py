@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from backendgen.findings.finding import Hit
@@ -15,6 +16,8 @@ from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Table
 from backendgen.sql.table_changes import bare
 
+_RANGE = re.compile(r"(?is)\bfor\s+values\s+from\s*\((.*)\)\s*to\s*\((.*)\)\s*$")
+_LIST = re.compile(r"(?is)\bfor\s+values\s+in\s*\((.*)\)\s*$")
 _DETACH_CONCURRENTLY_SINCE = 14
 _EXCLUDE_SINCE = 17  # exclusion constraints on partitioned tables: release notes of PostgreSQL 17
 _NOT_VALID_KEY_SINCE = 18  # NOT VALID foreign keys on partitioned tables: release notes of PostgreSQL 18
@@ -113,20 +116,48 @@ def attached_by_scan(operation: op.Operation, schema: Schema, context: Context) 
         f"ATTACH PARTITION reads all of {' and '.join(scanned)} under ACCESS EXCLUSIVE: nothing proves what is in it"
     )
     confidence = Confidence.MEDIUM if child is None else None
-    bounds = " AND ".join(f"{label(column)} IS NOT NULL AND ..." for column in key) or "..."
-    checks = [label(f"{bare(table)}_bounds") for table in scanned]
-    added = tuple(
-        alter(table, f"ADD CONSTRAINT {check_name} CHECK ({bounds}) NOT VALID")
-        for table, check_name in zip(scanned, checks, strict=True)
-    )
-    validated = tuple(alter(table, f"VALIDATE CONSTRAINT {one}") for table, one in zip(scanned, checks, strict=True))
-    dropped = tuple(alter(table, f"DROP CONSTRAINT {one}") for table, one in zip(scanned, checks, strict=True))
-    stages = (
-        Stage(added, note="with the bounds of the new partition (for the default one: NOT those)"),
-        Stage(validated, note="takes no lock that blocks reads or writes"),
-        Stage((operation.sql, *dropped[:1]), note="the valid check spares the scan"),
-    )
-    yield Hit(context.action.location, message, render(context, *stages), operation.partition, confidence=confidence)
+    fix = render(context, *_proof(operation, scanned, key))
+    yield Hit(context.action.location, message, fix, operation.partition, confidence=confidence)
+
+
+def _proof(operation: op.AttachPartition, scanned: list[str], key: tuple[str, ...]) -> list[Stage]:
+    """Return the CHECKs that say what the partition, and the default one, hold; a note where the bounds are not simple."""
+    bounds = _bounds(operation.sql, key)
+    if not bounds:
+        note = (
+            f"a CHECK with the bounds on {' and '.join(scanned)} first (for a default partition: NOT these), validated"
+        )
+        return [Stage((), note=note)]
+    added, validated, dropped = [], [], []
+    for table in scanned:
+        named = label(f"{bare(table)}_bounds")
+        holds = bounds if table == operation.partition else f"NOT ({bounds})"
+        added.append(alter(table, f"ADD CONSTRAINT {named} CHECK ({holds}) NOT VALID"))
+        validated.append(alter(table, f"VALIDATE CONSTRAINT {named}"))
+        if table == operation.partition:
+            dropped.append(alter(table, f"DROP CONSTRAINT {named}"))
+    return [
+        Stage(tuple(added)),
+        Stage(tuple(validated), note="takes no lock that blocks reads or writes"),
+        Stage((operation.sql,), note="the valid check spares the scan"),
+        *([Stage(tuple(dropped))] if dropped else []),
+    ]
+
+
+def _bounds(sql: str, key: tuple[str, ...]) -> str:
+    """Return the bounds of a partition with one key column as a condition, nothing where they cannot be told."""
+    if len(key) != 1:
+        return ""
+    column, conditions = label(key[0]), [f"{label(key[0])} IS NOT NULL"]
+    if of_list := _LIST.search(sql):
+        return f"{conditions[0]} AND {column} IN ({of_list[1]})"
+    found = _RANGE.search(sql)
+    if not found or "," in f"{found[1]}{found[2]}":
+        return ""
+    low, high = found[1].strip(), found[2].strip()
+    conditions += [] if low.upper() == "MINVALUE" else [f"{column} >= {low}"]
+    conditions += [] if high.upper() == "MAXVALUE" else [f"{column} < {high}"]
+    return " AND ".join(conditions)
 
 
 def _proven(table: Table | None, key: tuple[str, ...]) -> bool:
