@@ -155,8 +155,12 @@ def needed_index_dropped(operation: op.Operation, schema: Schema, context: Conte
             message = (
                 f"index {operation.index} belongs to the constraint of that name: PostgreSQL refuses to drop it alone"
             )
+            first = [
+                Stage((drop,), note="first, in a migration of its own")
+                for drop in _keys_on(owner, constraint.columns, schema)
+            ]
             dropped = alter(owner.name, f"DROP CONSTRAINT {label(constraint.name)}")
-            yield Hit(context.action.location, message, render(context, Stage((dropped,))), owner.name)
+            yield Hit(context.action.location, message, render(context, *first, Stage((dropped,))), owner.name)
             return
         index = owner.index(operation.index)
         columns = index.columns if index and index.unique else ()
@@ -175,19 +179,23 @@ def _still_referred_to(
     operation: op.Operation, owner: Table, columns: tuple[str, ...], schema: Schema, context: Context
 ) -> Iterator[Hit]:
     """Foreign keys hang on the index that they were made with; where another would do as well it may be that one."""
-    keys = [
-        (child, key)
-        for child, key in schema.references_to(owner.name)
-        if sorted(key.referenced_columns) == sorted(columns)
-    ]
+    keys = _keys_on(owner, columns, schema)
     equal = [index for index in owner.indexes if index.unique and sorted(index.columns) == sorted(columns)]
     if not keys or len(equal) > 1 or getattr(operation, "cascade", False):
         return
-    child, key = keys[0]
-    message = f"foreign key {key.name} of {child.name} needs it: PostgreSQL refuses to drop it"
-    dropped = alter(child.name, f"DROP CONSTRAINT {label(key.name)}")
-    fix = render(context, Stage((dropped,), note="first, in a migration of its own"), Stage((operation.sql,)))
-    yield Hit(context.action.location, message, fix, owner.name)
+    children = sorted({child.name for child, _ in schema.references_to(owner.name)})
+    message = f"foreign keys of {', '.join(children)} need it: PostgreSQL refuses to drop it"
+    first = [Stage((drop,), note="first, in a migration of its own") for drop in keys]
+    yield Hit(context.action.location, message, render(context, *first, Stage((operation.sql,))), owner.name)
+
+
+def _keys_on(owner: Table, columns: tuple[str, ...], schema: Schema) -> list[str]:
+    """Return what drops the foreign keys that refer to just these columns."""
+    return [
+        alter(child.name, f"DROP CONSTRAINT {label(key.name)}")
+        for child, key in schema.references_to(owner.name)
+        if columns and sorted(key.referenced_columns) == sorted(columns)
+    ]
 
 
 @check("BG724")

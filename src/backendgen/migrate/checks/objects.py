@@ -71,12 +71,8 @@ def view_refreshed_under_lock(operation: op.Operation, schema: Schema, context: 
     view = schema.views.get(operation.name)
     unique = _unique_index(view)
     online = f"REFRESH MATERIALIZED VIEW CONCURRENTLY {name(operation.name)}"
-    prepared = (
-        [Stage((), note=f"a unique index on {operation.name} first, over columns that tell its rows apart")]
-        if unique is False
-        else []
-    )
-    fix = render(context, *prepared, Stage((online,)))
+    needed = f"{online}, once a unique index tells the rows of {operation.name} apart"
+    fix = render(context, Stage((), note=needed) if unique is False else Stage((online,)))
     if not operation.concurrently:
         message = f"REFRESH blocks every read of {operation.name} while its query runs"
     elif unique is False:

@@ -212,20 +212,24 @@ def locked_by_hand(operation: op.Operation, schema: Schema, context: Context) ->
     table, mode = operation.table, operation.mode
     if context.in_transaction is False:
         message = f"LOCK TABLE {table} runs outside a transaction here, where PostgreSQL refuses it"
-        yield Hit(context.action.location, message, render(context, Stage(("BEGIN", operation.sql))), table)
+    elif mode in BLOCKS_WRITES and not _locked_anyway(operation, schema, context):
+        blocks = Lock(table, mode).blocks
+        message = (
+            f"LOCK TABLE blocks {blocks} of {table} until the transaction ends, also where nothing after it needs that"
+        )
+    else:
         return
-    if mode not in BLOCKS_WRITES or _locked_anyway(operation, schema, context):
-        return
-    blocks = Lock(table, mode).blocks
-    message = (
-        f"LOCK TABLE blocks {blocks} of {table} until the transaction ends, also where nothing after it needs that"
-    )
-    weaker = "SHARE UPDATE EXCLUSIVE" if mode != "SHARE UPDATE EXCLUSIVE" else "ROW EXCLUSIVE"
     fix = Stage(
-        ("SET LOCAL lock_timeout = '2s'", f"LOCK TABLE {name(table)} IN {weaker} MODE"),
-        note="it keeps other schema changes away, and no reads or writes; or lock the rows: SELECT ... FOR UPDATE",
+        (
+            "BEGIN",
+            "SET LOCAL lock_timeout = '2s'",
+            f"LOCK TABLE {name(table)} IN SHARE UPDATE EXCLUSIVE MODE",
+            "COMMIT",
+        ),
+        note="around what needs it; it keeps other schema changes away and lets reads and writes go on",
     )
-    yield Hit(context.action.location, message, render(context, fix), table)
+    inside = Stage(fix.statements[1:-1], note=fix.note)
+    yield Hit(context.action.location, message, render(context, inside if context.in_transaction else fix), table)
 
 
 def _locked_anyway(operation: op.LockTable, schema: Schema, context: Context) -> bool:
