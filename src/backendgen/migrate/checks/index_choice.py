@@ -21,6 +21,7 @@ _LOOKED_AHEAD = 100
 
 
 @check("BG716")
+@once
 def invalid_index_kept(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
     """A build that failed leaves an INVALID index behind, which IF NOT EXISTS takes for the index that is wanted."""
     if not isinstance(operation, op.CreateIndex) or not (operation.concurrently and operation.if_not_exists):
@@ -31,9 +32,14 @@ def invalid_index_kept(operation: op.Operation, schema: Schema, context: Context
         for each in context.migration.up[: context.position]
     ):
         return
-    unique = " and nothing is unique" if operation.index.unique else ""
+    unique = ", and nothing is unique" if operation.index.unique else ""
+    others = sum(
+        isinstance(each.operation, op.CreateIndex) and each.operation.concurrently and each.operation.if_not_exists
+        for each in context.later
+    )
+    more = f" (so do {others} more statements of this migration)" if others else ""
     message = (
-        f"if the build of {index} fails, it stays behind as INVALID, and this statement skips it at the next try: "
+        f"if the build of {index} fails, it stays behind as INVALID, and this statement skips it at the next try{more}: "
         f"{operation.table} then has no usable index{unique}"
     )
     drop = f"DROP INDEX CONCURRENTLY IF EXISTS {name(index)}"

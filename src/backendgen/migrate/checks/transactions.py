@@ -63,17 +63,20 @@ def slow_while_locked(operation: op.Operation, schema: Schema, context: Context)
     exclusive = {table: pair for table, pair in context.held.items() if pair[1].blocks_reads}
     if not exclusive or context.in_transaction is False:
         return
-    again = {lock.table for lock in context.locks(schema) if lock.blocks_reads}
-    found = next(((at, lock) for at, lock in exclusive.values() if lock.table not in again), None)
-    if found is None or found[0] in statement_of(context):
+    again, beside = {lock.table for lock in context.locks(schema) if lock.blocks_reads}, statement_of(context)
+    waiting = [pair for table, pair in exclusive.items() if table not in again and pair[0] not in beside]
+    if not waiting:
         return
-    table = "".join(operation.tables[:1])
     severity = None
     if read := _reads_many_rows(operation, context):
         what, severity = f"reading {read}", Severity.MEDIUM
     elif _takes_long(operation, schema, context):
-        what = f"this statement on {table}"
+        what = _doing(operation)
     else:
+        return
+    gone = _dropped(context)
+    found = next((pair for pair in waiting if pair[1].table not in gone), None)
+    if found is None:
         return
     earlier, lock = found
     message = (
@@ -87,7 +90,14 @@ def slow_while_locked(operation: op.Operation, schema: Schema, context: Context)
     )
 
 
+def _doing(operation: op.Operation) -> str:
+    if isinstance(operation, op.CreateIndex):
+        return f"building index {operation.index.name}"
+    return f"this change of {''.join(operation.tables[:1])}"
+
+
 def _dropped(context: Context) -> set[str]:
+    """Return the tables that the migration drops: nobody uses them by now."""
     return {each.operation.table for each in context.migration.up if isinstance(each.operation, op.DropTable)}
 
 
@@ -99,13 +109,13 @@ def several_tables_locked(operation: op.Operation, schema: Schema, context: Cont
         return
     strong = [lock for lock in context.locks(schema) if lock.mode in BLOCKS_WRITES]
     pair = _second_lock(strong, operation, context)
-    if pair is None or {lock.table for lock in pair} & _dropped(context):
+    if pair is None:
         return
     first, second = pair
     line = context.held[first.table][0].operation.line if first.table in context.held else operation.line
     message = (
         f"{second.table} is locked against {second.blocks} while {first.table} still is against {first.blocks} "
-        f"(line {line}): a transaction that uses {second.table} before {first.table} deadlocks with this one"
+        f"(line {line}): a transaction that uses {second.table} before {first.table} can deadlock with this one"
     )
     calm = not any(lock.blocks_reads for lock in pair)
     unsure = context.in_transaction is None and not isinstance(operation, op.CreateTable)
@@ -120,14 +130,15 @@ def several_tables_locked(operation: op.Operation, schema: Schema, context: Cont
 
 def _second_lock(strong: list[Lock], operation: op.Operation, context: Context) -> tuple[Lock, Lock] | None:
     """Return a lock that is kept and another table's that the operation adds; CREATE TABLE may add both by itself."""
-    together = statement_of(context) if strong else ()
-    for lock in strong:
-        if lock.table in context.held:
-            continue
-        for action, kept in context.held.values():
-            if kept.table != lock.table and action not in together:
-                return kept, lock
     own = {lock.table: lock for lock in strong if lock.table not in context.held}
+    if not own or (len(own) == 1 and not context.held):
+        return None
+    together, gone = statement_of(context), _dropped(context)
+    own = {table: lock for table, lock in own.items() if table not in gone}
+    for lock in own.values():
+        for action, kept in context.held.values():
+            if kept.table not in gone and action not in together:
+                return kept, lock
     if isinstance(operation, op.CreateTable) and len(own) > 1 and not operation.partition_of:
         first, second, *_ = own.values()
         return first, second
@@ -141,76 +152,92 @@ def _apart(operation: op.Operation, lock: Lock) -> str:
 
 
 @check("BG715")
-def parent_locked(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
-    """A foreign key that goes takes triggers of the table that it refers to with it: ACCESS EXCLUSIVE on both."""
-    if not isinstance(operation, op.DropTable | op.DropColumn | op.DropConstraint):
+def relative_locked(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+    """A foreign key has triggers on both of its tables: to drop or remake it takes ACCESS EXCLUSIVE on both."""
+    if not isinstance(operation, op.DropTable | op.DropColumn | op.DropConstraint | op.AlterColumnType):
         return
-    table = operation.table
     relatives = _foreign_relatives(operation, schema, context)
-    if not relatives or context.is_new(table):
+    if not relatives or context.is_new(operation.table):
+        return
+    if all(other in context.held and context.held[other][1].blocks_reads for other in relatives):
         return
     bounded = context.lock_timeout or context.history.sets_lock_timeout
-    if bounded and set(context.held) <= {table, *relatives}:
+    if bounded and set(context.held) <= {operation.table, *relatives}:
         return
-    others = " and ".join(relatives)
-    what = {op.DropTable: f"dropping {table}", op.DropColumn: f"dropping {table}.{_name(operation)}"}
+    if isinstance(operation, op.AlterColumnType) and any(type_change_rewrites(operation, schema, context)):
+        return
+    others = ", ".join(relatives[:-1]) + " and " * (len(relatives) > 1) + relatives[-1]
     message = (
-        f"{what.get(type(operation), f'dropping {table}.{_name(operation)}')} locks {others} as well against reads and "
-        "writes, for the foreign key between them, until the transaction ends"
+        f"{_changing(operation)} locks {others} as well against reads and writes, for the foreign key between them, "
+        "until the transaction ends"
     )
-    keys = [
-        alter(owner, f"DROP CONSTRAINT {label(key)}") for owner, key in _foreign_keys(operation, schema, set(relatives))
-    ]
-    stages = [
-        Stage(("SET LOCAL lock_timeout = '2s'", key), note="each key by itself, tried again when it fails")
-        for key in keys
-    ]
-    if not isinstance(operation, op.DropConstraint):
-        rest = f"DROP TABLE {name(table)}" if isinstance(operation, op.DropTable) else ""
-        rest = rest or alter(table, f"DROP COLUMN {label(_name(operation))}")
-        stages.append(Stage((rest,), note="then nothing but its own lock is left"))
-    yield Hit(context.action.location, message, render(context, *stages), table)
+    keys = [alter(owner, f"DROP CONSTRAINT {label(key)}") for owner, key in _foreign_keys(operation, schema)]
+    fix = render(context, *_key_by_key(operation, keys))
+    yield Hit(context.action.location, message, fix, operation.table)
 
 
-def _name(operation: op.Operation) -> str:
-    return str(getattr(operation, "name", ""))
+def _changing(operation: op.Operation) -> str:
+    (table,) = operation.tables
+    part = getattr(operation, "name", "")
+    verb = "changing the type of" if isinstance(operation, op.AlterColumnType) else "dropping"
+    return f"{verb} {table}{'.' if part else ''}{part}"
 
 
-def _foreign_keys(operation: op.Operation, schema: Schema, relatives: set[str]) -> list[tuple[str, str]]:
-    """Return the foreign keys between the table and its relatives that the operation removes, each with its owner."""
+def _key_by_key(operation: op.Operation, keys: list[str]) -> list[Stage]:
+    (table,) = operation.tables
+    bounded, alone = "SET LOCAL lock_timeout = '2s'", "each key by itself, tried again when it fails"
+    if isinstance(operation, op.AlterColumnType):
+        return [Stage((bounded, operation.sql), note="alone in its transaction, tried again when it fails")]
+    stages = [Stage((bounded, key), note=alone) for key in keys]
+    if isinstance(operation, op.DropTable):
+        stages.append(Stage((f"DROP TABLE {name(table)}",), note="then nothing but its own lock is left"))
+    elif isinstance(operation, op.DropColumn):
+        dropped = alter(table, f"DROP COLUMN {label(operation.name)}")
+        stages.append(Stage((dropped,), note="then nothing but its own lock is left"))
+    return stages
+
+
+def _foreign_keys(operation: op.Operation, schema: Schema) -> list[tuple[str, str]]:
+    """Return the foreign keys that the operation removes or makes anew, each with the table that has it."""
     (table,) = operation.tables
     known = schema.tables.get(table)
-    own = [
-        key for key in (known.constraints if known else ()) if key.kind == "foreign_key" and key.references in relatives
-    ]
-    if isinstance(operation, op.DropColumn):
-        own = [key for key in own if operation.name in key.columns]
-    elif isinstance(operation, op.DropConstraint):
-        own = [key for key in own if key.name == operation.name]
-    found = [(table, key.name) for key in own]
-    if isinstance(operation, op.DropTable):
-        found += [(child.name, key.name) for child, key in schema.references_to(table) if child.name in relatives]
-    return found
+    own = [key for key in (known.constraints if known else ()) if key.kind == "foreign_key" and key.references != table]
+    others = [(child.name, key) for child, key in schema.references_to(table) if child.name != table]
+    match operation:
+        case op.DropTable(cascade=cascade):
+            others = others if cascade else []
+        case op.DropColumn(name=column):
+            own, others = [key for key in own if column in key.columns], []
+        case op.AlterColumnType(name=column):
+            own = [key for key in own if column in key.columns]
+            others = [(child, key) for child, key in others if column in key.referenced_columns]
+        case _:
+            own, others = [key for key in own if key.name == getattr(operation, "name", "")], []
+    return [*((table, key.name) for key in own), *((child, key.name) for child, key in others)]
 
 
 def _foreign_relatives(operation: op.Operation, schema: Schema, context: Context) -> list[str]:
     """Return the other tables that are locked for a foreign key, and that stay."""
+    keys = _foreign_keys(operation, schema)
+    if not keys:
+        return []
     (table,) = operation.tables
-    locked = {lock.table for lock in context.locks(schema) if lock.parent and lock.table != table}
-    linked = {schema.tables[owner] for owner, _ in _foreign_keys(operation, schema, locked) if owner != table}
-    known = schema.tables.get(table)
-    parents = {key.references for key in (known.constraints if known else ()) if key.references}
-    wanted = parents | {each.name for each in linked}
-    return sorted((locked & wanted) - _dropped(context)) if locked & wanted else []
+    ends = {owner for owner, _ in keys}
+    for owner, key_name in keys:
+        key = schema.tables[owner].constraint(key_name)
+        ends |= {key.references} if key else set()
+    locked = {lock.table for lock in context.locks(schema) if lock.parent}
+    return sorted((ends & locked) - {table} - _dropped(context))
 
 
 @check("BG725")
+@once
 def locked_by_hand(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
     """LOCK TABLE keeps its lock to the end of the transaction, and fails outside one."""
     if not isinstance(operation, op.LockTable) or context.is_new(operation.table):
         return
     table, mode = operation.table, operation.mode
-    if context.in_transaction is False:
+    if context.in_transaction is False and not _in_block(context):
         message = f"LOCK TABLE {table} runs outside a transaction here, where PostgreSQL refuses it"
     elif mode in BLOCKS_WRITES and not _locked_anyway(operation, schema, context):
         blocks = Lock(table, mode).blocks
@@ -230,6 +257,17 @@ def locked_by_hand(operation: op.Operation, schema: Schema, context: Context) ->
     )
     inside = Stage(fix.statements[1:-1], note=fix.note)
     yield Hit(context.action.location, message, render(context, inside if context.in_transaction else fix), table)
+
+
+def _in_block(context: Context) -> bool:
+    """Whether the operation stands in a DO block, which is a transaction by itself."""
+    up, at = context.migration.up, context.position
+    beside = (*up[max(at - 1, 0) : at], *up[at + 1 : at + 2])
+    here = up[at].operation
+    return any(
+        each.path == up[at].path and each.operation.statement == here.statement and each.operation.line != here.line
+        for each in beside
+    )
 
 
 def _locked_anyway(operation: op.LockTable, schema: Schema, context: Context) -> bool:
@@ -253,18 +291,13 @@ def read_again(operation: op.Operation, schema: Schema, context: Context) -> Ite
         return
     if not any(True for one in _SCANS for _ in one(operation, schema, context)):
         return
-    beside = statement_of(context)
-    again = next(
-        (
-            later
-            for later in islice(context.later, _LOOKED_AHEAD)
-            if later not in beside and _passes(later, operation.table)
-        ),
-        None,
-    )
-    if again is None:
+    table, beside = operation.table, statement_of(context)
+    again = next((
+        later for later in islice(context.later, _LOOKED_AHEAD)
+        if later not in beside and (_passes(later, table) or _fills(later, table))
+    ), None)  # fmt: skip
+    if again is None or _fills(again, table):
         return
-    table = operation.table
     message = (
         f"{table} is read or written from end to end here and once more in line {again.operation.line}: "
         "one ALTER TABLE with both actions does it in one pass"
@@ -283,6 +316,11 @@ def _passes(action: Action, table: str) -> bool:
             return owner == table and constraint.valid and constraint.kind in ("check", "not_null")
         case _:
             return False
+
+
+def _fills(action: Action, table: str) -> bool:
+    """Whether an action changes the rows, which what comes after it needs."""
+    return isinstance(action.operation, op.ChangeRows) and action.operation.table == table
 
 
 def _action(sql: str) -> str:
