@@ -51,6 +51,7 @@ class Context:
     _explicit: bool | None = None
     _local_timeout: bool = False
     _timeout_before: bool = False
+    _dropped: frozenset[str] | None = None
 
     @property
     def in_transaction(self) -> bool | None:
@@ -81,6 +82,14 @@ class Context:
     def unseen(self) -> dict[tuple[str, str], Constraint]:
         """The constraints of tables that the history does not create, by (table, name)."""
         return self.deploy.unseen
+
+    @property
+    def dropped(self) -> frozenset[str]:
+        """The tables that this migration drops, sooner or later: nobody uses them by now."""
+        if self._dropped is None:
+            gone = (each.operation.table for each in self.migration.up if isinstance(each.operation, op.DropTable))
+            self._dropped = frozenset(gone)
+        return self._dropped
 
     def is_new(self, table: str) -> bool:
         """Whether this migration, or an earlier one of the same deploy, created the table."""

@@ -60,12 +60,7 @@ def _reads_many_rows(operation: op.Operation, context: Context) -> str:
 @once
 def slow_while_locked(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
     """What a statement locked stays locked to the transaction's end, however long the next ones take."""
-    exclusive = {table: pair for table, pair in context.held.items() if pair[1].blocks_reads}
-    if not exclusive or context.in_transaction is False:
-        return
-    again, beside = {lock.table for lock in context.locks(schema) if lock.blocks_reads}, statement_of(context)
-    waiting = [pair for table, pair in exclusive.items() if table not in again and pair[0] not in beside]
-    if not waiting:
+    if not context.held or context.in_transaction is False:
         return
     severity = None
     if read := _reads_many_rows(operation, context):
@@ -74,8 +69,11 @@ def slow_while_locked(operation: op.Operation, schema: Schema, context: Context)
         what = _doing(operation)
     else:
         return
-    gone = _dropped(context)
-    found = next((pair for pair in waiting if pair[1].table not in gone), None)
+    again, beside = {lock.table for lock in context.locks(schema) if lock.blocks_reads}, statement_of(context)
+    found = next((
+        (at, lock) for at, lock in context.held.values()
+        if lock.blocks_reads and lock.table not in again and lock.table not in context.dropped and not _among(at, beside)
+    ), None)  # fmt: skip
     if found is None:
         return
     earlier, lock = found
@@ -96,9 +94,8 @@ def _doing(operation: op.Operation) -> str:
     return f"this change of {''.join(operation.tables[:1])}"
 
 
-def _dropped(context: Context) -> set[str]:
-    """Return the tables that the migration drops: nobody uses them by now."""
-    return {each.operation.table for each in context.migration.up if isinstance(each.operation, op.DropTable)}
+def _among(action: Action, actions: tuple[Action, ...]) -> bool:
+    return any(action is each for each in actions)
 
 
 @check("BG714")
@@ -133,11 +130,11 @@ def _second_lock(strong: list[Lock], operation: op.Operation, context: Context) 
     own = {lock.table: lock for lock in strong if lock.table not in context.held}
     if not own or (len(own) == 1 and not context.held):
         return None
-    together, gone = statement_of(context), _dropped(context)
+    together, gone = statement_of(context), context.dropped
     own = {table: lock for table, lock in own.items() if table not in gone}
     for lock in own.values():
         for action, kept in context.held.values():
-            if kept.table not in gone and action not in together:
+            if kept.table not in gone and not _among(action, together):
                 return kept, lock
     if isinstance(operation, op.CreateTable) and len(own) > 1 and not operation.partition_of:
         first, second, *_ = own.values()
@@ -227,7 +224,7 @@ def _foreign_relatives(operation: op.Operation, schema: Schema, context: Context
         key = schema.tables[owner].constraint(key_name)
         ends |= {key.references} if key else set()
     locked = {lock.table for lock in context.locks(schema) if lock.parent}
-    return sorted((ends & locked) - {table} - _dropped(context))
+    return sorted((ends & locked) - {table} - context.dropped)
 
 
 @check("BG725")
@@ -294,7 +291,7 @@ def read_again(operation: op.Operation, schema: Schema, context: Context) -> Ite
     table, beside = operation.table, statement_of(context)
     again = next((
         later for later in islice(context.later, _LOOKED_AHEAD)
-        if later not in beside and (_passes(later, table) or _fills(later, table))
+        if not _among(later, beside) and (_passes(later, table) or _fills(later, table))
     ), None)  # fmt: skip
     if again is None or _fills(again, table):
         return
