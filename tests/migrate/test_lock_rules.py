@@ -152,3 +152,33 @@ def test_an_operator_class_makes_it_another_index(tmp_path: Path) -> None:
         "3_same.sql": "CREATE INDEX k ON t (a text_pattern_ops);",
     }
     assert found(tmp_path, files, "BG719") == ["3_same.sql:1 BG719 low high"]
+
+
+def test_policies_follow_their_table(tmp_path: Path) -> None:
+    files = {
+        "1_init.sql": "CREATE TABLE a (id bigint); CREATE TABLE b (id bigint);",
+        "2_policy.sql": "CREATE POLICY p ON a USING (true); CREATE POLICY q ON b USING (true);",
+        "3_rename.sql": "ALTER TABLE a RENAME TO c; DROP POLICY q ON b;",
+        "4_on.sql": "ALTER TABLE c ENABLE ROW LEVEL SECURITY;\nALTER TABLE b ENABLE ROW LEVEL SECURITY;",
+    }
+    assert found(tmp_path, files, "BG730") == ["4_on.sql:2 BG730 high high"]
+
+
+def test_a_domain_of_a_domain_is_checked_too(tmp_path: Path) -> None:
+    files = {
+        "1_init.sql": "CREATE DOMAIN d AS int; CREATE DOMAIN e AS d; CREATE TABLE t (a e); CREATE TABLE u (a int);",
+        "2_check.sql": "ALTER DOMAIN d ADD CHECK (VALUE > 0);",
+    }
+    (one,) = migrate.check(write(tmp_path, files), Config(select=("BG722",)), RULEBOOK).findings
+    assert one.message == "a new constraint of the domain d blocks writes to t while all rows are checked"
+
+
+def test_a_table_with_many_keys_is_told_in_one_line(tmp_path: Path) -> None:
+    keys = ", ".join(f"k{number} bigint REFERENCES p{number} (id)" for number in range(5))
+    report = migrate.check(
+        write(tmp_path, {"1_init.sql": f"CREATE TABLE t ({keys});"}), Config(select=("BG724",)), RULEBOOK
+    )
+    assert [one.message for one in report.findings] == [
+        "no index on t (k0), which refers to p0; t (k1), which refers to p1; t (k2), which refers to p2; 2 more: "
+        "each DELETE there reads all of t"
+    ]

@@ -146,10 +146,11 @@ def domain_users(operation: op.AlterDomain, schema: Schema) -> tuple[str, ...]:
     """Return the tables whose rows ALTER DOMAIN checks, each under SHARE, also for VALIDATE (measured on 16 and 18)."""
     if not operation.validated and (operation.constraint is None or not operation.constraint.valid):
         return ()
+    names = {operation.name}
+    while more := {name for name, domain in schema.domains.items() if domain.base.name in names} - names:
+        names |= more
     return tuple(
-        table.name
-        for table in schema.tables.values()
-        if any(column.type.name == operation.name for column in table.columns)
+        table.name for table in schema.tables.values() if any(column.type.name in names for column in table.columns)
     )
 
 

@@ -93,6 +93,7 @@ def _drop_table(schema: Schema, change: op.DropTable) -> None:
         _drop_foreign_keys(schema, change.table, None)
         _drop_views_reading(schema, change.table)
     schema.remove(change.table)
+    schema.policies.pop(change.table, None)
 
 
 def _drop_foreign_keys(schema: Schema, table: str, columns: tuple[str, ...] | None) -> None:
@@ -128,6 +129,7 @@ def _move(schema: Schema, name: str, new_name: str) -> None:
         children, partitions = schema.references_to(name), schema.partitions_of(name)
         schema.remove(name)
         schema.put(tables.with_name(table, new_name))
+        schema.policies[new_name] = schema.policies.pop(name, 0)
         for child, _ in children:
             _update(schema, child.name, lambda t: tables.referring_to(t, name, new_name))
         for partition in partitions:

@@ -24,6 +24,7 @@ _FAMILIES = {
     "timestamp without time zone": "time", "bytea": "bytea", "inet": "inet", "cidr": "inet",
 }  # fmt: skip
 _CAST = {("integer", "numeric"), ("integer", "float"), ("numeric", "float")}
+_LISTED = 3
 _SIZE = {"smallint": 1, "integer": 2, "bigint": 3}
 
 
@@ -206,8 +207,9 @@ def key_without_index(operation: op.Operation, schema: Schema, context: Context)
     if not bare_keys:
         return
     (table,) = operation.tables
-    listed = "; ".join(f"{table} ({', '.join(key.columns)}), which refers to {key.references}" for key in bare_keys)
-    message = f"no index on {listed}: each DELETE there reads all of {table}"
+    listed = [f"{table} ({', '.join(key.columns)}), which refers to {key.references}" for key in bare_keys]
+    more = f"; {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
+    message = f"no index on {'; '.join(listed[:_LISTED])}{more}: each DELETE there reads all of {table}"
     indexes = []
     for key in bare_keys:
         index = object_name(bare(table), joined(key.columns), "idx")
