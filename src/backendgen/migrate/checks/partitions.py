@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from backendgen.findings.finding import Hit
 from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
-from backendgen.migrate.fixes import Stage, alter, render, statement_of
-from backendgen.migrate.quoting import label, name
+from backendgen.migrate.fixes import Stage, alter, constraint_sql, render, statement_of
+from backendgen.migrate.quoting import label, name, names
 from backendgen.rules import Confidence
 from backendgen.sql import operation as op
+from backendgen.sql.names import joined, object_name
 from backendgen.sql.replay import Schema
-from backendgen.sql.schema import Table
+from backendgen.sql.schema import Constraint, Table
 from backendgen.sql.table_changes import bare
 
 _RANGE = re.compile(r"(?is)\bfor\s+values\s+from\s*\((.*)\)\s*to\s*\((.*)\)\s*$")
@@ -41,12 +42,10 @@ def _refusal(operation: op.Operation, schema: Schema, context: Context) -> tuple
             return _refused_drop(index, schema, context)
         case op.AddConstraint(table=table, constraint=constraint) if _partitioned(table, schema):
             if constraint.using_index:
-                return f"USING INDEX for {table}: it is partitioned", (Stage((), note="add the constraint without it"),)
+                return f"USING INDEX for {table}: it is partitioned", part_by_part(table, constraint, schema)
             if constraint.kind == "foreign_key" and not constraint.valid and context.pg_version < _NOT_VALID_KEY_SINCE:
                 reason = f"NOT VALID for a foreign key of {table}, which is partitioned, before {_NOT_VALID_KEY_SINCE}"
-                return reason, (
-                    Stage((), note="add the key to each partition, NOT VALID, validate it there, then to the whole"),
-                )
+                return reason, part_by_part(table, constraint, schema)
             if constraint.kind == "exclude" and context.pg_version < _EXCLUDE_SINCE:
                 return f"EXCLUDE for {table}: it is partitioned", (Stage((), note="add it to each partition"),)
         case op.DetachPartition(table=table, concurrently=True) if default := schema.default_partition_of(table):
@@ -64,6 +63,53 @@ def _partitioned(table: str, schema: Schema) -> bool:
     return known is not None and known.partitioned
 
 
+def needs_its_parts_first(table: str, constraint: Constraint, schema: Schema, context: Context) -> bool:
+    """Whether what is done online to a plain table is refused for this one, so that its partitions must come first."""
+    late = constraint.kind == "foreign_key" and context.pg_version >= _NOT_VALID_KEY_SINCE
+    return _partitioned(table, schema) and not late
+
+
+def held_by_its_parts(operation: op.Operation, constraint: Constraint, schema: Schema) -> bool:
+    """Whether each partition has the constraint already: the whole takes them over, checks and builds nothing (traced)."""
+    (table,) = operation.tables
+    parts = schema.partitions_of(table)
+    return (
+        isinstance(operation, op.AddConstraint)
+        and bool(parts)
+        and all(any(own.valid and _alike(own, constraint) for own in part.constraints) for part in parts)
+    )
+
+
+def _alike(one: Constraint, other: Constraint) -> bool:
+    parts = (one.kind, one.columns, one.references, one.on_delete, one.include)
+    return parts == (other.kind, other.columns, other.references, other.on_delete, other.include)
+
+
+def part_by_part(table: str, constraint: Constraint, schema: Schema) -> tuple[Stage, ...]:
+    """Return a foreign key, unique or primary key of a partitioned table: online in each partition, then in the whole."""
+    parts = schema.partitions_of(table)
+    if not parts or not constraint.columns:
+        return (
+            Stage((), note="to each partition first, as to a plain table; then to the whole, which takes them over"),
+        )
+    stages: list[Stage] = []
+    suffix = {"foreign_key": "fkey", "primary_key": "pkey"}.get(constraint.kind, "key")
+    kind = "PRIMARY KEY" if constraint.kind == "primary_key" else "UNIQUE"
+    for part in parts:
+        columns = "" if constraint.kind == "primary_key" else joined(constraint.columns)
+        own = label(object_name(bare(part.name), columns, suffix))
+        if constraint.kind == "foreign_key":
+            added = alter(part.name, f"ADD CONSTRAINT {own} {constraint_sql(constraint)} NOT VALID")
+            stages += [Stage((added,)), Stage((alter(part.name, f"VALIDATE CONSTRAINT {own}"),))]
+        else:
+            built = f"CREATE UNIQUE INDEX CONCURRENTLY {own} ON {name(part.name)} ({names(constraint.columns)})"
+            adopted = alter(part.name, f"ADD CONSTRAINT {own} {kind} USING INDEX {own}")
+            stages += [Stage((built,), transactional=False), Stage((adopted,))]
+    what = constraint_sql(constraint) if constraint.kind == "foreign_key" else f"{kind} ({names(constraint.columns)})"
+    whole = alter(table, f"ADD CONSTRAINT {label(constraint.name)} {what}")
+    return (*stages, Stage((whole,), note="takes over what its partitions have"))
+
+
 def _by_partition(operation: op.CreateIndex, schema: Schema) -> tuple[Stage, ...]:
     index, keys = (
         operation.index,
@@ -72,7 +118,7 @@ def _by_partition(operation: op.CreateIndex, schema: Schema) -> tuple[Stage, ...
     unique = "UNIQUE " if index.unique else ""
     stages = [Stage((f"CREATE {unique}INDEX {name(index.name)} ON ONLY {name(operation.table)} ({keys})",))]
     for partition in schema.partitions_of(operation.table):
-        own = f"{bare(partition.name)}_{bare(index.name)}"
+        own = object_name(bare(partition.name), bare(index.name), "idx")
         built = f"CREATE {unique}INDEX CONCURRENTLY {label(own)} ON {name(partition.name)} ({keys})"
         attached = f"ALTER INDEX {name(index.name)} ATTACH PARTITION {label(own)}"
         stages += [Stage((built,), transactional=False), Stage((attached,))]
