@@ -16,6 +16,7 @@ UNSAFE = """
 0002_orders_of_a_customer.sql:2:1 BG704 high
 0002_orders_of_a_customer.sql:4:1 BG706 high
 0003_money.sql:3:1 BG708 high
+0003_money.sql:4:1 BG714 medium
 0003_money.sql:6:1 BG711 medium
 0003_money.sql:8:1 BG805 medium
 0003_money.sql:9:1 BG702 high

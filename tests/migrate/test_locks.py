@@ -21,6 +21,11 @@ create table part1 partition of part for values from (0) to (10);
 create table loose (id bigint, d int);
 create table par (id bigint primary key);
 create table chi (id int, par_id bigint references par (id));
+create table ranged (id bigint, d int) partition by range (d);
+create table ranged1 partition of ranged for values from (0) to (10);
+create table ranged_rest partition of ranged default;
+create domain cents as bigint;
+create table priced (id bigint primary key, price cents);
 create view vp as select a from p;
 create materialized view mv as select a from p;
 create unique index mv_id on mv(a);
@@ -73,6 +78,28 @@ TRACED = [
     ("create table part2 partition of part for values from (10) to (20)", {"part": "ACCESS EXCLUSIVE"}),
     ("alter table part attach partition loose for values from (20) to (30)", {"loose": "ACCESS EXCLUSIVE"}),
     ("alter table part detach partition part1", {"part": "ACCESS EXCLUSIVE", "part1": "ACCESS EXCLUSIVE"}),
+    (
+        "create table n partition of ranged for values from (10) to (20)",
+        {"ranged": "ACCESS EXCLUSIVE", "ranged_rest": "ACCESS EXCLUSIVE"},
+    ),
+    (
+        "alter table ranged attach partition loose for values from (20) to (30)",
+        {"loose": "ACCESS EXCLUSIVE", "ranged_rest": "ACCESS EXCLUSIVE"},
+    ),
+    (
+        "alter table ranged detach partition ranged1",
+        {"ranged": "ACCESS EXCLUSIVE", "ranged1": "ACCESS EXCLUSIVE", "ranged_rest": "ACCESS EXCLUSIVE"},
+    ),
+    ("drop table part1", {"part": "ACCESS EXCLUSIVE", "part1": "ACCESS EXCLUSIVE"}),
+    (
+        "drop table ranged1",
+        {"ranged": "ACCESS EXCLUSIVE", "ranged1": "ACCESS EXCLUSIVE", "ranged_rest": "ACCESS EXCLUSIVE"},
+    ),
+    ("drop table par cascade", {"chi": "ACCESS EXCLUSIVE", "par": "ACCESS EXCLUSIVE"}),
+    ("alter domain cents add constraint z check (value > 0)", {"priced": "SHARE"}),
+    ("alter domain cents add constraint z check (value > 0) not valid", {}),
+    ("alter domain cents set not null", {"priced": "SHARE"}),
+    ("alter domain cents set default 3", {}),
     ("cluster c using c_pkey", {"c": "ACCESS EXCLUSIVE"}),
     ("reindex table c", {"c": "SHARE"}),
     ("reindex index c_v", {"c": "SHARE"}),

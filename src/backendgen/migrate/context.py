@@ -11,6 +11,8 @@ from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Constraint
 
+_NEW_ENUM_USABLE_SINCE = 17  # where the transaction also made the type (measured on 16 and 18)
+
 
 @dataclass(slots=True)
 class Deploy:
@@ -26,7 +28,11 @@ class Deploy:
 
 @dataclass(slots=True)
 class Context:
-    """The state of one migration while it is replayed. Like Schema it is advanced in place; checks only read it."""
+    """The state of one migration while it is replayed. Like Schema it is advanced in place; checks only read it.
+
+    `held` are the strong locks that the transaction keeps; `new_values` the enum values that it cannot use yet, by value,
+    and `new_types` the types that it made; `said` the checks that have said what they say once in each migration.
+    """
 
     pg_version: int
     history: History
@@ -39,9 +45,13 @@ class Context:
     validated_unseen: set[str] = field(default_factory=set)
     not_valid: dict[tuple[str, str], Action] = field(default_factory=dict)
     held: dict[str, tuple[Action, Lock]] = field(default_factory=dict)
+    new_values: dict[str, tuple[Action, str]] = field(default_factory=dict)
+    new_types: set[str] = field(default_factory=set)
+    said: set[str] = field(default_factory=set)
     _explicit: bool | None = None
     _local_timeout: bool = False
     _timeout_before: bool = False
+    _dropped: frozenset[str] | None = None
 
     @property
     def in_transaction(self) -> bool | None:
@@ -73,6 +83,14 @@ class Context:
         """The constraints of tables that the history does not create, by (table, name)."""
         return self.deploy.unseen
 
+    @property
+    def dropped(self) -> frozenset[str]:
+        """The tables that this migration drops, sooner or later: nobody uses them by now."""
+        if self._dropped is None:
+            gone = (each.operation.table for each in self.migration.up if isinstance(each.operation, op.DropTable))
+            self._dropped = frozenset(gone)
+        return self._dropped
+
     def is_new(self, table: str) -> bool:
         """Whether this migration, or an earlier one of the same deploy, created the table."""
         return table in self.new
@@ -95,6 +113,10 @@ class Context:
                 self.new.add(renamed)
             case op.CreateView(name=name):
                 self.new.add(name)
+            case op.CreateType(name=name):
+                self.new_types.add(name)
+            case op.AddEnumValue(name=name, value=value) if not self._is_usable(name):
+                self.new_values[value] = (self.action, name)
             case op.AddColumn(table=table, definition=column):
                 self.new_columns.add((table, column.name))
             case op.AddConstraint(table=table, constraint=constraint):
@@ -110,13 +132,17 @@ class Context:
         self.timeout_missed = self.timeout_missed or (bool(strong) and not self.lock_timeout)
         if self.in_transaction is not False:
             for lock in strong:
-                if lock.table not in self.held:
+                if lock.table not in self.held or (lock.blocks_reads and not self.held[lock.table][1].blocks_reads):
                     self.held[lock.table] = (self.action, lock)
 
     def constraints(self, table: str, schema: Schema) -> tuple[Constraint, ...]:
         """Return a table's constraints as far as the history shows them."""
         known = schema.tables.get(table)
         return known.constraints if known else tuple(each for (owner, _), each in self.unseen.items() if owner == table)
+
+    def _is_usable(self, enum: str) -> bool:
+        """Whether a value that is added now may be used before the transaction commits (manual, ALTER TYPE)."""
+        return self.in_transaction is False or (enum in self.new_types and self.pg_version >= _NEW_ENUM_USABLE_SINCE)
 
     def _validated(self, table: str, name: str, schema: Schema) -> None:
         known = schema.tables.get(table)
@@ -145,6 +171,8 @@ class Context:
     def _release(self) -> None:
         self.held.clear()
         self.not_valid.clear()
+        self.new_values.clear()
+        self.new_types.clear()
         if self._local_timeout:
             self.lock_timeout = self._local_timeout = False
 

@@ -89,7 +89,9 @@ def update_batch(table: str, assignments: str, condition: str) -> str:
 
 def concurrently(sql: str) -> str:
     """Return CREATE or DROP INDEX with CONCURRENTLY; IF NOT EXISTS goes, since it would keep an invalid index for ever."""
-    text = re.sub(r"(?i)^(\s*(?:create\s+(?:unique\s+)?|drop\s+)index)\b", r"\1 CONCURRENTLY", sql, count=1)
+    text = re.sub(
+        r"(?i)^(\s*(?:create\s+(?:unique\s+)?|drop\s+)index)\b(?!\s+concurrently)", r"\1 CONCURRENTLY", sql, count=1
+    )
     return re.sub(r"(?i)(concurrently)\s+if\s+not\s+exists\b", r"\1", text, count=1)
 
 

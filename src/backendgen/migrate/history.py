@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from backendgen.errors import Problem
 from backendgen.findings.finding import Location
-from backendgen.sql.operation import Operation
+from backendgen.sql.operation import AddConstraint, CreateIndex, Operation
+from backendgen.sql.table_changes import BACKED_BY_INDEX
 
 Tool = Literal["sql", "goose", "dbmate", "flyway", "golang-migrate", "diesel", "prisma", "alembic"]
 
@@ -65,7 +67,7 @@ class Refusal:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class History:
     """One database's migrations, in the order in which their tool applies them.
 
@@ -75,6 +77,22 @@ class History:
     name: str
     migrations: tuple[Migration, ...]
     sets_lock_timeout: bool = False
+
+    @cached_property
+    def indexed(self) -> frozenset[tuple[str, str]]:
+        """The tables and columns that an index without a condition begins with, at any time. (No slots, to keep it.)"""
+        done = (action.operation for migration in self.migrations for action in migration.up)
+        return frozenset(pair for operation in done for pair in _indexed(operation))
+
+
+def _indexed(operation: Operation) -> Iterator[tuple[str, str]]:
+    match operation:
+        case CreateIndex(table=table, index=index) if not index.where:
+            yield table, index.columns[0]
+        case AddConstraint(table=table, constraint=constraint) if constraint.kind in BACKED_BY_INDEX:
+            yield from ((table, column) for column in constraint.columns[:1])
+        case _:
+            return
 
 
 @dataclass(frozen=True, slots=True)

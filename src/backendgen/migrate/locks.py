@@ -12,7 +12,8 @@ from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Constraint
 
-BLOCKS_WRITES = frozenset({"SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE"})
+STRENGTH = ("SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE")  # those that block writes, weakest first
+BLOCKS_WRITES = frozenset(STRENGTH)
 BLOCKS_READS = frozenset({"ACCESS EXCLUSIVE"})
 
 _EXCLUSIVE_FORMS = (
@@ -40,9 +41,14 @@ class Lock:
     parent: bool = False
 
     @property
+    def blocks_reads(self) -> bool:
+        """Whether other sessions cannot even read meanwhile."""
+        return self.mode in BLOCKS_READS
+
+    @property
     def blocks(self) -> str:
         """What other sessions cannot do meanwhile."""
-        return "reads and writes" if self.mode in BLOCKS_READS else "writes"
+        return "reads and writes" if self.blocks_reads else "writes"
 
 
 def locks(operation: op.Operation, schema: Schema) -> Iterator[Lock]:
@@ -52,9 +58,11 @@ def locks(operation: op.Operation, schema: Schema) -> Iterator[Lock]:
             yield from _parents(constraints)
             if parent:
                 yield Lock(parent, "ACCESS EXCLUSIVE", parent=True)
-        case op.DropTable(table=table):
+                yield from _default_partition(schema, parent)
+        case op.DropTable(table=table, cascade=cascade):
             yield Lock(table, "ACCESS EXCLUSIVE")
             yield from _owned_parents(schema, table, lambda _: True)
+            yield from _around_dropped(schema, table, cascade)
         case op.AddColumn(table=table, constraints=constraints):
             yield Lock(table, "ACCESS EXCLUSIVE")
             yield from _parents(constraints)
@@ -78,21 +86,27 @@ def locks(operation: op.Operation, schema: Schema) -> Iterator[Lock]:
         case _ if isinstance(operation, _EXCLUSIVE_FORMS):
             yield from (Lock(table, "ACCESS EXCLUSIVE") for table in operation.tables)
         case _:
-            yield from _other_locks(operation)
+            yield from _other_locks(operation, schema)
             yield from _index_locks(operation, schema)
 
 
-def _other_locks(operation: op.Operation) -> Iterator[Lock]:
-    """Partitions, LOCK TABLE, and what changes nothing in the Schema."""
+def _other_locks(operation: op.Operation, schema: Schema) -> Iterator[Lock]:
+    """Partitions, views, domains, LOCK TABLE, and what changes nothing in the Schema."""
     match operation:
         case op.LockTable(table=table, mode=mode):
             yield Lock(table, mode)
         case op.AttachPartition(table=table, partition=partition):
             yield Lock(table, "SHARE UPDATE EXCLUSIVE")
             yield Lock(partition, "ACCESS EXCLUSIVE")
+            yield from _default_partition(schema, table)
         case op.DetachPartition(table=table, partition=partition, concurrently=concurrently):
             yield Lock(table, "SHARE UPDATE EXCLUSIVE" if concurrently else "ACCESS EXCLUSIVE")
             yield Lock(partition, "ACCESS EXCLUSIVE")
+            yield from _default_partition(schema, table)
+        case op.RefreshView(name=name, concurrently=concurrently):
+            yield Lock(name, "EXCLUSIVE" if concurrently else "ACCESS EXCLUSIVE")
+        case op.AlterDomain():
+            yield from (Lock(table, "SHARE") for table in domain_users(operation, schema))
         case op.Drop(table=table, object_type="trigger" | "policy" | "rule") if table:
             yield Lock(table, "ACCESS EXCLUSIVE")
         case op.Harmless(what=what, table=table) if table:
@@ -110,6 +124,34 @@ def _other_mode(what: str) -> str:
     if action in _ALTER_TABLE_WEAK:
         return "SHARE UPDATE EXCLUSIVE"
     return "SHARE ROW EXCLUSIVE" if " TRIG" in f" {action}" else "ACCESS EXCLUSIVE"
+
+
+def _default_partition(schema: Schema, parent: str) -> Iterator[Lock]:
+    """Whatever adds or removes a partition changes what the default partition may hold (measured)."""
+    if default := schema.default_partition_of(parent):
+        yield Lock(default.name, "ACCESS EXCLUSIVE", parent=True)
+
+
+def _around_dropped(schema: Schema, table: str, cascade: bool) -> Iterator[Lock]:
+    """A partition goes from its parent, and CASCADE takes the foreign keys that refer to a table along (measured)."""
+    known = schema.tables.get(table)
+    if known and known.partition_of:
+        yield Lock(known.partition_of, "ACCESS EXCLUSIVE", parent=True)
+        yield from _default_partition(schema, known.partition_of)
+    if cascade:
+        yield from (Lock(child.name, "ACCESS EXCLUSIVE", parent=True) for child, _ in schema.references_to(table))
+
+
+def domain_users(operation: op.AlterDomain, schema: Schema) -> tuple[str, ...]:
+    """Return the tables whose rows ALTER DOMAIN checks, each under SHARE, also for VALIDATE (measured on 16 and 18)."""
+    if not operation.validated and (operation.constraint is None or not operation.constraint.valid):
+        return ()
+    names = {operation.name}
+    while more := {name for name, domain in schema.domains.items() if domain.base.name in names} - names:
+        names |= more
+    return tuple(
+        table.name for table in schema.tables.values() if any(column.type.name in names for column in table.columns)
+    )
 
 
 def _children(schema: Schema, table: str, column: str) -> Iterator[Lock]:

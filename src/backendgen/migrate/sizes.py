@@ -32,7 +32,7 @@ Work = Literal["scan", "index", "rewrite", "update"]
 # What the statement that a rule reports does while its lock is held.
 WORK: Mapping[str, Work] = {
     "BG701": "index", "BG704": "scan", "BG705": "scan", "BG706": "scan", "BG707": "index", "BG708": "rewrite",
-    "BG709": "rewrite", "BG711": "scan", "BG712": "rewrite", "BG805": "update", "BG806": "update",
+    "BG709": "rewrite", "BG711": "scan", "BG712": "rewrite", "BG726": "scan", "BG805": "update", "BG806": "update",
 }  # fmt: skip
 
 # Rates of PostgreSQL 18 on two shared cores with cold storage; a fast machine does several times as much.

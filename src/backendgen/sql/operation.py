@@ -48,13 +48,19 @@ class Like:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CreateTable(Operation):
-    """CREATE TABLE, with its inline constraints and the indexes that back them."""
+    """CREATE TABLE, with its inline constraints and the indexes that back them.
+
+    `partition_key` are the columns that it is partitioned by, those of expressions too; `default_partition` is one without
+    bounds.
+    """
 
     table: str
     columns: tuple[Column, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     partition_of: str = ""
+    default_partition: bool = False
     partitioned: bool = False
+    partition_key: tuple[str, ...] = ()
     temporary: bool = False
     if_not_exists: bool = False
     inherits: tuple[str, ...] = ()
@@ -256,6 +262,18 @@ class CreateType(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class AlterDomain(Operation):
+    """ALTER DOMAIN: `constraint` is what ADD CONSTRAINT adds, or NOT NULL without a name for SET NOT NULL.
+
+    `validated` names the one that VALIDATE CONSTRAINT checks.
+    """
+
+    name: str
+    constraint: Constraint | None = None
+    validated: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AddEnumValue(Operation):
     """ALTER TYPE ... ADD VALUE."""
 
@@ -327,11 +345,15 @@ class Truncate(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ChangeRows(Operation):
-    """INSERT, UPDATE, DELETE, MERGE or COPY FROM (`verb` is lower case); `where` is the SQL of its condition, or empty."""
+    """INSERT, UPDATE, DELETE, MERGE or COPY FROM (`verb` is lower case); `where` is the SQL of its condition, or empty.
+
+    `reads` are the relations that the query of an INSERT ... SELECT names.
+    """
 
     verb: str
     table: str
     where: str = ""
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -360,10 +382,11 @@ class LockTable(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AttachPartition(Operation):
-    """ALTER TABLE parent ATTACH PARTITION."""
+    """ALTER TABLE parent ATTACH PARTITION; `default` for one without bounds."""
 
     table: str
     partition: str
+    default: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -395,7 +418,7 @@ class RefreshView(Operation):
 class Harmless(Operation):
     """A statement that was understood and changes nothing that this model holds: GRANT, CREATE FUNCTION, CREATE TRIGGER ...
 
-    `table` is the one that it concerns, if it names one.
+    `table` is the one that it concerns, if it names one; of a SELECT, the first that it reads.
     """
 
     what: str

@@ -41,6 +41,7 @@ from backendgen.sql.postgres_drop import drop, rename
 from backendgen.sql.postgres_routine import static_statements
 from backendgen.sql.postgres_table import Place, create_index, create_table
 from backendgen.sql.postgres_type import (
+    alter_domain,
     alter_enum,
     create_composite,
     create_domain,
@@ -225,7 +226,10 @@ def _change(verb: str) -> Callable[[Any, Place], Iterator[Operation]]:
         yield from _changes_within(node, at)
         conditional = verb in ("update", "delete") and node.HasField("where_clause")
         where = expression_sql(node.where_clause) if conditional else ""
-        yield ChangeRows(verb=verb, table=relation(node.relation), where=where, **at.fields)
+        own = {item.common_table_expr.ctename for item in node.with_clause.ctes}
+        read = _rows_read(node.select_stmt.select_stmt) if verb == "insert" else ()
+        reads = tuple(name for name in read if name not in own)
+        yield ChangeRows(verb=verb, table=relation(node.relation), where=where, reads=reads, **at.fields)
 
     return translate
 
@@ -250,7 +254,12 @@ def _select(node: pb.SelectStmt, at: Place) -> Iterator[Operation]:
         ):
             yield setting
             return
-    yield Harmless(what="SELECT", **at.fields)
+    yield Harmless(what="SELECT", table="".join(_rows_read(node)[:1]), **at.fields)
+
+
+def _rows_read(node: pb.SelectStmt) -> tuple[str, ...]:
+    """Return the relations that a query reads, without looking through the rows of VALUES."""
+    return relations_read(node) if node.from_clause or node.larg.from_clause else ()
 
 
 def _set_config(node: Node, at: Place) -> SetSetting | None:
@@ -360,6 +369,7 @@ _TRANSLATORS: dict[str, Callable[[Any, Place], Iterable[Operation]]] = {
     "view_stmt": _view,
     "create_enum_stmt": create_enum,
     "create_domain_stmt": create_domain,
+    "alter_domain_stmt": alter_domain,
     "composite_type_stmt": create_composite,
     "create_range_stmt": create_range,
     "define_stmt": define,

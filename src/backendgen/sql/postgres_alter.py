@@ -133,8 +133,9 @@ def _drop_constraint(command: pb.AlterTableCmd, table: str, at: Place) -> Operat
 
 
 def _attach(command: pb.AlterTableCmd, table: str, at: Place) -> Operation:
-    partition = relation(getattr(command, "def").partition_cmd.name)
-    return AttachPartition(table=table, partition=partition, **at.fields)
+    attached = getattr(command, "def").partition_cmd
+    partition, default = relation(attached.name), attached.bound.is_default
+    return AttachPartition(table=table, partition=partition, default=default, **at.fields)
 
 
 def _detach(command: pb.AlterTableCmd, table: str, at: Place) -> Operation:

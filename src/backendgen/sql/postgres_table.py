@@ -106,13 +106,21 @@ def create_table(node: pb.CreateStmt, at: Place) -> CreateTable:
         ),
         constraints=tuple(named_constraints(table, [c for c in constraints if c.kind != "not_null" or c.named], at)),
         partition_of=parents[0] if partition and parents else "",
+        default_partition=node.partbound.is_default,
         partitioned=node.HasField("partspec"),
+        partition_key=_partition_key(node.partspec),
         temporary=node.relation.relpersistence == "t",
         if_not_exists=node.if_not_exists,
         inherits=() if partition else parents,
         like=tuple(like),
         **at.fields,
     )
+
+
+def _partition_key(node: pb.PartitionSpec) -> tuple[str, ...]:
+    """Return the columns of PARTITION BY, those in its expressions too."""
+    keys = [item.partition_elem for item in node.part_params]
+    return tuple(name for key in keys for name in ([key.name] if key.name else column_names(key.expr)))
 
 
 def column_of(node: pb.ColumnDef, table: str, at: Place) -> tuple[Column, list[Constraint]]:
@@ -269,6 +277,7 @@ def create_index(node: pb.IndexStmt, at: Place) -> CreateIndex:
                 element.name,
                 "" if element.name else expression_sql(element.expr),
                 element.ordering == pb.SORTBY_DESC,
+                " ".join(part.string.sval for part in (*element.collation, *element.opclass)),
             )
             for element in elements
         ),

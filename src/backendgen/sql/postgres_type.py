@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from backendgen.sql.operation import AddEnumValue, CreateType, Harmless, Operation, RenameEnumValue
+from backendgen.sql.operation import AddEnumValue, AlterDomain, CreateType, Harmless, Operation, RenameEnumValue
 from backendgen.sql.pg_query import pb, qualified, relation, strings, type_of
 from backendgen.sql.postgres_table import Place, constraint_of, named_constraints
+from backendgen.sql.schema import Constraint
 
 
 def create_enum(node: pb.CreateEnumStmt, at: Place) -> Iterator[Operation]:
@@ -23,6 +24,22 @@ def create_domain(node: pb.CreateDomainStmt, at: Place) -> Iterator[Operation]:
     unnamed = [replace(constraint_of(check, at), columns=()) for check in checks]
     constraints = tuple(named_constraints(name, unnamed, at))
     yield CreateType(name=name, base=type_of(node.type_name), constraints=constraints, **at.fields)
+
+
+def alter_domain(node: pb.AlterDomainStmt, at: Place) -> Iterator[Operation]:
+    """Translate ALTER DOMAIN: ADD and VALIDATE CONSTRAINT and SET NOT NULL look at rows, its other forms do not."""
+    name = qualified(strings(node.type_name))
+    match node.subtype:
+        case "C":
+            constraint = replace(constraint_of(getattr(node, "def").constraint, at), columns=())
+            (constraint,) = named_constraints(name, [constraint], at)
+            yield AlterDomain(name=name, constraint=constraint, **at.fields)
+        case "O":
+            yield AlterDomain(name=name, constraint=Constraint("not_null", "", named=False), **at.fields)
+        case "V":
+            yield AlterDomain(name=name, validated=node.name, **at.fields)
+        case _:
+            yield Harmless(what="ALTER DOMAIN", **at.fields)
 
 
 def create_composite(node: pb.CompositeTypeStmt, at: Place) -> Iterator[Operation]:

@@ -15,7 +15,7 @@ from backendgen.sql.table_changes import in_schema
 
 @dataclass(slots=True)
 class Schema:
-    """A database's tables, enums, views and domains. The parts are frozen; `apply` advances the whole in place.
+    """A database's tables, enums, views, domains and policies. The parts are frozen; `apply` advances the whole in place.
 
     One operation costs in proportion to the table that it changes, not to the whole. (A frozen whole would copy its
     dictionaries for each of ten thousand statements.) Change it through its methods only: they keep the lookups in step.
@@ -25,6 +25,7 @@ class Schema:
     enums: dict[str, tuple[str, ...]] = field(default_factory=dict)
     views: dict[str, View] = field(default_factory=dict)
     domains: dict[str, DomainType] = field(default_factory=dict)
+    policies: Counter[str] = field(default_factory=Counter)  # table -> how many row security policies it has
     _owners: dict[str, str] = field(default_factory=dict)  # index -> its table or materialized view
     _constraint_names: Counter[str] = field(default_factory=Counter)
     _children: dict[str, dict[str, None]] = field(default_factory=dict)  # table -> the tables that refer to it
@@ -60,6 +61,10 @@ class Schema:
     def partitions_of(self, table: str) -> tuple[Table, ...]:
         """Return a table's partitions."""
         return tuple(self.tables[name] for name in self._partitions.get(table, ()))
+
+    def default_partition_of(self, table: str) -> Table | None:
+        """Return a table's default partition, or None."""
+        return next((partition for partition in self.partitions_of(table) if partition.default_partition), None)
 
     def views_reading(self, relation: str) -> tuple[View, ...]:
         """Return the views whose queries name a table or view."""

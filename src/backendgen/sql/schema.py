@@ -82,11 +82,12 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class IndexKey:
-    """One key of an index: a column, or an expression when `column` is empty."""
+    """One key of an index: a column, or an expression when `column` is empty. `options`: collation and operator class."""
 
     column: str
     expression: str = ""
     descending: bool = False
+    options: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +116,19 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table. `columns`, `constraints` and `indexes` are in order of creation; `partition_of` names its parent."""
+    """A table. `columns`, `constraints` and `indexes` are in order of creation; `partition_of` names its parent.
+
+    `partition_key` are the columns that it is partitioned by; `default_partition` is a partition without bounds.
+    """
 
     name: str
     columns: tuple[Column, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     indexes: tuple[Index, ...] = ()
     partition_of: str = ""
+    default_partition: bool = False
     partitioned: bool = False
+    partition_key: tuple[str, ...] = ()
     temporary: bool = False
     comment: str = ""
     line: int = 0

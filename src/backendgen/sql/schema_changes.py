@@ -30,7 +30,9 @@ def _create_table(schema: Schema, change: op.CreateTable) -> None:
             *(column for column in change.columns if column.name in own),
         ),
         partition_of=change.partition_of,
+        default_partition=change.default_partition,
         partitioned=change.partitioned,
+        partition_key=change.partition_key,
         temporary=change.temporary,
         line=change.line,
     )
@@ -91,6 +93,7 @@ def _drop_table(schema: Schema, change: op.DropTable) -> None:
         _drop_foreign_keys(schema, change.table, None)
         _drop_views_reading(schema, change.table)
     schema.remove(change.table)
+    schema.policies.pop(change.table, None)
 
 
 def _drop_foreign_keys(schema: Schema, table: str, columns: tuple[str, ...] | None) -> None:
@@ -126,6 +129,7 @@ def _move(schema: Schema, name: str, new_name: str) -> None:
         children, partitions = schema.references_to(name), schema.partitions_of(name)
         schema.remove(name)
         schema.put(tables.with_name(table, new_name))
+        schema.policies[new_name] = schema.policies.pop(name, 0)
         for child, _ in children:
             _update(schema, child.name, lambda t: tables.referring_to(t, name, new_name))
         for partition in partitions:
@@ -365,6 +369,8 @@ def _drop(schema: Schema, change: op.Drop) -> None:
                 _drop_table(schema, op.DropTable(table=name, cascade=True))
             for name in [name for name in schema.views if schema_of(name) == change.name]:
                 schema.remove_view(name)
+        case "policy":
+            schema.policies[change.table] -= 1
 
 
 def _drop_columns_of_type(schema: Schema, type_name: str) -> None:
@@ -396,11 +402,16 @@ def _rename(schema: Schema, change: op.Rename) -> None:
 
 
 def _attach(schema: Schema, change: op.AttachPartition) -> None:
-    _update(schema, change.partition, lambda t: replace(t, partition_of=change.table))
+    _update(schema, change.partition, lambda t: replace(t, partition_of=change.table, default_partition=change.default))
 
 
 def _detach(schema: Schema, change: op.DetachPartition) -> None:
-    _update(schema, change.partition, lambda t: replace(t, partition_of=""))
+    _update(schema, change.partition, lambda t: replace(t, partition_of="", default_partition=False))
+
+
+def _note_policy(schema: Schema, change: op.Harmless) -> None:
+    if change.what == "CREATE POLICY":
+        schema.policies[change.table] += 1
 
 
 CHANGES: dict[type[op.Operation], Callable[[Schema, Any], None]] = {
@@ -437,4 +448,5 @@ CHANGES: dict[type[op.Operation], Callable[[Schema, Any], None]] = {
     op.Rename: _rename,
     op.AttachPartition: _attach,
     op.DetachPartition: _detach,
+    op.Harmless: _note_policy,
 }

@@ -1,6 +1,19 @@
 """The checks, by topic. Importing this package registers all of them."""
 
-from backendgen.migrate.checks import columns, compatibility, constraints, downs, indexes, rows, timeouts
+from backendgen.migrate.checks import (
+    columns,
+    compatibility,
+    constraints,
+    downs,
+    index_choice,
+    indexes,
+    keys,
+    objects,
+    partitions,
+    rows,
+    timeouts,
+    transactions,
+)
 from backendgen.migrate.checks.registry import CHECKS, DOWN_CHECKS
 
 __all__ = [
@@ -10,7 +23,12 @@ __all__ = [
     "compatibility",
     "constraints",
     "downs",
+    "index_choice",
     "indexes",
+    "keys",
+    "objects",
+    "partitions",
     "rows",
     "timeouts",
+    "transactions",
 ]

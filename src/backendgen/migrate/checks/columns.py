@@ -72,6 +72,9 @@ def type_change_rewrites(operation: op.Operation, schema: Schema, context: Conte
         what = f"{table}.{column} from {was} to {new}"
         confidence = Confidence.HIGH if _is_known(old, schema) and _is_known(base, schema) else Confidence.LOW
         consequence = "; values that do not fit make it fail" if narrows(old, base) and not operation.using else ""
+    relatives = sorted({lock.table for lock in context.locks(schema) if lock.parent and lock.table != table})
+    if relatives:
+        consequence += f"; {', '.join(relatives)} is locked as well, and the foreign key checked again"
     message = f"changing {what}: {effect} while reads and writes of {table} are blocked{consequence}"
     yield Hit(
         context.action.location, message, _new_column_fix(operation, schema, context), table, confidence=confidence

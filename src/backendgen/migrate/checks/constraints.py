@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from backendgen.findings.finding import Hit
+from backendgen.migrate.checks.partitions import held_by_its_parts, needs_its_parts_first, part_by_part
 from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
 from backendgen.migrate.fixes import Stage, alter, constraint_sql, render, stands_alone, statement_of
@@ -64,10 +65,12 @@ def foreign_key_validated_under_lock(operation: op.Operation, schema: Schema, co
     """ADD FOREIGN KEY takes SHARE ROW EXCLUSIVE on both tables and keeps it while it checks every row."""
     for constraint in _added(operation, ("foreign_key",)):
         (table,) = operation.tables
-        if not constraint.valid or (context.is_new(table)):
+        if not constraint.valid or context.is_new(table) or held_by_its_parts(operation, constraint, schema):
             continue
         key = f"foreign key {constraint.name}"
         fix = _not_valid_then_validate(operation, constraint, context)
+        if needs_its_parts_first(table, constraint, schema, context):
+            fix = render(context, *part_by_part(table, constraint, schema))
         parent = "" if context.is_new(constraint.references) else f" and {constraint.references}"
         if isinstance(operation, op.AddColumn) and operation.definition.default is None:
             # No row can violate a key whose column is all NULL: PostgreSQL skips the check (transformFKConstraints).
@@ -190,11 +193,14 @@ def unique_built_under_lock(operation: op.Operation, schema: Schema, context: Co
     """
     for constraint in _added(operation, ("unique", "primary_key", "exclude")):
         (table,) = operation.tables
-        if constraint.using_index or context.is_new(table):
+        if constraint.using_index or context.is_new(table) or held_by_its_parts(operation, constraint, schema):
             continue
         what = _BUILT[constraint.kind]
         message = f"{what} {constraint.name} blocks reads and writes of {table} while its index is built"
-        yield Hit(context.action.location, message, _using_index_fix(operation, constraint, context), table)
+        fix = _using_index_fix(operation, constraint, context)
+        if constraint.kind != "exclude" and needs_its_parts_first(table, constraint, schema, context):
+            fix = render(context, *part_by_part(table, constraint, schema))
+        yield Hit(context.action.location, message, fix, table)
 
 
 def _using_index_fix(operation: op.Operation, constraint: Constraint, context: Context) -> str:

@@ -57,7 +57,10 @@ def written_in_place(operation: op.Operation, schema: Schema, context: Context) 
         table = owner.name if owner else operation.name
         message = f"REINDEX of {operation.name} blocks writes until it is built, and reads that need it"
         sql = f"REINDEX {operation.target.upper()} CONCURRENTLY {name(operation.name)}"
-        fix = render(context, Stage((sql.strip(),), transactional=False))
+        stage = Stage((sql.strip(),), transactional=False)
+        if operation.target == "system":
+            stage = Stage((), note="when nobody uses the database: system catalogs cannot be rebuilt CONCURRENTLY")
+        fix = render(context, stage)
     elif how := _rewrite(operation, schema):
         table = "".join(operation.tables)
         written = f"{table} and its indexes" if table else "every table"

@@ -7,6 +7,8 @@ way back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import wraps
+from itertools import islice
 from typing import TypeAlias
 
 from backendgen.findings.finding import Hit
@@ -22,3 +24,16 @@ CHECKS: Checks[Check] = Checks()
 DOWN_CHECKS: Checks[DownCheck] = Checks()
 check = CHECKS
 check_down = DOWN_CHECKS
+
+
+def once(function: Check) -> Check:
+    """Let a check speak once in each migration: its first hit is enough, and more of it would drown danger."""
+
+    @wraps(function)
+    def first(operation: Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+        if function.__name__ not in context.said:
+            for hit in islice(function(operation, schema, context), 1):
+                context.said.add(function.__name__)
+                yield hit
+
+    return first

@@ -27,6 +27,12 @@ _IS_NULL = r"""\(*\s*(?:[\w.]+|"[^"]+")\s+is\s+(?:not\s+)?null\s*\)*"""
 _MISSING = re.compile(rf"(?i){_IS_NULL}(?:\s+and\s+{_IS_NULL})*")
 
 
+def is_small(table: str, query: str = "") -> bool:
+    """Whether a table is the tool's own or the catalog's, or the query picks a few of its rows by their key."""
+    condition = re.split(r"(?i)\bwhere\b", query)[-1].strip()
+    return bool(_BOOKKEEPING.search(table) or (condition != query.strip() and _FEW_ROWS.search(condition)))
+
+
 def _many_rows(operation: op.Operation, context: Context) -> bool:
     return (
         isinstance(operation, op.ChangeRows)
