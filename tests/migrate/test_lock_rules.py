@@ -182,3 +182,20 @@ def test_a_table_with_many_keys_is_told_in_one_line(tmp_path: Path) -> None:
         "no index on t (k0), which refers to p0; t (k1), which refers to p1; t (k2), which refers to p2; 2 more: "
         "each DELETE there reads all of t"
     ]
+
+
+def test_one_call_of_alembic_may_be_two_statements(tmp_path: Path) -> None:
+    revision = """import sqlalchemy as sa
+from alembic import op
+
+revision = "1"
+down_revision = None
+
+
+def upgrade():
+    op.alter_column("t", "a", nullable=False, type_=sa.Integer())
+"""
+    folder = write(tmp_path, {"versions/1.py": revision})
+    (one,) = migrate.check(folder, Config(select=("BG732",)), RULEBOOK).findings
+    assert one.message.startswith("t is read or written from end to end here and once more by the same call")
+    assert one.fix == 'op.execute("ALTER TABLE t ALTER COLUMN a SET NOT NULL, ALTER COLUMN a TYPE INTEGER")'

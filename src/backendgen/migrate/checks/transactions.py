@@ -295,8 +295,10 @@ def read_again(operation: op.Operation, schema: Schema, context: Context) -> Ite
     ), None)  # fmt: skip
     if again is None or _fills(again, table):
         return
+    here = operation.line == again.operation.line
+    where = "by the same call" if here else f"in line {again.operation.line}"
     message = (
-        f"{table} is read or written from end to end here and once more in line {again.operation.line}: "
+        f"{table} is read or written from end to end here and once more {where}: "
         "one ALTER TABLE with both actions does it in one pass"
     )
     actions = [_action(each.operation.sql) for each in (*beside[:1], again)]
