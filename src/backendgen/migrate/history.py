@@ -84,6 +84,11 @@ class History:
         done = (action.operation for migration in self.migrations for action in migration.up)
         return frozenset(pair for operation in done for pair in _indexed(operation))
 
+    @cached_property
+    def has_downs(self) -> bool:
+        """Whether most migrations have a way back: a team that wrote a few once does not rely on them."""
+        return sum(bool(migration.down) for migration in self.migrations) * 2 >= len(self.migrations)
+
 
 def _indexed(operation: Operation) -> Iterator[tuple[str, str]]:
     match operation:

@@ -78,7 +78,7 @@ def _judge(
         if not selection.has(history, position):
             follow(history, migration, schema, deploy, config.pg_version)
             continue
-        before = schema.copy() if down_checks else schema
+        before = schema.copy() if down_checks and migration.down else schema
         if selection.chosen is None:
             deploy = Deploy(unseen=deploy.unseen)
         for rule_id, hit in _up(history, migration, schema, deploy, checks, config):

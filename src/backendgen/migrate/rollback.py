@@ -39,7 +39,7 @@ class Difference:
 
 def roll_back(history: History, migration: Migration, before: Schema, after: Schema) -> Rollback:
     """Apply a migration's down to the Schema after its up."""
-    restored = after.copy()
+    restored = after.copy() if migration.down else after
     for action in migration.down:
         restored.apply(action.operation)
     return Rollback(history, migration, before, after, restored)

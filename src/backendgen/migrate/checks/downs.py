@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from backendgen.findings.finding import Hit, Location
 from backendgen.migrate.checks.registry import check_down
 from backendgen.migrate.fixes import Stage, written
-from backendgen.migrate.history import History
 from backendgen.migrate.rollback import Rollback, differences, is_understood
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
@@ -15,6 +14,9 @@ from backendgen.sql.types import narrows
 
 # What changes rows or settings only need not be taken back for the schema to be as it was.
 _NO_SCHEMA = (op.ChangeRows, op.Harmless, op.SetSetting, op.Transaction, op.SetComment, op.NotUnderstood, op.Truncate)
+
+
+_DEMANDS = (op.SetNotNull, op.AlterColumnType)
 
 
 @check_down("BG908")
@@ -40,7 +42,7 @@ def no_way_back(rollback: Rollback) -> Iterator[Hit]:
     changes = [action for action in migration.up if not isinstance(action.operation, _NO_SCHEMA)]
     if migration.down or migration.one_way or not changes:
         return
-    if not _has_downs(rollback.history):
+    if not rollback.history.has_downs:
         return
     message = f"{migration.revision} has no down, so a deploy that fails after it cannot be rolled back"
     said = 'raise NotImplementedError("irreversible")' if migration.tool == "alembic" else "-- irreversible"
@@ -50,14 +52,11 @@ def no_way_back(rollback: Rollback) -> Iterator[Hit]:
     yield Hit(Location(migration.path, changes[0].location.line), message, fix, migration.revision)
 
 
-def _has_downs(history: History) -> bool:
-    """Whether most of its migrations have one: a team that wrote a few once does not rely on them."""
-    return sum(bool(migration.down) for migration in history.migrations) * 2 >= len(history.migrations)
-
-
 @check_down("BG912")
 def new_rows_may_not_fit(rollback: Rollback) -> Iterator[Hit]:
     """The down demands what the up gave up: rows written in between may not fit, and the rollback fails."""
+    if not any(isinstance(action.operation, _DEMANDS) for action in rollback.migration.down):
+        return
     schema = rollback.after.copy()
     for action in rollback.migration.down:
         if rows := _rows_that_do_not_fit(action.operation, schema):
@@ -70,7 +69,7 @@ def new_rows_may_not_fit(rollback: Rollback) -> Iterator[Hit]:
 
 def _rows_that_do_not_fit(operation: op.Operation, schema: Schema) -> str:
     """Return which rows, written after the up, an operation of the down refuses; empty when there can be none."""
-    if not isinstance(operation, op.SetNotNull | op.AlterColumnType):
+    if not isinstance(operation, _DEMANDS):
         return ""
     table = schema.tables.get(operation.table)
     column = table.column(operation.name) if table else None

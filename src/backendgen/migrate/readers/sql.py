@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -96,7 +96,8 @@ def _scripts(folder: Path, paths: list[Path], reading: Reading) -> list[Script]:
         return []
     named = [script for path in paths if (script := _named(path))]
     known = {script.path for script in named}
-    named = [script for script in named if not _for_another(script, named, reading)]
+    own = {(script.revision, script.down) for script in named if script.dialect == dialects.POSTGRESQL}
+    named = [script for script in named if not _for_another(script, own, reading)]
     if named and (reading.single or folder.name.lower() in FOLDERS or folder == reading.root or _is_history(named)):
         for path in paths:
             if path not in known:
@@ -109,15 +110,12 @@ def _scripts(folder: Path, paths: list[Path], reading: Reading) -> list[Script]:
     return []
 
 
-def _for_another(script: Script, named: Sequence[Script], reading: Reading) -> bool:
-    """Whether a file is for another database, or the general one beside PostgreSQL's own: `x.sql`, `x.postgres.sql`."""
+def _for_another(script: Script, own: Collection[tuple[str, bool]], reading: Reading) -> bool:
+    """Whether a file is for another database, or the general one beside PostgreSQL's `own`: `x.sql`, `x.postgres.sql`."""
     if script.dialect not in ("", dialects.POSTGRESQL):
         reading.skip(script.folder, f"holds files for {script.dialect}, which are not read yet")
         return True
-    return not script.dialect and any(
-        other.dialect == dialects.POSTGRESQL and (other.revision, other.down) == (script.revision, script.down)
-        for other in named
-    )
+    return not script.dialect and (script.revision, script.down) in own
 
 
 def _is_release(folder: Path) -> bool:
