@@ -20,6 +20,8 @@ RULEBOOK = Rulebook()
 OLD = "CREATE TABLE orders (id bigint PRIMARY KEY, total int, note text);\n"
 INDEX = "CREATE INDEX by_total ON orders (total);\n"
 DROPPED = "DROP TABLE orders;\n"
+CHOSEN = ("BG701", "BG710", "BG801", "BG901")
+SELECT = ("--select", ",".join(CHOSEN))
 
 
 @pytest.fixture
@@ -36,11 +38,14 @@ def project(tmp_path: Path) -> Path:
 
 def accept(project: Path) -> None:
     root = project / "migrations"
-    _, entries = baseline.accept(migrate.check(root, Config(confidence="low"), RULEBOOK), project / "known.json", root)
+    _, entries = baseline.accept(
+        migrate.check(root, Config(CHOSEN, confidence="low"), RULEBOOK), project / "known.json", root
+    )
     (project / "known.json").write_text(baseline.dump(entries))
 
 
 def check(project: Path, path: str = "migrations", **settings: object) -> Report:
+    settings = {"select": CHOSEN, **settings}
     config = Config(baseline=project / "known.json", **settings)  # type: ignore[arg-type]
     return migrate.check(project / path, config, RULEBOOK)
 
@@ -111,7 +116,7 @@ def test_the_working_directory_and_the_scanned_part_do_not_matter(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(project / "migrations")
-    report = migrate.check(Path(), Config(baseline=Path("../known.json")), RULEBOOK)
+    report = migrate.check(Path(), Config(CHOSEN, baseline=Path("../known.json")), RULEBOOK)
     assert rules(report) == [] and stale(report) == []
     report = check(project, "migrations/3_drop.sql")
     assert rules(report) == [] and stale(report) == []
@@ -172,16 +177,16 @@ def test_an_empty_baseline(tmp_path: Path) -> None:
 
 def test_on_the_command_line(backendgen: Run, project: Path) -> None:
     (project / "known.json").unlink()
-    missing = backendgen("migrate-check", "migrations", "--baseline", "known.json")
+    missing = backendgen("migrate-check", "migrations", *SELECT, "--baseline", "known.json")
     assert (missing.returncode, missing.stderr) == (
         2,
         "error: known.json no such file\n  --write-baseline makes a baseline\n",
     )
-    written = backendgen("migrate-check", "migrations", "--write-baseline", "known.json", cwd=project)
+    written = backendgen("migrate-check", "migrations", *SELECT, "--write-baseline", "known.json", cwd=project)
     assert (written.returncode, written.stderr) == (0, "4 entries written to known.json\n")
     assert written.stdout == "no new findings; 3 files checked, 4 in the baseline\n"
     (project / "migrations" / "3_drop.sql").write_text("-- kept\n")
-    compared = backendgen("migrate-check", "migrations", "--baseline", "known.json", cwd=project)
+    compared = backendgen("migrate-check", "migrations", *SELECT, "--baseline", "known.json", cwd=project)
     assert compared.returncode == 0
     assert compared.stdout == (
         "known.json: 2 entries hide nothing any more (BG710 in migrations/3_drop.sql, BG801 in migrations/3_drop.sql); "
@@ -189,7 +194,7 @@ def test_on_the_command_line(backendgen: Run, project: Path) -> None:
     )
     (project / "backendgen.toml").write_text('baseline = "known.json"\n')
     (project / "migrations" / "4_new.sql").write_text("DROP TABLE orders;\n")
-    configured = backendgen("migrate-check", "migrations", cwd=project)
+    configured = backendgen("migrate-check", "migrations", *SELECT, cwd=project)
     assert configured.returncode == 1
     assert configured.stdout.endswith("\n2 new findings (1 high, 1 low); 4 files checked, 2 in the baseline\n")
 

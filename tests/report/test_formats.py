@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from jsonschema import Draft202012Validator
 from markdown_it import MarkdownIt
+from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema as OfficialSchema
 
 from backendgen.errors import Problem
 from backendgen.findings.finding import Comparison, Finding, Hit, Ignored, Known, Location, Report, Step, finding
@@ -252,7 +253,9 @@ def test_markdown_of_one_monstrous_finding_still_fits() -> None:
 
 
 def test_sarif_compares_with_the_baseline() -> None:
-    run = json.loads(renderer("sarif")(report(), RULEBOOK))["runs"][0]
+    text = renderer("sarif")(report(), RULEBOOK)
+    OfficialSchema.model_validate_json(text)
+    run = json.loads(text)["runs"][0]
     assert [(one["ruleId"], one["baselineState"], one.get("suppressions")) for one in run["results"]] == [
         ("BG103", "new", None),
         ("BG701", "new", None),

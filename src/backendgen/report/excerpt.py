@@ -19,7 +19,7 @@ _BUT_LINES = {code: mark for code, mark in _INVISIBLE.items() if code != 0x0A}
 
 def printable(text: str) -> str:
     """Return text without what a terminal would obey; line feeds stay, tabs become spaces."""
-    return text.replace("\t", " " * TAB).translate(_BUT_LINES)
+    return text if text.isprintable() else text.replace("\t", " " * TAB).translate(_BUT_LINES)
 
 
 def excerpt(one: Finding) -> Iterator[str]:
@@ -40,6 +40,8 @@ def excerpt(one: Finding) -> Iterator[str]:
 
 def _window(line: str, column: int) -> tuple[str, int]:
     """Return what is shown of a line, at most WIDTH cells about a column, and the cells before that column."""
+    if len(line) <= WIDTH and line.isascii() and line.isprintable():  # most lines
+        return line, max(column, 0)
     cells = list(_cells(line))
     before = sum(width for _, width in cells[: max(column, 0)])
     total = sum(width for _, width in cells)
