@@ -54,3 +54,22 @@ def test_the_latest_definition_counts(tmp_path: Path) -> None:
 
 def test_a_function_that_is_not_called_is_not_judged(tmp_path: Path) -> None:
     assert found(tmp_path, INIT) == []
+
+
+def test_calls_that_branch_or_nest_without_end(tmp_path: Path) -> None:
+    body = "CREATE FUNCTION f{0}() RETURNS void LANGUAGE sql AS 'SELECT f{1}(); SELECT f{1}(); SELECT f{1}()';"
+    chain = "\n".join(body.format(number, number + 1) for number in range(40))
+    last = "CREATE FUNCTION f40() RETURNS void LANGUAGE sql AS 'DELETE FROM orders';"
+    expected = ["0003:1 BG806 in f40(): DELETE changes every row of orders at once: they stay locked until it commits"]
+    assert found(tmp_path, INIT, chain + last, "SELECT f0();") == expected
+    endless = "\n".join(body.format(number, number + 1) for number in range(300))
+    assert found(tmp_path, INIT, endless, "SELECT f0();") == [
+        "0003:1 BG904 in f100(): not understood, so not judged: f101: calls nested too deeply"
+    ]
+
+
+def test_an_endless_expression(tmp_path: Path) -> None:
+    links = " || ".join(["'a'"] * 4000)
+    assert found(tmp_path, INIT, f"DO $$ BEGIN EXECUTE {links}; END $$;") == [
+        "0002:1 BG904 not understood, so not judged: EXECUTE runs SQL that is built at run time"
+    ]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from backendgen.migrate.history import Action, History, Migration
 from backendgen.sql import operation as op
 
 _DEFINED = ("CREATE FUNCTION", "CREATE PROCEDURE")
+_DEEPEST = 100
 _UNKNOWN = "CALL runs a procedure whose effect is not known"
 
 
@@ -37,48 +39,49 @@ def _steps(actions: tuple[Action, ...], defined: dict[str, str]) -> Iterator[Act
         operation = action.operation
         if isinstance(operation, op.Harmless) and operation.what in _DEFINED:
             defined[routine_name(operation.sql)] = operation.sql
-        if isinstance(operation, op.CallRoutine):
-            yield from (replace(action, operation=each, routine=routine)
-                        for routine, each in _effects(operation, defined, ()))  # fmt: skip
-        else:
+        if not isinstance(operation, op.CallRoutine):
             yield action
+            continue
+        place: dict[str, Any] = {part: getattr(operation, part) for part in ("line", "column", "end_line", "statement")}
+        for routine, done in _effects(operation, defined, "", set(), 0):
+            yield replace(action, operation=replace(done, **place), routine=routine)
 
 
 def _effects(
-    call: op.CallRoutine, defined: Mapping[str, str], running: tuple[str, ...]
+    call: op.CallRoutine, defined: Mapping[str, str], within: str, followed: set[str], depth: int
 ) -> Iterator[tuple[str, op.Operation]]:
-    """Yield the call and what its routines do, each with its routine; one that calls itself is followed once."""
-    place: dict[str, Any] = {
-        "line": call.line,
-        "column": call.column,
-        "end_line": call.end_line,
-        "statement": call.statement,
-    }
-    within = running[-1] if running else ""
+    """Yield a call and what its routines do, each with the routine that it is in; each routine is followed once."""
     if call.procedure and not any(each in defined for each in call.routines):
-        yield within, op.NotUnderstood(reason=_UNKNOWN, sql=call.sql, **place)
+        yield within, op.NotUnderstood(reason=_UNKNOWN, sql=call.sql)
+        return
+    if depth > _DEEPEST:
+        yield within, op.NotUnderstood(reason=f"{', '.join(call.routines)}: calls nested too deeply", sql=call.sql)
         return
     yield within, call
     for routine in call.routines:
-        if routine in running or routine not in defined:
+        if routine in followed or routine not in defined:
             continue
+        followed.add(routine)
         for done in _body(defined[routine]):
             if isinstance(done, op.CallRoutine):
-                yield from _effects(replace(done, **place), defined, (*running, routine))
+                yield from _effects(done, defined, routine, followed, depth + 1)
             else:
-                yield routine, replace(done, **place)
+                yield routine, done
 
 
-def _body(sql: str) -> Iterator[op.Operation]:
+@lru_cache(maxsize=256)
+def _body(sql: str) -> tuple[op.Operation, ...]:
     from backendgen.sql.pg_query import SyntaxProblem
     from backendgen.sql.postgres import parse
     from backendgen.sql.postgres_routine import Unread, routine_statements
 
+    done: list[op.Operation] = []
     try:
         for statement in routine_statements(sql):
             if isinstance(statement, Unread):
-                yield op.NotUnderstood(reason=statement.reason, sql=sql)
+                done.append(op.NotUnderstood(reason=statement.reason, sql=sql))
             else:
-                yield from parse(statement.text)
+                done += parse(statement.text)
     except SyntaxProblem as problem:
-        yield op.NotUnderstood(reason=problem.message, sql=sql)
+        done.append(op.NotUnderstood(reason=problem.message, sql=sql))
+    return tuple(done)

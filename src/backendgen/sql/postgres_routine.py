@@ -20,6 +20,7 @@ from backendgen.sql.pg_query import (
 )
 
 _RUN = ("PLpgSQL_stmt_execsql", "PLpgSQL_stmt_dynexecute", "PLpgSQL_stmt_perform", "PLpgSQL_stmt_call")
+_BUILT = "EXECUTE runs SQL that is built at run time"
 _UNKNOWN_PART = "..."
 
 
@@ -114,14 +115,13 @@ def _executed(expression: str, line: int) -> Iterator[Statement | Unread]:
     """Yield the statements that EXECUTE runs, or what is known of them."""
     try:
         (tree,) = parse_tree(f"SELECT {expression}")
-        value = tree.select_stmt.target_list[0].res_target.val
-    except (SyntaxProblem, ValueError, IndexError):
-        yield Unread("EXECUTE runs SQL that is built at run time", line)
+        text = _text(tree.select_stmt.target_list[0].res_target.val)
+    except (SyntaxProblem, ValueError, IndexError, RecursionError):
+        yield Unread(_BUILT, line)
         return
-    text = _text(value)
     if _UNKNOWN_PART in text:
         known = "" if text == _UNKNOWN_PART else f": {' '.join(text.split())}"
-        yield Unread(f"EXECUTE runs SQL that is built at run time{known}", line)
+        yield Unread(f"{_BUILT}{known}", line)
     else:
         yield from (Statement(found.text, line, 1, line, form="literal") for found in split(text))
 
