@@ -82,6 +82,10 @@ def _goes_on(lost: Constraint, table: str, context: Context) -> bool:
     """Whether the migration drops what it was about, or puts another in its place, before or after."""
     if any(goes_later(table, column, context) for column in lost.columns or ("",)):
         return True
+    if not lost.columns and any(  # it is not known, but its name tells what it is about
+        isinstance(later, op.DropColumn) and later.name in lost.name for later in context.afterwards(table)
+    ):
+        return True
     return any(_replaces(operation, lost, table) for operation in context.around(table))
 
 

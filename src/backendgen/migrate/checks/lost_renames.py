@@ -37,7 +37,8 @@ def lost_rename(operation: op.Operation, schema: Schema, context: Context) -> It
         old, new = label(column), label(successor)
         stage = Stage((f"UPDATE {name(table)} SET {new} = {old} WHERE {new} IS NULL",), note=(
             f"in batches, between adding {new} and dropping {old}, in releases of their own"))  # fmt: skip
-        confidence = None if _words(column) & _words(successor) else Confidence.LOW
+        unseen = any(isinstance(each.operation, op.NotUnderstood) for each in context.migration.up)
+        confidence = None if _words(column) & _words(successor) and not unseen else Confidence.LOW
         yield Hit(context.action.location, message, render(context, stage), table, confidence=confidence)
     elif isinstance(operation, op.DropTable) and not context.is_new(operation.table):
         successor = _table_like(operation.table, schema, context)
@@ -57,7 +58,8 @@ def _successor(operation: op.DropColumn, known: Column, context: Context) -> str
     done = context.around(operation.table)
     added = [each.definition for each in done if isinstance(each, op.AddColumn)]
     dropped = [each for each in done if isinstance(each, op.DropColumn)]
-    if any(isinstance(each, op.ChangeRows) for each in done):
+    swapped = any(isinstance(each, op.RenameColumn) and each.new_name == operation.name for each in done)
+    if swapped or any(isinstance(each, op.ChangeRows) for each in done):
         return ""
     alike = [one.name for one in added if one.type == known.type and one.name != known.name and not one.generated]
     related = [one for one in alike if _words(one) & _words(known.name)]
