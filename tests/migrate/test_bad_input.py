@@ -17,7 +17,7 @@ from backendgen.findings.finding import Report
 from backendgen.rules import Rulebook
 
 RULEBOOK = Rulebook()
-GOOD = {"1_t.sql": "CREATE TABLE t (id bigint);"}
+GOOD = {"1_t.sql": "CREATE TABLE t (id bigint PRIMARY KEY);"}
 
 
 def check(path: Path, **settings_: object) -> Report:

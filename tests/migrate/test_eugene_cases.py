@@ -22,7 +22,7 @@ MODES = {
     "ShareLock": "SHARE",
     "ShareRowExclusiveLock": "SHARE ROW EXCLUSIVE",
 }
-# Theirs -> ours. No card of ours: E3 (json column) and W13 (enums), which are matters of taste.
+# Theirs -> ours. No card of ours: W13 (enums), which is a matter of taste.
 OURS = {
     "E4": "BG713",
     "E8": "BG707",
@@ -31,6 +31,7 @@ OURS = {
     "W12": "BG732",
     "E1": "BG705",
     "E2": "BG706",
+    "E3": "BG822",
     "E5": "BG708",
     "E6": "BG701",
     "E7": "BG707",

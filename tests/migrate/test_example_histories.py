@@ -16,6 +16,7 @@ UNSAFE = """
 0002_orders_of_a_customer.sql:2:1 BG704 high
 0002_orders_of_a_customer.sql:4:1 BG706 high
 0003_money.sql:3:1 BG708 high
+0003_money.sql:3:1 BG740 info
 0003_money.sql:4:1 BG714 medium
 0003_money.sql:6:1 BG711 medium
 0003_money.sql:8:1 BG805 medium
@@ -27,6 +28,7 @@ UNSAFE = """
 0005_tidy_up.sql:3:1 BG803 high
 0005_tidy_up.sql:4:1 BG802 high
 0005_tidy_up.sql:7:1 BG801 high
+0005_tidy_up.sql:7:1 BG815 high
 """
 
 

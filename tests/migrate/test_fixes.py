@@ -143,6 +143,7 @@ def test_one_of_several_actions(tmp_path: Path) -> None:
     (found,) = migrate.check(write(tmp_path, {"1_t.sql": sql}), Config(select=("BG705",)), RULEBOOK).findings
     assert found.fix.splitlines()[1:] == [
         "ALTER TABLE t ADD CONSTRAINT t_check CHECK (a > 0 AND \"select\" = 'x') NOT VALID;",
-        "-- migration 2: takes no lock that blocks reads or writes",
+        "-- migration 2: takes no lock that blocks reads or writes, fails unless this finds nothing: "
+        "SELECT count(*) FROM t WHERE NOT (a > 0 AND \"select\" = 'x')",
         "ALTER TABLE t VALIDATE CONSTRAINT t_check;",
     ]

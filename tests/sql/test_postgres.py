@@ -208,7 +208,8 @@ BIGINT, INTEGER, TEXT = Type("bigint"), Type("integer"), Type("text")
             ),
         ]),
         ("CREATE TABLE a PARTITION OF b DEFAULT", [op.CreateTable(table="a", partition_of="b", default_partition=True)]),
-        ("CALL p()", [op.NotUnderstood(reason="CALL runs a procedure whose effect is not known")]),
+        ("CALL p()", [op.CallRoutine(routines=("p",), procedure=True)]),
+        ("SELECT pg_catalog.setval('s', max(id)) FROM t", [op.CallRoutine(routines=("setval", "max"), table="t")]),
         ("\\i other.sql", [op.NotUnderstood(reason="psql's \\i runs SQL that is not in this text")]),
         ("\\echo hello", [op.Harmless(what="psql \\echo")]),
     ],
@@ -284,10 +285,44 @@ SELECT 1""")
         ("NotUnderstood", 2, 1, 13, 0),
         ("Harmless", 14, 1, 14, 1),
     ]
-    assert parse("DO $$ BEGIN PERFORM f(); END $$") == (op.Harmless(what="DO"),)
-    assert parse("DO LANGUAGE plpython3u 'pass'") == (
-        op.NotUnderstood(reason="a DO block in plpython3u cannot be read"),
+    assert (operations[3].error_line, operations[3].reason) == (
+        11, "EXECUTE runs SQL that is built at run time: DROP TABLE ...")  # fmt: skip
+    assert parse("DO $$ BEGIN PERFORM s.f(); CALL p(); END $$") == (
+        op.CallRoutine(routines=("s.f",)),
+        op.CallRoutine(routines=("p",), procedure=True),
     )
+    assert parse("DO $$ DECLARE x int; BEGIN x := 1; END $$") == (op.Harmless(what="DO"),)
+    assert parse("DO LANGUAGE plpython3u 'pass'") == (
+        op.NotUnderstood(reason="a DO block in plpython3u cannot be read", error_line=1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("expression", "table"),
+    [
+        ("'DROP TABLE ' || 'a'", "a"),
+        ("format('DROP TABLE %I', 'Big')", "Big"),
+        ("format('DROP TABLE %s.%I', 's', 'a b')", "s.a b"),
+        ("'DROP TABLE a'::text", "a"),
+    ],
+)
+def test_execute_of_what_is_constant_is_read(expression: str, table: str) -> None:
+    assert parse(f"DO $$ BEGIN EXECUTE {expression}; END $$") == (op.DropTable(table=table),)
+
+
+@pytest.mark.parametrize(
+    ("expression", "known"),
+    [
+        ("sql", ""),
+        ("'DROP TABLE ' || t || ' CASCADE'", ": DROP TABLE ... CASCADE"),
+        ("format('DROP TABLE %I', t)", ": DROP TABLE ..."),
+        ("format('DROP TABLE %1$I', 'a')", ""),
+    ],
+)
+def test_execute_of_what_is_not_constant_is_said(expression: str, known: str) -> None:
+    (found,) = parse(f"DO $$ BEGIN EXECUTE {expression}; END $$")
+    assert isinstance(found, op.NotUnderstood)
+    assert found.reason == f"EXECUTE runs SQL that is built at run time{known}"
 
 
 def test_a_bad_statement_spares_its_neighbours() -> None:

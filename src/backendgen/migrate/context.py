@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -12,6 +13,9 @@ from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Constraint
 
 _NEW_ENUM_USABLE_SINCE = 17  # where the transaction also made the type (measured on 16 and 18)
+LONGEST_WAIT = 60_000  # milliseconds: after a minute in the queue, the callers behind it have given up
+_TIME = re.compile(r"(?i)(\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d|)")
+_UNITS = {"us": 0.001, "ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 @dataclass(slots=True)
@@ -42,6 +46,7 @@ class Context:
     position: int = 0
     lock_timeout: bool = False
     timeout_missed: bool = False
+    timeout_note: str = ""
     validated_unseen: set[str] = field(default_factory=set)
     not_valid: dict[tuple[str, str], Action] = field(default_factory=dict)
     held: dict[str, tuple[Action, Lock]] = field(default_factory=dict)
@@ -49,6 +54,7 @@ class Context:
     new_types: set[str] = field(default_factory=set)
     said: set[str] = field(default_factory=set)
     _explicit: bool | None = None
+    _by_name: dict[str, list[tuple[int, op.Operation]]] = field(default_factory=dict)
     _local_timeout: bool = False
     _timeout_before: bool = False
     _dropped: frozenset[str] | None = None
@@ -90,6 +96,25 @@ class Context:
             gone = (each.operation.table for each in self.migration.up if isinstance(each.operation, op.DropTable))
             self._dropped = frozenset(gone)
         return self._dropped
+
+    def around(self, name: str) -> tuple[op.Operation, ...]:
+        """Return what the migration does with a table, view, type or index, before and after the present operation."""
+        return tuple(operation for _, operation in self._named(name))
+
+    def afterwards(self, name: str) -> tuple[op.Operation, ...]:
+        """Return what the migration does with it after the present operation."""
+        return tuple(operation for position, operation in self._named(name) if position > self.position)
+
+    def before(self, name: str) -> tuple[op.Operation, ...]:
+        """Return what the migration did with it before the present operation."""
+        return tuple(operation for position, operation in self._named(name) if position < self.position)
+
+    def _named(self, name: str) -> list[tuple[int, op.Operation]]:
+        if not self._by_name:
+            for position, action in enumerate(self.migration.up):
+                for known in _names(action.operation):
+                    self._by_name.setdefault(known, []).append((position, action.operation))
+        return self._by_name.get(name, [])
 
     def is_new(self, table: str) -> bool:
         """Whether this migration, or an earlier one of the same deploy, created the table."""
@@ -178,10 +203,29 @@ class Context:
 
     def _set_timeout(self, setting: op.SetSetting) -> None:
         """SET LOCAL outside a transaction has no effect; 0 switches the timeout off (manual, SET and lock_timeout)."""
-        bounded = setting.value is not None and setting.value.strip("'\"").lower() not in ("0", "default", "0s", "0ms")
         if setting.local and self.in_transaction is False:
+            self.timeout_note = f"SET LOCAL of line {setting.line} has no effect outside a transaction"
             return
+        wait = milliseconds(setting.value or "0")
+        self.timeout_note = ""
+        if wait > LONGEST_WAIT:
+            self.timeout_note = (
+                f"the lock_timeout of line {setting.line}, {setting.value}, is longer than others can wait"
+            )
+        bounded = 0 < wait <= LONGEST_WAIT
         self.lock_timeout, self._local_timeout = bounded, setting.local and bounded
+
+
+def _names(operation: op.Operation) -> set[str]:
+    """Return the tables, views, types and indexes that an operation names as its own."""
+    given = (getattr(operation, part, "") for part in ("table", "new_name", "name", "index"))
+    return {name for name in given if isinstance(name, str) and name}
+
+
+def milliseconds(setting: str) -> float:
+    """Return a time setting in milliseconds, 0 for one that is off or says nothing."""
+    found = _TIME.fullmatch(setting.strip("'\" "))
+    return float(found[1]) * _UNITS[found[2].lower() or "ms"] if found else 0
 
 
 def walk(history: History, migration: Migration, schema: Schema, deploy: Deploy, pg_version: int) -> Iterator[Context]:

@@ -21,13 +21,15 @@ class Action:
     """An Operation where a migration performs it.
 
     `path` is the file that holds its text. `transactional` says whether the tool runs it inside a transaction; None when
-    the tool is not known. `call` is the source of the Alembic call that makes it, empty for SQL.
+    the tool is not known. `call` is the source of the Alembic call that makes it, empty for SQL. `routine` is the function
+    that does it, empty when the migration's own text does.
     """
 
     operation: Operation
     path: str
     transactional: bool | None = None
     call: str = ""
+    routine: str = ""
 
     @property
     def location(self) -> Location:

@@ -106,10 +106,15 @@ def _up(
         operation = context.action.operation
         for rule_id, function in () if has_no_effect(operation, schema) else checks:
             for hit in function(operation, schema, context):
-                yield rule_id, hit
+                yield rule_id, replace(hit, message=_within(context.action, hit.message))
 
 
 def _not_understood(action: Action) -> Iterator[Hit]:
     if isinstance(action.operation, op.NotUnderstood):
         where = f" (line {action.operation.error_line})" if action.operation.error_line > action.operation.line else ""
-        yield Hit(action.location, f"not understood, so not judged: {action.operation.reason}{where}")
+        message = f"not understood, so not judged: {action.operation.reason}{where}"
+        yield Hit(action.location, _within(action, message))
+
+
+def _within(action: Action, message: str) -> str:
+    return f"in {action.routine}(): {message}" if action.routine else message

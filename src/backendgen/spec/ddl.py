@@ -15,6 +15,7 @@ from backendgen.spec.questions import Notes, Place
 from backendgen.sql.operation import (
     AddColumn,
     AddConstraint,
+    CallRoutine,
     CreateIndex,
     CreateTable,
     CreateType,
@@ -220,7 +221,9 @@ class _Statement:
 
     def _verb(self) -> str:
         operation = self.operation
-        return operation.what if isinstance(operation, Harmless) else " ".join(operation.sql.upper().split()[:2])
+        if isinstance(operation, Harmless):
+            return operation.what
+        return " ".join(operation.sql.upper().split()[: 1 if isinstance(operation, CallRoutine) else 2])
 
     def _error(self, message: str, hint: str = "", line: int = 0, column: int = 1) -> bool:
         place = self.ddl.place(line, column) if line else self.ddl.place(self.operation.line, self.operation.column)

@@ -415,6 +415,18 @@ class RefreshView(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class CallRoutine(Operation):
+    """A query that calls functions, or CALL of a `procedure`: what they do is known where the history defines them.
+
+    `table` is the first one that the query reads.
+    """
+
+    routines: tuple[str, ...]
+    table: str = ""
+    procedure: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Harmless(Operation):
     """A statement that was understood and changes nothing that this model holds: GRANT, CREATE FUNCTION, CREATE TRIGGER ...
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from backendgen.sql.lexer import Statement, replace_parameters, split
 from backendgen.sql.operation import (
+    CallRoutine,
     ChangeRows,
     CreateTable,
     CreateView,
@@ -35,10 +36,11 @@ from backendgen.sql.pg_query import (
     query_sql,
     relation,
     relations_read,
+    strings,
 )
 from backendgen.sql.postgres_alter import alter_table
 from backendgen.sql.postgres_drop import drop, rename
-from backendgen.sql.postgres_routine import static_statements
+from backendgen.sql.postgres_routine import Unread, calls, static_statements
 from backendgen.sql.postgres_table import Place, create_index, create_table
 from backendgen.sql.postgres_type import (
     alter_domain,
@@ -77,7 +79,6 @@ _REINDEX_TARGETS = {
 }
 _META_READING_MORE = ("\\i", "\\ir", "\\include", "\\include_relative", "\\gexec")
 _UNKNOWN_EFFECT = {
-    "call_stmt": "CALL runs a procedure whose effect is not known",
     "execute_stmt": "EXECUTE runs a prepared statement whose effect is not known",
     "drop_owned_stmt": "DROP OWNED drops whatever the role owns",
     "import_foreign_schema_stmt": "IMPORT FOREIGN SCHEMA creates tables that are not known here",
@@ -254,12 +255,20 @@ def _select(node: pb.SelectStmt, at: Place) -> Iterator[Operation]:
         ):
             yield setting
             return
-    yield Harmless(what="SELECT", table="".join(_rows_read(node)[:1]), **at.fields)
+    read = "".join(_rows_read(node)[:1])
+    if called := calls(node):
+        yield CallRoutine(routines=called, table=read, **at.fields)
+    else:
+        yield Harmless(what="SELECT", table=read, **at.fields)
 
 
 def _rows_read(node: pb.SelectStmt) -> tuple[str, ...]:
     """Return the relations that a query reads, without looking through the rows of VALUES."""
     return relations_read(node) if node.from_clause or node.larg.from_clause else ()
+
+
+def _call(node: pb.CallStmt, at: Place) -> Iterator[Operation]:
+    yield CallRoutine(routines=(qualified(strings(node.funccall.funcname)),), procedure=True, **at.fields)
 
 
 def _set_config(node: Node, at: Place) -> SetSetting | None:
@@ -350,8 +359,8 @@ def _do(node: pb.DoStmt, at: Place) -> Iterator[Operation]:
     found = False
     for inner in static_statements(node, at.statement):
         found = True
-        if isinstance(inner, str):
-            yield NotUnderstood(reason=inner, **at.fields)
+        if isinstance(inner, Unread):
+            yield NotUnderstood(reason=inner.reason, error_line=inner.line, **at.fields)
         else:
             yield from _translate(inner, at.ordinal)
     if not found:
@@ -393,4 +402,5 @@ _TRANSLATORS: dict[str, Callable[[Any, Place], Iterable[Operation]]] = {
     "refresh_mat_view_stmt": _refresh,
     "create_function_stmt": _function,
     "do_stmt": _do,
+    "call_stmt": _call,
 }

@@ -129,7 +129,7 @@ def column_of(node: pb.ColumnDef, table: str, at: Place) -> tuple[Column, list[C
     constraints: list[Constraint] = []
     not_null, default, generated, stored, identity = False, None, None, False, IDENTITY.get("", "")
     if serial := _SERIAL.get(column_type.name):
-        column_type = Type(serial)
+        column_type = Type(serial, (), column_type.array)
         not_null = True
         schema, _, bare = table.rpartition(".")
         sequence = object_name(bare, node.colname, "seq")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from backendgen.sql.operation import AddColumn, CreateIndex, Operation
-from backendgen.sql.schema import Constraint, DomainType, Index, Table, View
+from backendgen.sql.schema import Column, Constraint, DomainType, Index, Table, Type, View
 from backendgen.sql.table_changes import in_schema
 
 
@@ -42,6 +42,17 @@ class Schema:
     def copy(self) -> Schema:
         """Return a Schema of the same state that advances on its own."""
         return Schema(**{part.name: copy(getattr(self, part.name)) for part in fields(self)})
+
+    def column(self, table: str, name: str) -> Column | None:
+        """Return a table's column, None when the history does not show it."""
+        known = self.tables.get(table)
+        return known.column(name) if known else None
+
+    def base_type(self, kind: Type) -> Type:
+        """Return what a domain is made of, any other type as it is."""
+        while (domain := self.domains.get(kind.name)) is not None and not kind.array:
+            kind = domain.base
+        return kind
 
     def index(self, name: str) -> Index | None:
         """Return the named index, or None."""

@@ -15,7 +15,7 @@ from backendgen.rules import Confidence
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Column, Table, Type
-from backendgen.sql.types import narrows, type_change
+from backendgen.sql.types import type_change
 
 _VOLATILE = frozenset({
     "clock_timestamp", "currval", "gen_random_bytes", "gen_random_uuid", "gen_salt", "lastval", "nextval",
@@ -62,7 +62,6 @@ def type_change_rewrites(operation: op.Operation, schema: Schema, context: Conte
     definition = known.column(column) if known else None
     what, confidence = f"{table}.{column} from an unknown type to {new}", Confidence.MEDIUM
     effect = "most such changes write the whole table anew"
-    consequence = ""
     was = definition.type if definition else operation.was
     if was is not None:
         effect = _effect(operation, was, known, schema)
@@ -71,10 +70,8 @@ def type_change_rewrites(operation: op.Operation, schema: Schema, context: Conte
         old, base = _base(was, schema), _base(new, schema)
         what = f"{table}.{column} from {was} to {new}"
         confidence = Confidence.HIGH if _is_known(old, schema) and _is_known(base, schema) else Confidence.LOW
-        consequence = "; values that do not fit make it fail" if narrows(old, base) and not operation.using else ""
     relatives = sorted({lock.table for lock in context.locks(schema) if lock.parent and lock.table != table})
-    if relatives:
-        consequence += f"; {', '.join(relatives)} is locked as well, and the foreign key checked again"
+    consequence = f"; {', '.join(relatives)} is locked as well, and the foreign key checked again" if relatives else ""
     message = f"changing {what}: {effect} while reads and writes of {table} are blocked{consequence}"
     yield Hit(
         context.action.location, message, _new_column_fix(operation, schema, context), table, confidence=confidence
@@ -99,10 +96,7 @@ def _effect(operation: op.AlterColumnType, was: Type, table: Table | None, schem
 
 
 def _base(kind: Type, schema: Schema) -> Type:
-    """Return what a domain is made of, any other type as it is."""
-    while (domain := schema.domains.get(kind.name)) is not None and not kind.array:
-        kind = domain.base
-    return kind
+    return schema.base_type(kind)
 
 
 def _is_known(kind: Type, schema: Schema) -> bool:

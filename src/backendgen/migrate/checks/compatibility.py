@@ -10,9 +10,10 @@ from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
 from backendgen.migrate.fixes import Stage, alter, render
 from backendgen.migrate.quoting import label, name
-from backendgen.rules import Confidence
+from backendgen.rules import Confidence, Severity
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
+from backendgen.sql.schema import Column
 from backendgen.sql.table_changes import bare, schema_of
 
 _NAMED_IN_QUERIES = ("view", "materialized view", "schema")
@@ -24,6 +25,10 @@ def table_dropped(operation: op.Operation, schema: Schema, context: Context) -> 
     """DROP TABLE, also by way of its schema."""
     if isinstance(operation, op.Drop) and operation.object_type == "schema" and operation.cascade:
         yield from _schema_dropped(operation, schema, context)
+    if isinstance(operation, op.Harmless) and operation.what == "DROPDB":
+        note = "never by a migration: by hand, when nothing connects to it and a backup is proven"
+        message = "dropping a database loses all of its tables"
+        yield Hit(context.action.location, message, render(context, Stage((), note=note)), severity=Severity.CRITICAL)
     if not isinstance(operation, op.DropTable) or context.is_new(operation.table):
         return
     table = operation.table
@@ -70,13 +75,28 @@ def column_dropped(operation: op.Operation, schema: Schema, context: Context) ->
     table, column = operation.table, operation.name
     if (table, column) in context.new_columns:
         return
-    known = schema.tables.get(table)
-    indexes = [index.name for index in known.indexes if column in index.columns] if known else []
-    also = f"; {', '.join(indexes)} goes with it" if indexes else ""
+    also = _goes_along(operation, schema)
     message = f"dropping {table}.{column} loses its data, and code that still reads or writes it fails{also}"
     fix = render(context, Stage((alter(table, f"DROP COLUMN {label(column)}"),), note=(
         f"in the release after the one whose code no longer names {column}")))  # fmt: skip
     yield Hit(context.action.location, message, fix, table)
+
+
+def _goes_along(operation: op.DropColumn, schema: Schema) -> str:
+    """Say which indexes, constraints and views PostgreSQL drops with the column, or refuses to drop it for."""
+    table, column = operation.table, operation.name
+    known = schema.tables.get(table)
+    if known is None:
+        return ""
+    names = [one.name for one in known.indexes if column in (*one.columns, *one.include, *one.expression_columns)]
+    names += [one.name for one in known.constraints if column in one.columns and one.kind != "not_null"]
+    said = f"; {', '.join(dict.fromkeys(names))} goes with it" if names else ""
+    word = re.compile(rf"(?i)(?<![\w\"]){re.escape(column)}(?![\w\"])|\"{re.escape(column)}\"")
+    readers = [view.name for view in schema.views_reading(table) if word.search(view.query)]
+    if readers:
+        effect = "goes with it" if operation.cascade else "reads it and makes this fail"
+        said += f"; the view {', '.join(readers)} {effect}"
+    return said
 
 
 @check("BG803")
@@ -130,7 +150,14 @@ def _beside(table: str, new_name: str) -> str:
 
 @check("BG804")
 def required_column_added(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
-    """ADD COLUMN NOT NULL without a default fails on a table with rows, and old code's INSERTs fail afterwards."""
+    """ADD COLUMN NOT NULL without a default fails on a table with rows, and old code's INSERTs fail afterwards.
+
+    They fail as well when the default is there for the present rows only, or NOT NULL comes after a backfill.
+    """
+    if isinstance(operation, op.SetDefault) and operation.default is None:
+        yield from _default_for_a_moment(operation, schema, context)
+    elif isinstance(operation, op.SetNotNull):
+        yield from _required_at_once(operation, schema, context)
     if not isinstance(operation, op.AddColumn) or context.is_new(operation.table):
         return
     column = operation.definition
@@ -158,3 +185,61 @@ def required_column_added(operation: op.Operation, schema: Schema, context: Cont
         ),
     )
     yield Hit(context.action.location, message, render(context, *stages), table)
+
+
+def _default_for_a_moment(operation: op.SetDefault, schema: Schema, context: Context) -> Iterator[Hit]:
+    table, column = operation.table, operation.name
+    added, known = _added(table, column, context), schema.column(table, column)
+    if added is None or not (known or added).not_null or _gets_default(table, column, context):
+        return
+    message = (
+        f"{table}.{column} is NOT NULL and loses its default in the migration that adds it: "
+        "INSERTs of the code that runs now fail"
+    )
+    stage = Stage((alter(table, f"ALTER COLUMN {label(column)} DROP DEFAULT"),), note=(
+        f"in a later release, when all running code gives {column}"))  # fmt: skip
+    yield Hit(context.action.location, message, render(context, stage), table)
+
+
+def _required_at_once(operation: op.SetNotNull, schema: Schema, context: Context) -> Iterator[Hit]:
+    table, column = operation.table, operation.name
+    added = _added(table, column, context)
+    known = schema.column(table, column) or added
+    if known is None or _gets_default(table, column, context):
+        return
+    if (added is None and not _is_new_column(table, column, context)) or _fills_itself(known):
+        return
+    which = "migration" if added else "deploy"
+    message = f"{table}.{column} becomes NOT NULL in the {which} that adds it: INSERTs of the code that runs now fail"
+    stage = Stage((alter(table, f"ALTER COLUMN {label(column)} SET NOT NULL"),), note=(
+        f"in a later release, when all running code gives {column} (and see BG706)"))  # fmt: skip
+    yield Hit(context.action.location, message, render(context, stage), table)
+
+
+def _fills_itself(column: Column) -> bool:
+    return column.default is not None or bool(column.identity) or column.generated is not None
+
+
+def _is_new_column(table: str, column: str, context: Context) -> bool:
+    return not context.is_new(table) and (table, column) in context.new_columns
+
+
+def _added(table: str, column: str, context: Context) -> Column | None:
+    """Return the column as this migration added it to an older table, None when it did not."""
+    if not _is_new_column(table, column, context):
+        return None
+    return next(
+        (done.definition for done in context.before(table)
+         if isinstance(done, op.AddColumn) and done.definition.name == column),
+        None,
+    )  # fmt: skip
+
+
+def _gets_default(table: str, column: str, context: Context) -> bool:
+    """Whether the rest of the migration gives the column a value of its own."""
+    return any(
+        isinstance(later, op.SetIdentity | op.SetDefault)
+        and later.name == column
+        and (isinstance(later, op.SetIdentity) or later.default is not None)
+        for later in context.afterwards(table)
+    )

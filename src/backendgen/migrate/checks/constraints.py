@@ -10,6 +10,7 @@ from backendgen.migrate.checks.partitions import held_by_its_parts, needs_its_pa
 from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
 from backendgen.migrate.fixes import Stage, alter, constraint_sql, render, stands_alone, statement_of
+from backendgen.migrate.prechecks import offending_rows
 from backendgen.migrate.quoting import label, name, names
 from backendgen.rules import Confidence, Severity
 from backendgen.sql import operation as op
@@ -56,8 +57,14 @@ def _not_valid_then_validate(operation: op.Operation, constraint: Constraint, co
     return render(
         context,
         Stage(first, note=note, call=call),
-        Stage((validated,), note="takes no lock that blocks reads or writes"),
+        Stage((validated,), note=_when_clean(table, constraint)),
     )
+
+
+def _when_clean(table: str, constraint: Constraint) -> str:
+    query = offending_rows(table, constraint)
+    first = f", fails unless this finds nothing: {query}" if query else ""
+    return f"takes no lock that blocks reads or writes{first}"
 
 
 @check("BG704")
@@ -133,7 +140,7 @@ def _scan_for_nulls(table: str, column: str, schema: Schema, context: Context) -
     definition = known.column(column) if known else None
     if context.is_new(table) or (definition is not None and definition.not_null):
         return
-    proof = next((each for each in context.constraints(table, schema) if _demands_not_null(each, column)), None)
+    proof = next((each for each in context.constraints(table, schema) if demands_not_null(each, column)), None)
     confidence = None
     if context.pg_version >= _WITHOUT_SCAN_SINCE:
         if proof is not None and proof.valid and not _dropped_beside(proof, context):
@@ -158,7 +165,8 @@ def _dropped_beside(proof: Constraint, context: Context) -> bool:
     )
 
 
-def _demands_not_null(constraint: Constraint, column: str) -> bool:
+def demands_not_null(constraint: Constraint, column: str) -> bool:
+    """Whether a constraint refuses every row with a NULL in the column."""
     if constraint.kind == "not_null":
         return constraint.columns == (column,)
     expression = constraint.expression
@@ -174,7 +182,7 @@ def _not_null_fix(table: str, column: str, proof: Constraint | None, context: Co
     demand = f"NOT NULL {label(column)}" if native else f"CHECK ({label(column)} IS NOT NULL)"
     stages = [] if proof else [Stage((alter(table, f"ADD CONSTRAINT {constraint} {demand} NOT VALID"),))]
     if proof is None or not proof.valid:
-        note = "takes no lock that blocks reads or writes"
+        note = _when_clean(table, Constraint("not_null", constraint, (column,)))
         stages.append(Stage((alter(table, f"VALIDATE CONSTRAINT {constraint}"),), note=note))
     if not native and context.pg_version >= _WITHOUT_SCAN_SINCE:
         done = (
@@ -215,7 +223,8 @@ def _using_index_fix(operation: op.Operation, constraint: Constraint, context: C
             Stage((alter(table, f"ADD COLUMN {label(operation.definition.name)} {operation.definition.type}"),))
         )
     index = f"CREATE UNIQUE INDEX CONCURRENTLY {adopted} ON {name(table)} ({names(constraint.columns)})"
-    stages.append(Stage((index,), transactional=False))
+    note = f"fails unless this finds nothing: {offending_rows(table, constraint)}" if constraint.columns else ""
+    stages.append(Stage((index,), transactional=False, note=note if not isinstance(operation, op.AddColumn) else ""))
     is_key = constraint.kind == "primary_key"
     kind = "PRIMARY KEY" if is_key else "UNIQUE"
     note = f"when {', '.join(constraint.columns)} cannot be NULL (BG706)" if is_key else ""

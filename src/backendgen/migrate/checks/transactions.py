@@ -43,7 +43,7 @@ def _takes_long(operation: op.Operation, schema: Schema, context: Context) -> bo
 def _reads_many_rows(operation: op.Operation, context: Context) -> str:
     """Return a table that was there before and that the operation reads from end to end, as far as one can tell."""
     match operation:
-        case op.Harmless(what="SELECT", table=table) if table:
+        case op.Harmless(what="SELECT", table=table) | op.CallRoutine(table=table) if table:
             read: tuple[str, ...] = (table,)
         case op.ChangeRows(verb="insert", reads=read):
             pass

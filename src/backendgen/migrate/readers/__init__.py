@@ -9,6 +9,7 @@ from backendgen.errors import Problem, UserError
 from backendgen.migrate.history import Histories, History
 from backendgen.migrate.readers import sql
 from backendgen.migrate.readers.reading import Reading
+from backendgen.migrate.routines import with_calls
 
 
 def read(path: Path, config: Config) -> Histories:
@@ -27,7 +28,8 @@ def read(path: Path, config: Config) -> Histories:
     histories += sql.histories(reading)
     if not any(history.migrations for history in histories):
         raise _nothing(path, reading)
-    return Histories(reading.root, tuple(histories), reading.sources, tuple(reading.refusals), tuple(reading.skipped))
+    followed = tuple(map(with_calls, histories))
+    return Histories(reading.root, followed, reading.sources, tuple(reading.refusals), tuple(reading.skipped))
 
 
 def _nothing(path: Path, reading: Reading) -> UserError:
