@@ -204,5 +204,7 @@ def test_folders_for_other_databases_are_named(tmp_path: Path, folder: str) -> N
 
 
 def test_a_folder_for_each_version(tmp_path: Path) -> None:
-    write(tmp_path, {"versioned/v1.0/base.sql": TABLE, "versioned/v1.10/b.sql": INDEX, "versioned/v1.2/a.sql": INDEX})
-    assert [migration.revision for migration in only(tmp_path)] == ["v1.0/base", "v1.2/a", "v1.10/b"]
+    names = ("v1.0/base", "v1.2/a", "v1.2/c", "v1.10/b")
+    write(tmp_path, {f"versioned/{name}.sql": TABLE for name in names})
+    assert [migration.revision for migration in only(tmp_path)] == list(names)
+    assert histories(tmp_path).refusals == ()

@@ -177,7 +177,8 @@ def _of_release(script: Script, folder: Path) -> Script:
     if script.folder != folder or not _RELEASE.fullmatch(folder.name):
         return script
     key = (*_natural(folder.name), (2, ""), *script.key)
-    revision, version = f"{folder.name}/{script.revision}", f"{folder.name}/{script.version}"
+    revision = f"{folder.name}/{script.revision}"
+    version = f"{folder.name}/{script.version}" if script.version else ""
     return replace(script, folder=folder.parent, key=key, revision=revision, version=version)
 
 
