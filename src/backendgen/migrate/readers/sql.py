@@ -55,12 +55,14 @@ class Script:
 
 def histories(reading: Reading) -> list[History]:
     """Return one History for each folder that holds SQL migrations and that no Alembic revision has used."""
-    found = [path for path in reading.found if path.suffix == ".sql" and real(path) not in reading.used]
+    found = [path for path in reading.found if path.suffix == ".sql"]
+    if reading.used:  # to follow links costs a quarter of the time that it takes to parse the file
+        found = [path for path in found if real(path) not in reading.used]
     used_folders = {path.parent for path in reading.used}
     scripts: list[Script] = []
     for folder, group in groupby(found, key=lambda path: path.parent):
         paths = list(group)
-        if real(folder) in used_folders:
+        if used_folders and real(folder) in used_folders:
             for path in paths:
                 reading.skip(path, "is run by no Alembic revision, so it is not judged")
         else:
