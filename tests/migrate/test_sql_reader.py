@@ -66,7 +66,7 @@ def test_goose_statement_marks_keep_a_function_whole(tmp_path: Path) -> None:
     body = "CREATE FUNCTION f() RETURNS trigger AS $$ BEGIN RETURN NEW; END $$ LANGUAGE plpgsql;"
     text = f"-- +goose Up\n-- +goose StatementBegin\n{body}\n-- +goose StatementEnd\nCREATE TABLE t (id int);\n"
     (migration,) = only(write(tmp_path, {"1_t.sql": text}))
-    assert kinds(migration) == ["Harmless", "CreateTable"]
+    assert kinds(migration) == ["CreateRoutine", "CreateTable"]
 
 
 INDEX = "CREATE INDEX CONCURRENTLY i ON t (a);"

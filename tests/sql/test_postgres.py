@@ -190,7 +190,10 @@ BIGINT, INTEGER, TEXT = Type("bigint"), Type("integer"), Type("text")
             op.Harmless(what="CREATE EXTENSION"),
             op.Harmless(what="CREATE SEQUENCE"),
         ]),
-        ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1; DROP TABLE a'", [op.Harmless(what="CREATE FUNCTION")]),
+        ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1; DROP TABLE a'", [
+            op.CreateRoutine(name="f", returns="integer"),
+        ]),
+        ("CREATE PROCEDURE s.p() LANGUAGE sql AS 'SELECT 1'", [op.CreateRoutine(name="s.p")]),
         ("CREATE SCHEMA s CREATE TABLE t (a int)", [
             op.Harmless(what="CREATE SCHEMA"),
             op.CreateTable(table="s.t", columns=(Column("a", INTEGER, line=1),)),

@@ -10,7 +10,6 @@ from typing import Any
 from backendgen.migrate.history import Action, History, Migration
 from backendgen.sql import operation as op
 
-_DEFINED = ("CREATE FUNCTION", "CREATE PROCEDURE")
 _DEEPEST = 100
 _UNKNOWN = "CALL runs a procedure whose effect is not known"
 
@@ -33,12 +32,10 @@ def _followed(migration: Migration, defined: dict[str, str]) -> Migration:
 
 
 def _steps(actions: tuple[Action, ...], defined: dict[str, str]) -> Iterator[Action]:
-    from backendgen.sql.postgres_routine import routine_name
-
     for action in actions:
         operation = action.operation
-        if isinstance(operation, op.Harmless) and operation.what in _DEFINED:
-            defined[routine_name(operation.sql)] = operation.sql
+        if isinstance(operation, op.CreateRoutine):
+            defined[operation.name] = operation.sql
         if not isinstance(operation, op.CallRoutine):
             yield action
             continue

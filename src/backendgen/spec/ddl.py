@@ -17,6 +17,7 @@ from backendgen.sql.operation import (
     AddConstraint,
     CallRoutine,
     CreateIndex,
+    CreateRoutine,
     CreateTable,
     CreateType,
     Harmless,
@@ -223,6 +224,8 @@ class _Statement:
         operation = self.operation
         if isinstance(operation, Harmless):
             return operation.what
+        if isinstance(operation, CreateRoutine):
+            return "CREATE FUNCTION"
         return " ".join(operation.sql.upper().split()[: 1 if isinstance(operation, CallRoutine) else 2])
 
     def _error(self, message: str, hint: str = "", line: int = 0, column: int = 1) -> bool:

@@ -415,6 +415,14 @@ class RefreshView(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class CreateRoutine(Operation):
+    """CREATE FUNCTION or PROCEDURE; `returns` is a function's type, `trigger` for what only triggers call."""
+
+    name: str
+    returns: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CallRoutine(Operation):
     """A query that calls functions, or CALL of a `procedure`: what they do is known where the history defines them.
 
@@ -428,7 +436,7 @@ class CallRoutine(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Harmless(Operation):
-    """A statement that was understood and changes nothing that this model holds: GRANT, CREATE FUNCTION, CREATE TRIGGER ...
+    """A statement that was understood and changes nothing that this model holds: GRANT, CREATE TRIGGER ...
 
     `table` is the one that it concerns, if it names one; of a SELECT, the first that it reads.
     """

@@ -10,6 +10,7 @@ from backendgen.sql.lexer import Statement, replace_parameters, split
 from backendgen.sql.operation import (
     CallRoutine,
     ChangeRows,
+    CreateRoutine,
     CreateTable,
     CreateView,
     Harmless,
@@ -37,6 +38,7 @@ from backendgen.sql.pg_query import (
     relation,
     relations_read,
     strings,
+    type_of,
 )
 from backendgen.sql.postgres_alter import alter_table
 from backendgen.sql.postgres_drop import drop, rename
@@ -351,7 +353,8 @@ def _refresh(node: pb.RefreshMatViewStmt, at: Place) -> Iterator[Operation]:
 
 
 def _function(node: pb.CreateFunctionStmt, at: Place) -> Iterator[Operation]:
-    yield Harmless(what=f"CREATE {'PROCEDURE' if node.is_procedure else 'FUNCTION'}", **at.fields)
+    returns = type_of(node.return_type).name if node.HasField("return_type") else ""
+    yield CreateRoutine(name=qualified(strings(node.funcname)), returns=returns, **at.fields)
 
 
 def _do(node: pb.DoStmt, at: Place) -> Iterator[Operation]:

@@ -55,15 +55,6 @@ def routine_statements(sql: str) -> Iterator[Statement | Unread]:
     yield from _body(f"{qualified(strings(node.funcname))}()", body, language, statement)
 
 
-def routine_name(sql: str) -> str:
-    """Return the name of what CREATE FUNCTION or PROCEDURE makes, empty for any other statement."""
-    try:
-        nodes = parse_tree(sql)
-    except SyntaxProblem:
-        return ""
-    return qualified(strings(nodes[0].create_function_stmt.funcname)) if nodes else ""
-
-
 def _body(what: str, body: str, language: str, statement: Statement) -> Iterator[Statement | Unread]:
     first_line = statement.line_at(max(statement.text.find(body), 0))
     if language.lower() == "sql":

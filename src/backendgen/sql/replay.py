@@ -9,15 +9,15 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from backendgen.sql.operation import AddColumn, CreateIndex, Operation
-from backendgen.sql.schema import Column, Constraint, DomainType, Index, Table, Type, View
+from backendgen.sql.schema import Column, Constraint, DomainType, Index, Routine, Table, Type, View
 from backendgen.sql.table_changes import in_schema
 
 
 @dataclass(slots=True)
 class Schema:
-    """A database's tables, enums, views, domains and policies. The parts are frozen; `apply` advances the whole in place.
+    """A database's tables, enums, views, domains, routines and policies, which `apply` advances in place.
 
-    One operation costs in proportion to the table that it changes, not to the whole. (A frozen whole would copy its
+    The parts are frozen. One operation costs in proportion to the table that it changes, not to the whole. (A frozen whole would copy its
     dictionaries for each of ten thousand statements.) Change it through its methods only: they keep the lookups in step.
     """
 
@@ -25,6 +25,7 @@ class Schema:
     enums: dict[str, tuple[str, ...]] = field(default_factory=dict)
     views: dict[str, View] = field(default_factory=dict)
     domains: dict[str, DomainType] = field(default_factory=dict)
+    routines: dict[str, Routine] = field(default_factory=dict)
     policies: Counter[str] = field(default_factory=Counter)  # table -> how many row security policies it has
     _owners: dict[str, str] = field(default_factory=dict)  # index -> its table or materialized view
     _constraint_names: Counter[str] = field(default_factory=Counter)

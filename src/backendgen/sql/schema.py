@@ -152,6 +152,15 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Routine:
+    """A function or procedure: the type that it returns, and the statement that made it."""
+
+    name: str
+    returns: str = ""
+    sql: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """A view; `reads` are the relations that its query names, `indexes` those of a materialized one."""
 

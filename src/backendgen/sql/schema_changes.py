@@ -10,7 +10,7 @@ from backendgen.sql import operation as op
 from backendgen.sql import table_changes as tables
 from backendgen.sql.names import generated_name, joined, object_name
 from backendgen.sql.replay import Schema
-from backendgen.sql.schema import Column, Constraint, DomainType, Index, Table, View
+from backendgen.sql.schema import Column, Constraint, DomainType, Index, Routine, Table, View
 from backendgen.sql.table_changes import BACKED_BY_INDEX, bare, in_schema, schema_of
 
 
@@ -364,6 +364,8 @@ def _drop(schema: Schema, change: op.Drop) -> None:
             known = schema.enums.pop(change.name, None) or schema.domains.pop(change.name, None)
             if known and change.cascade:
                 _drop_columns_of_type(schema, change.name)
+        case "function" | "procedure" | "routine":
+            schema.routines.pop(change.name, None)
         case "schema":
             for name in [name for name in schema.tables if schema_of(name) == change.name]:
                 _drop_table(schema, op.DropTable(table=name, cascade=True))
@@ -414,6 +416,10 @@ def _note_policy(schema: Schema, change: op.Harmless) -> None:
         schema.policies[change.table] += 1
 
 
+def _create_routine(schema: Schema, change: op.CreateRoutine) -> None:
+    schema.routines[change.name] = Routine(change.name, change.returns, change.sql)
+
+
 CHANGES: dict[type[op.Operation], Callable[[Schema, Any], None]] = {
     op.CreateTable: _create_table,
     op.DropTable: _drop_table,
@@ -449,4 +455,5 @@ CHANGES: dict[type[op.Operation], Callable[[Schema, Any], None]] = {
     op.AttachPartition: _attach,
     op.DetachPartition: _detach,
     op.Harmless: _note_policy,
+    op.CreateRoutine: _create_routine,
 }

@@ -13,7 +13,6 @@ from backendgen.migrate.quoting import label, literal
 from backendgen.rules import Severity
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
-from backendgen.sql.table_changes import bare
 
 _VIEWS = ("view", "materialized view")
 _ROUTINES = ("function", "procedure", "routine", "aggregate")
@@ -86,7 +85,7 @@ def view_or_function_dropped(operation: op.Operation, schema: Schema, context: C
     kind, dropped = operation.object_type, operation.name
     if kind in _VIEWS:
         message, grade = f"dropping the {kind} {dropped} breaks the code that still reads it", None
-    elif kind in _ROUTINES and not _serves_a_trigger(operation, context):
+    elif kind in _ROUTINES and not _serves_a_trigger(operation, schema, context):
         message, grade = f"dropping the {kind} {dropped} breaks the code that still calls it", Severity.LOW
     else:
         return
@@ -96,34 +95,17 @@ def view_or_function_dropped(operation: op.Operation, schema: Schema, context: C
 
 def _made_anew(operation: op.Drop, context: Context) -> bool:
     """Whether the rest of the migration makes something of that name; a view may also become a table."""
-    if operation.object_type in _VIEWS:
-        return any(isinstance(later, op.CreateView | op.CreateTable) for later in context.afterwards(operation.name))
-    creates = _creates(operation.name)
-    later = (each.operation for each in context.later)
-    return operation.object_type in _ROUTINES and any(
-        isinstance(one, op.Harmless) and one.what.startswith("CREATE ") and creates.match(one.sql) for one in later
-    )
+    kinds = (op.CreateView, op.CreateTable) if operation.object_type in _VIEWS else (op.CreateRoutine,)
+    return any(isinstance(later, kinds) for later in context.afterwards(operation.name))
 
 
-def _creates(routine: str) -> re.Pattern[str]:
-    return re.compile(
-        rf'(?i)create\s+(?:or\s+replace\s+)?(?:function|procedure|aggregate)\s+(?:"?\w+"?\.)?"?{re.escape(bare(routine))}"?\s*\('
-    )
-
-
-def _serves_a_trigger(operation: op.Drop, context: Context) -> bool:
+def _serves_a_trigger(operation: op.Drop, schema: Schema, context: Context) -> bool:
     """Whether it is a trigger's function: nobody calls that one by name."""
-    if any(isinstance(each.operation, op.Drop) and each.operation.object_type in ("trigger", "event trigger")
-           for each in context.migration.up):  # fmt: skip
-        return True
-    creates = _creates(operation.name)
-    definitions = (
-        each.operation.sql
-        for migration in reversed(context.history.migrations)
-        for each in migration.up
-        if isinstance(each.operation, op.Harmless) and each.operation.what == "CREATE FUNCTION"
-    )
-    return any(creates.match(sql) and re.search(r"(?i)\breturns\s+(?:event_)?trigger\b", sql) for sql in definitions)
+    known = schema.routines.get(operation.name)
+    if known is not None:
+        return known.returns in ("trigger", "event_trigger")
+    return any(isinstance(each.operation, op.Drop) and each.operation.object_type in ("trigger", "event trigger")
+               for each in context.migration.up)  # fmt: skip
 
 
 @check("BG825")

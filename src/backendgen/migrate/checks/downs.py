@@ -13,7 +13,10 @@ from backendgen.sql.replay import Schema
 from backendgen.sql.types import narrows
 
 # What changes rows or settings only need not be taken back for the schema to be as it was.
-_NO_SCHEMA = (op.ChangeRows, op.Harmless, op.SetSetting, op.Transaction, op.SetComment, op.NotUnderstood, op.Truncate)
+_NO_SCHEMA = (
+    op.ChangeRows, op.Harmless, op.CreateRoutine, op.CallRoutine, op.SetSetting, op.Transaction, op.SetComment,
+    op.NotUnderstood, op.Truncate,
+)  # fmt: skip
 
 
 _DEMANDS = (op.SetNotNull, op.AlterColumnType)

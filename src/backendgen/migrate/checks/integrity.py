@@ -18,6 +18,8 @@ from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Constraint
 
+_RUNS = re.compile(r'(?i)\bexecute\s+(?:function|procedure)\s+([\w."]+)\s*\(')
+_REFUSES = re.compile(r"(?i)\braise\s+(?:exception\b|'|sqlstate\b|\w+_\w+\s*(?:;|using\b))")
 _BY_NAME = {
     "primary_key": re.compile(r"(?i)(?:_pkey|_pk|primary)$|^pk_"),
     "unique": re.compile(r"(?i)(?:_key|_uniq(?:ue)?|_uk)$|^(?:uq|uk|unique)_"),
@@ -170,3 +172,21 @@ def _disabled(operation: op.Harmless, context: Context) -> Iterator[Hit]:
     note = "only when no policy is needed any more" if security else "in the same transaction, and check the rows"
     grade = None if everything and not back else Severity.MEDIUM
     yield Hit(context.action.location, message, render(context, Stage((on,), note=note)), table, severity=grade)
+
+
+@check("BG818")
+def trigger_refuses(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+    """A new trigger on an old table whose function raises exceptions: running code may still write what it refuses."""
+    if not isinstance(operation, op.Harmless) or operation.what != "CREATE TRIGGER" or context.is_new(operation.table):
+        return
+    found, table = _RUNS.search(operation.sql), operation.table
+    routine = schema.routines.get(found[1].replace('"', "").removeprefix("public.")) if found else None
+    if routine is None or not _REFUSES.search(routine.sql):
+        return
+    if any(isinstance(done, op.Drop) and done.object_type == "trigger" for done in context.before(table)):
+        return  # it takes the place of another one
+    message = (
+        f"from now on {routine.name}() can refuse writes of {table}: code that runs now fails where it still makes them"
+    )
+    stage = Stage((operation.sql,), note="in a later release, when no running code makes such writes")
+    yield Hit(context.action.location, message, render(context, stage), table)

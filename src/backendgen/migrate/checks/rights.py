@@ -21,9 +21,8 @@ _PASSWORD = re.compile(r"(?i)\bpassword\s+'(?!\s*')")
 @check("BG823")
 def definer_without_search_path(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
     """A function with its owner's rights looks names up in the caller's search_path, where the caller puts his own."""
-    if not isinstance(operation, op.Harmless) or not re.match(
-        r"(?:CREATE|ALTER) (?:FUNCTION|PROCEDURE)", operation.what
-    ):
+    altered = isinstance(operation, op.Harmless) and operation.what in ("ALTER FUNCTION", "ALTER PROCEDURE")
+    if not altered and not isinstance(operation, op.CreateRoutine):
         return
     head = _BODY.sub("''", operation.sql)
     if not re.search(r"(?i)\bsecurity\s+definer\b", head) or re.search(r"(?i)\bset\s+\"?search_path\b", head):

@@ -17,7 +17,15 @@ from backendgen.sql.replay import Schema
 _SEND_AS_IS = ("sql", "golang-migrate", "prisma")
 _ENDS = ("commit", "rollback")
 _LASTING = ("search_path", "role", "session_authorization")
-_CHANGES_NOTHING = (op.Harmless, op.CallRoutine, op.Transaction, op.SetSetting, op.NotUnderstood, op.SetComment)
+_CHANGES_NOTHING = (
+    op.Harmless,
+    op.CreateRoutine,
+    op.CallRoutine,
+    op.Transaction,
+    op.SetSetting,
+    op.NotUnderstood,
+    op.SetComment,
+)
 
 
 def _tool_commits(context: Context) -> bool:
