@@ -17,8 +17,9 @@ from backendgen.sql.table_changes import in_schema
 class Schema:
     """A database's tables, enums, views, domains, routines and policies, which `apply` advances in place.
 
-    The parts are frozen. One operation costs in proportion to the table that it changes, not to the whole. (A frozen whole would copy its
-    dictionaries for each of ten thousand statements.) Change it through its methods only: they keep the lookups in step.
+    The parts are frozen. One operation costs in proportion to the table that it changes, not to the whole. (A frozen
+    whole would copy its dictionaries for each of ten thousand statements.) Change it through its methods only: they keep
+    the lookups in step.
     """
 
     tables: dict[str, Table] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from backendgen.findings.finding import Hit
 from backendgen.migrate.checks.constraints import demands_not_null
-from backendgen.migrate.checks.registry import check
+from backendgen.migrate.checks.registry import check, once
 from backendgen.migrate.checks.transaction_blocks import is_set_later
 from backendgen.migrate.checks.values import goes_later
 from backendgen.migrate.context import Context
@@ -175,8 +175,12 @@ def _disabled(operation: op.Harmless, context: Context) -> Iterator[Hit]:
 
 
 @check("BG818")
+@once
 def trigger_refuses(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
-    """A new trigger on an old table whose function raises exceptions: running code may still write what it refuses."""
+    """A new trigger on an old table whose function raises exceptions: running code may still write what it refuses.
+
+    Said once in a migration.
+    """
     if not isinstance(operation, op.Harmless) or operation.what != "CREATE TRIGGER" or context.is_new(operation.table):
         return
     found, table = _RUNS.search(operation.sql), operation.table
