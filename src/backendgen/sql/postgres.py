@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from backendgen.sql.lexer import Statement, replace_parameters, split
@@ -362,7 +363,7 @@ def _do(node: pb.DoStmt, at: Place) -> Iterator[Operation]:
         if isinstance(inner, Unread):
             yield NotUnderstood(reason=inner.reason, error_line=inner.line, **at.fields)
         else:
-            yield from _translate(inner, at.ordinal)
+            yield from (replace(each, within=at.statement.text) for each in _translate(inner, at.ordinal))
     if not found:
         yield Harmless(what="DO", **at.fields)
 

@@ -1,0 +1,134 @@
+"""Traces, the pure part: a migration as the statements that its tool sends, and the static verdict against what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from backendgen.migrate.history import Action, Migration
+from backendgen.migrate.locks import BLOCKS_WRITES, Lock, locks
+from backendgen.migrate.observe import Observed
+from backendgen.migrate.rewrites import Written, written
+from backendgen.sql import operation as op
+from backendgen.sql.replay import Schema, has_no_effect
+
+STRENGTH = (
+    "ACCESS SHARE", "ROW SHARE", "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE", "SHARE", "SHARE ROW EXCLUSIVE",
+    "EXCLUSIVE", "ACCESS EXCLUSIVE",
+)  # fmt: skip
+_ALONE = (
+    "VACUUM", "CREATE DATABASE", "DROPDB", "ALTER SYSTEM", "CREATE TABLE SPACE", "DROP TABLE SPACE", "CREATE SUBSCRIPTION",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One statement as it is sent, with what it is understood to do."""
+
+    sql: str
+    actions: tuple[Action, ...]
+
+    @property
+    def operations(self) -> tuple[op.Operation, ...]:
+        """What it does."""
+        return tuple(action.operation for action in self.actions)
+
+    @property
+    def transactional(self) -> bool | None:
+        """Whether the tool sends it inside a transaction."""
+        return self.actions[0].transactional
+
+    @property
+    def verb(self) -> str:
+        """`begin`, `commit` or `rollback` when it is that, else nothing."""
+        done = self.operations[0]
+        return done.verb if isinstance(done, op.Transaction) else ""
+
+    @property
+    def refuses_transaction(self) -> bool:
+        """Whether PostgreSQL carries it out only outside of a transaction block."""
+        return any(_refuses(operation) for operation in self.operations)
+
+
+def _refuses(operation: op.Operation) -> bool:
+    match operation:
+        case op.RefreshView():
+            return False
+        case op.Reindex(target=target, concurrently=concurrently):
+            return concurrently or target not in ("index", "table")
+        case op.RewriteTable(how="VACUUM FULL") | op.RewriteTable(how="CLUSTER", table=""):
+            return True
+        case op.Harmless(what=what):
+            return what in _ALONE
+        case _:
+            return bool(getattr(operation, "concurrently", False))
+
+
+def steps(migration: Migration) -> tuple[Step, ...]:
+    """Return what going up through a migration sends, statement by statement."""
+    grouped = groupby(migration.up, key=lambda action: (action.path, action.operation.statement))
+    found = [tuple(group) for _, group in grouped]
+    return tuple(Step(actions[0].operation.within or actions[0].operation.sql, actions) for actions in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the static analysis says of a statement."""
+
+    locks: frozenset[Lock]
+    written: Written
+
+
+def verdict(operations: Iterable[op.Operation], schema: Schema, pg_version: int, existing: frozenset[str]) -> Verdict:
+    """Return the locks and rewrites of a statement's operations on existing tables; the Schema is moved over them."""
+    taken: set[Lock] = set()
+    tables: set[str] = set()
+    indexes: set[str] = set()
+    for operation in operations:
+        if not has_no_effect(operation, schema):
+            taken |= {Lock(lock.table, lock.mode) for lock in locks(operation, schema) if lock.table in existing}
+            anew = written(operation, schema, pg_version)
+            tables |= anew.tables & existing
+            indexes |= {name for name in anew.indexes
+                        if (owner := schema.index_owner(name)) and owner.name in existing}  # fmt: skip
+        schema.apply(operation)
+    return Verdict(frozenset(taken), Written(frozenset(tables), frozenset(indexes)))
+
+
+def strongest(taken: Iterable[Lock], weakest: str = "SHARE") -> dict[str, str]:
+    """Return the strongest lock on each table, from `weakest` on."""
+    found: dict[str, str] = {}
+    for lock in taken:
+        rank = STRENGTH.index(lock.mode)
+        if rank >= STRENGTH.index(weakest) and rank > STRENGTH.index(found.get(lock.table, "ACCESS SHARE")):
+            found[lock.table] = lock.mode
+    return found
+
+
+def differences(said: Verdict, seen: Observed) -> Iterator[str]:
+    """Yield where verdict and trace differ on the tables that were there before, for locks that block reads or writes.
+
+    A lock that the transaction held before cannot be seen to be taken again, nor a weaker one be missed.
+    """
+    said_locks = strongest(said.locks)
+    seen_locks, held = strongest(seen.locks), strongest(seen.held)
+    for table in sorted(said_locks.keys() | seen_locks.keys()):
+        was, is_now = said_locks.get(table, ""), seen_locks.get(table, "")
+        if was != is_now and not (was and _rank(was) <= _rank(held.get(table, "")) and _rank(is_now) <= _rank(was)):
+            yield f"lock on {table}: {was or 'none that blocks'} expected, {is_now or 'none that blocks'} taken"
+    for what, expected, found in (
+        ("table", said.written.tables, seen.tables),
+        ("index", said.written.indexes, seen.indexes),
+    ):
+        yield from (f"{what} {name}: no rewrite expected, but rewritten" for name in sorted(found - expected))
+        yield from (f"{what} {name}: rewrite expected, but not rewritten" for name in sorted(expected - found))
+
+
+def _rank(mode: str) -> int:
+    return STRENGTH.index(mode) if mode else -1
+
+
+def blocks(lock: Lock) -> bool:
+    """Whether a lock keeps other sessions from reading or writing."""
+    return lock.mode in BLOCKS_WRITES
