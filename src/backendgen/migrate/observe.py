@@ -17,7 +17,7 @@ WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f', 'i', 'I')
 AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_t(oast|emp)'
 """
 _LOCKS = """
-SELECT relation, mode FROM pg_catalog.pg_locks WHERE pid = {pid} AND locktype = 'relation' AND granted
+SELECT relation, mode FROM pg_catalog.pg_locks WHERE pid = {pid} AND locktype = 'relation'
 AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
 """
 _INDEXES = ("i", "I")
@@ -69,7 +69,7 @@ def relations(session: Session) -> Seen:
 
 
 def locks_of(watcher: Session, pid: int) -> frozenset[tuple[int, str]]:
-    """Return the relation locks that a server process holds now, as (oid, mode as the manual writes it)."""
+    """Return the relation locks that a server process holds or waits for, as (oid, mode as the manual writes it)."""
     return frozenset((oid, _mode(mode)) for oid, mode in watcher.run(_LOCKS.format(pid=pid)))
 
 

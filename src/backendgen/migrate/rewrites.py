@@ -6,14 +6,15 @@ Judges nothing; the checks and the comparison with a trace ask here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from backendgen.migrate import spread
 from backendgen.rules import Confidence
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
-from backendgen.sql.schema import Column, Table, Type
+from backendgen.sql.schema import Column, Index, Table, Type, View
 from backendgen.sql.types import type_change
 
 Effect = Literal["", "rewrite", "scan", "indexes"]
@@ -54,7 +55,7 @@ _CONSTANT_DEFAULT_SINCE = 11  # a constant default is kept in the catalogue: rel
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The tables that are written anew, and the indexes that are built anew though they were there before."""
+    """The tables whose rows get new files, and the indexes that are built anew though they were there before."""
 
     tables: frozenset[str] = frozenset()
     indexes: frozenset[str] = frozenset()
@@ -69,17 +70,24 @@ def written(operation: op.Operation, schema: Schema, pg_version: int) -> Written
             effect = type_effect(operation, definition.type, table, schema) if definition else ""
             if effect == "rewrite":
                 return _whole(name, schema)
-            return Written(indexes=frozenset(_new_indexes(operation, schema))) if effect else Written()
+            return Written(indexes=frozenset(_rebuilt(operation, schema))) if effect else Written()
         case op.AddColumn(table=name, definition=column):
             return _whole(name, schema) if column_written(column, schema, pg_version)[0] else Written()
         case op.SetGenerated() if rewrite_of(operation, schema):
             return _whole(operation.table, schema)
+        case op.RewriteTable(table=name, how=how) if how.startswith("SET ") and _is_partitioned(name, schema):
+            return Written()  # it is about future partitions
         case op.RewriteTable(table=name, how="SET TABLESPACE"):
-            return Written(_whole(name, schema).tables)
+            return Written(_whole(name, schema, heirs=False).tables)
         case op.RewriteTable(table=name):
-            return _whole(name, schema)
+            return _whole(name, schema, heirs=False)
         case op.Reindex():
             return Written(indexes=frozenset(_reindexed(operation, schema)))
+        case op.RefreshView(name=name, concurrently=False):
+            return _whole(name, schema)
+        case op.Truncate(table=name):
+            emptied = (name, *spread.referring(operation, schema))
+            return _union(_whole(each, schema, heirs=not operation.only) for each in emptied)
         case _:
             return Written()
 
@@ -95,26 +103,46 @@ def rewrite_of(operation: op.Operation, schema: Schema) -> str:
     return ""
 
 
-def _whole(name: str, schema: Schema) -> Written:
-    """A table with its indexes; of a partitioned one all of its partitions, as it holds no rows itself."""
+def _whole(name: str, schema: Schema, *, heirs: bool = True) -> Written:
+    """A table with its indexes, and those that inherit from it; of a partitioned one all partitions, as it has no rows."""
+    if view := schema.views.get(name):
+        return Written(frozenset({name}), frozenset(index.name for index in view.indexes))
     table = schema.tables.get(name)
     if table is None:
         return Written()
-    if not table.partitioned:
-        return Written(frozenset({name}), frozenset(index.name for index in table.indexes))
-    parts = [_whole(part.name, schema) for part in schema.partitions_of(name)]
+    own = Written() if table.partitioned else _own(table)
+    below = (*schema.partitions_of(name), *(schema.heirs_of(name) if heirs else ()))
+    return _union((own, *(_whole(each.name, schema) for each in below)))
+
+
+def _is_partitioned(name: str, schema: Schema) -> bool:
+    table = schema.tables.get(name)
+    return table is not None and table.partitioned
+
+
+def _own(table: Table) -> Written:
+    return Written(frozenset({table.name}), frozenset(index.name for index in table.indexes))
+
+
+def _union(parts: Iterable[Written]) -> Written:
+    every = tuple(parts)
     return Written(
-        frozenset(one for part in parts for one in part.tables),
-        frozenset(one for part in parts for one in part.indexes),
+        frozenset(name for part in every for name in part.tables),
+        frozenset(name for part in every for name in part.indexes),
     )
 
 
-def _new_indexes(operation: op.AlterColumnType, schema: Schema) -> Iterator[str]:
-    """Yield the indexes that a type change without a rewrite builds anew."""
-    table = schema.tables[operation.table]
-    for index in table.indexes:
-        if operation.name in (*index.columns, *index.expression_columns):
-            yield index.name
+def _rebuilt(operation: op.AlterColumnType, schema: Schema) -> Iterator[str]:
+    """Yield the indexes that a type change without a rewrite builds anew, those of partitions and heirs too."""
+    parent = schema.tables[operation.table]
+    for name in (parent.name, *spread.partitions(schema, parent.name), *spread.heirs(schema, parent.name)):
+        table = schema.tables[name]
+        column = table.column(operation.name)
+        if column is None or table.partitioned:
+            continue
+        for index in table.indexes:
+            if rebuilds(index, operation, column.type, parent if parent.partitioned else table, schema):
+                yield index.name
 
 
 def _reindexed(operation: op.Reindex, schema: Schema) -> Iterator[str]:
@@ -122,7 +150,8 @@ def _reindexed(operation: op.Reindex, schema: Schema) -> Iterator[str]:
     if operation.target == "index":
         yield from (index.name for index in (schema.index(operation.name),) if index)
         return
-    for table in schema.tables.values():
+    owners: list[Table | View] = [*schema.tables.values(), *schema.views.values()]
+    for table in owners:
         if operation.target != "table" or table.name == operation.name:
             yield from (index.name for index in table.indexes)
 
@@ -139,8 +168,9 @@ def column_written(column: Column, schema: Schema, pg_version: int) -> tuple[str
 def type_effect(operation: op.AlterColumnType, was: Type, table: Table | None, schema: Schema) -> Effect:
     """Return what PostgreSQL does to the table, empty when it only changes the catalogue (all measured on 18)."""
     column, new = operation.name, operation.type
+    rebuilt = table is None or any(rebuilds(index, operation, was, table, schema) for index in table.indexes)
     if was == new and not operation.collation and plain_cast(operation):
-        return ""
+        return "indexes" if table is not None and rebuilt else ""
     change = type_change(base_type(was, schema), base_type(new, schema)) if plain_cast(operation) else "rewrite"
     domain = schema.domains.get(new.name)
     if change == "rewrite" or (domain is not None and domain.checked and was != new):
@@ -148,9 +178,22 @@ def type_effect(operation: op.AlterColumnType, was: Type, table: Table | None, s
     constraints = table.constraints if table else ()
     if was != new and any(each.kind == "check" and column in each.columns for each in constraints):
         return "scan"
-    indexes = table.indexes if table else ()
-    indexed = table is None or any(column in (*each.columns, *each.expression_columns) for each in indexes)
-    return "indexes" if indexed and (change == "scan" or operation.collation) else ""
+    if table is None:
+        return "indexes" if change == "scan" or operation.collation else ""
+    return "indexes" if rebuilt else ""
+
+
+def rebuilds(index: Index, operation: op.AlterColumnType, was: Type, table: Table, schema: Schema) -> bool:
+    """Whether an index is built anew by a type change that leaves the rows as they are (CheckIndexCompatible).
+
+    PostgreSQL adopts the old index for the new type, but for none with expressions or a WHERE, nor for partitions.
+    """
+    if operation.name not in (*index.columns, *index.expression_columns, *index.include):
+        return False
+    if table.partitioned or index.where or "" in index.columns:
+        return True
+    change = type_change(base_type(was, schema), base_type(operation.type, schema))
+    return operation.name in index.columns and (change == "scan" or bool(operation.collation))
 
 
 def base_type(kind: Type, schema: Schema) -> Type:

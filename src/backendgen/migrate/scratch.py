@@ -20,7 +20,7 @@ MISSING = Problem(
     hint="pip install 'backendgen[trace]'",
 )
 VERSIONS = {16: "pginstall", 18: "pginstall18"}  # what the wheel brings: version -> its folder
-ADMIN, OWNER, DATABASE = "postgres", "migrator", "scratch"
+ADMIN, OWNER = "postgres", "migrator"
 _ROOTS_USER = "nobody"  # PostgreSQL refuses to run as root
 _MAX_SOCKET_FOLDER = 60  # bytes; a socket's whole path has room for 107, on macOS for 103
 # Nothing of it must survive. The time zone is not UTC, as PostgreSQL spares itself some rewrites there.
@@ -116,8 +116,8 @@ def nearest(version: int) -> int:
 def throw_away(version: int) -> Iterator[Access]:
     """Run a PostgreSQL of a version in VERSIONS on a private socket; yield the administrator's access to it.
 
-    It, its database `scratch` and the role `migrator` that owns it are gone when the block ends. The role is no superuser:
-    a migration cannot use COPY ... PROGRAM to leave the database. Raises UserError when it cannot run here.
+    It is gone when the block ends. Migrations run there as `migrator`, which is no superuser: a migration cannot use
+    COPY ... PROGRAM to leave the database. Raises UserError when it cannot run here.
     """
     programs = _programs(version)
     _driver()
@@ -138,8 +138,8 @@ def throw_away(version: int) -> Iterator[Access]:
         )  # fmt: skip
         with process.serving(start, (*control, "-m", "immediate", "stop"), directory, log, user):
             admin = Access(ADMIN, ADMIN, socket=f"{directory}/.s.PGSQL.5432")
-            _provision(admin)
-            yield replace(admin, database=DATABASE)
+            _run_once(admin, f"CREATE ROLE {OWNER} LOGIN CREATEROLE CREATEDB BYPASSRLS")
+            yield admin
 
 
 def _programs(version: int) -> Path:
@@ -162,11 +162,16 @@ def _hand_over(directory: Path, programs: Path, user: str) -> None:
     shutil.chown(directory, user)
 
 
-def _provision(admin: Access) -> None:
-    session = Session(admin, 30)
+def new_database(admin: Access, name: str) -> tuple[Access, Access]:
+    """Create a database on a throw-away server; return the owner's and the administrator's access to it."""
+    _run_once(admin, f"CREATE DATABASE {name} OWNER {OWNER}")
+    return replace(admin, user=OWNER, database=name), replace(admin, database=name)
+
+
+def _run_once(access: Access, sql: str) -> None:
+    session = Session(access, 30)
     try:
-        session.run(f"CREATE ROLE {OWNER} LOGIN CREATEROLE CREATEDB BYPASSRLS")
-        session.run(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
+        session.run(sql)
     finally:
         session.close()
 

@@ -86,8 +86,10 @@ def verdict(operations: Iterable[op.Operation], schema: Schema, pg_version: int,
     tables: set[str] = set()
     indexes: set[str] = set()
     for operation in operations:
+        taken |= {
+            Lock(lock.table, lock.mode) for lock in locks(operation, schema, pg_version) if lock.table in existing
+        }
         if not has_no_effect(operation, schema):
-            taken |= {Lock(lock.table, lock.mode) for lock in locks(operation, schema) if lock.table in existing}
             anew = written(operation, schema, pg_version)
             tables |= anew.tables & existing
             indexes |= {name for name in anew.indexes

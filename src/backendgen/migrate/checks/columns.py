@@ -10,7 +10,7 @@ from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
 from backendgen.migrate.fixes import Stage, alter, render, update_batch
 from backendgen.migrate.quoting import label, name
-from backendgen.migrate.rewrites import base_type, column_written, is_known, type_effect
+from backendgen.migrate.rewrites import base_type, column_written, is_known, type_effect, value_per_row
 from backendgen.rules import Confidence
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
@@ -79,7 +79,7 @@ def column_written_to_all_rows(operation: op.Operation, schema: Schema, context:
     reason, confidence = column_written(column, schema, context.pg_version)
     if not reason:
         return
-    if column.generated is None and column.default is None and not column.identity:
+    if not value_per_row(column, context.pg_version)[0]:
         column = replace(column, type=base_type(column.type, schema))
     message = f"{table}.{column.name} {reason}: {table} is written anew while reads and writes are blocked"
     yield Hit(context.action.location, message, _later_fix(table, column, context), table, confidence=confidence)
