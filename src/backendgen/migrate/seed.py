@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from backendgen.migrate.scratch import Refused, Session
-from backendgen.sql.lexer import quote
 
 _COLUMNS = """
 SELECT a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull OR t.typnotnull,
@@ -86,7 +85,7 @@ def _fill(session: Session, oid: int, names: Mapping[int, str], filled: dict[int
     if oid in filled or oid not in names:
         return
     filled[oid] = False  # a cycle of foreign keys ends here
-    table = _sql_name(names[oid])
+    table = sql_name(names[oid])
     try:
         if session.run(f"SELECT 1 FROM {table} LIMIT 1"):
             filled[oid] = True
@@ -113,8 +112,8 @@ def _columns(
             column = session.run(f"SELECT attname FROM pg_attribute WHERE attrelid = {parent} AND attnum = {target}")[
                 0
             ][0]
-            source = _sql_name(names.get(parent, ""))
-            refers[number] = f"(SELECT {quote(column)} FROM {source} ORDER BY 1 OFFSET {{k}} LIMIT 1)"
+            source = sql_name(names.get(parent, ""))
+            refers[number] = f"(SELECT {_quoted(column)} FROM {source} ORDER BY 1 OFFSET {{k}} LIMIT 1)"
     for number, name, kind, required, has_default, category, type_name, labels in session.run(_COLUMNS.format(oid=oid)):
         yield _Column(number, name, kind, required, has_default, category, type_name, tuple(labels or ()),
                       number in unique, refers.get(number, ""))  # fmt: skip
@@ -130,7 +129,9 @@ def _inserted(
         chosen = [column for column in columns if not column.filled and (column.required or not sparse)]
         values = ", ".join(column.value(number, given) for column in chosen)
         row = (
-            f"({', '.join(quote(column.name) for column in chosen)}) VALUES ({values})" if chosen else "DEFAULT VALUES"
+            f"({', '.join(_quoted(column.name) for column in chosen)}) VALUES ({values})"
+            if chosen
+            else "DEFAULT VALUES"
         )
         try:
             session.run(f"INSERT INTO {table} {row}")
@@ -165,6 +166,11 @@ def _candidates(check: str) -> Iterator[str]:
             yield "a" * int(number)
 
 
-def _sql_name(name: str) -> str:
+def sql_name(name: str) -> str:
+    """Return a relation's name as SQL, whatever its letters."""
     schema, _, table = name.rpartition(".")
-    return f"{quote(schema or 'public')}.{quote(table)}"
+    return f"{_quoted(schema or 'public')}.{_quoted(table)}"
+
+
+def _quoted(word: str) -> str:
+    return '"' + word.replace('"', '""') + '"'

@@ -29,7 +29,8 @@ _SCRIPTS: Mapping[str, tuple[str, ...]] = {
           for name in ("uuid_generate_v3", "uuid_generate_v5")),
     ),
     "pgcrypto": (
-        *(f"FUNCTION digest({kind}, text) RETURNS bytea {_STEADY} 'SELECT sha256($1::text::bytea)'" for kind in ("text", "bytea")),
+        *(f"FUNCTION digest({kind}, text) RETURNS bytea {_STEADY} 'SELECT sha256($1::text::bytea)'"
+          for kind in ("text", "bytea")),
         *(f"FUNCTION hmac({kind}, {kind}, text) RETURNS bytea {_STEADY} 'SELECT sha256($1::text::bytea)'"
           for kind in ("text", "bytea")),
         f"FUNCTION crypt(text, text) RETURNS text {_STEADY} 'SELECT md5($1 || $2)'",
@@ -68,8 +69,7 @@ class Stubs:
         if name not in _SCRIPTS:
             self.notes[f"the extension {name} is not on this server, so what needs it fails: use --trace-dsn"] = None
             return None
-        done = all([self._run(f"CREATE {_placed(part, schema)}") for part in _SCRIPTS[name]])
-        if not done:
+        if not all(self._run(f"CREATE {_placed(part, schema)}") for part in _SCRIPTS[name]):
             return None
         self.extensions.add(name)
         how = "a domain over text" if name == "citext" else "functions of the same names and volatility"

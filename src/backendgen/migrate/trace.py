@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
 from backendgen.migrate.history import Action, Migration
-from backendgen.migrate.locks import BLOCKS_WRITES, Lock, locks
+from backendgen.migrate.locks import Lock, locks
 from backendgen.migrate.observe import Observed
 from backendgen.migrate.rewrites import Written, written
 from backendgen.sql import operation as op
@@ -17,6 +18,7 @@ STRENGTH = (
     "ACCESS SHARE", "ROW SHARE", "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE", "SHARE", "SHARE ROW EXCLUSIVE",
     "EXCLUSIVE", "ACCESS EXCLUSIVE",
 )  # fmt: skip
+NOT_SENT = "not run: its rows come from a client"
 _ALONE = (
     "VACUUM", "CREATE DATABASE", "DROPDB", "ALTER SYSTEM", "CREATE TABLE SPACE", "DROP TABLE SPACE", "CREATE SUBSCRIPTION",
 )  # fmt: skip
@@ -44,6 +46,16 @@ class Step:
         """`begin`, `commit` or `rollback` when it is that, else nothing."""
         done = self.operations[0]
         return done.verb if isinstance(done, op.Transaction) else ""
+
+    @property
+    def sets_transaction(self) -> bool:
+        """Whether it must come before any query and savepoint of its transaction."""
+        return bool(re.match(r"(?i)set\s+(?:local\s+|session\s+)?(?:transaction|constraints)\b", self.sql))
+
+    @property
+    def empties(self) -> bool:
+        """Whether the new files that it makes are empty ones."""
+        return any(isinstance(operation, op.Truncate) for operation in self.operations)
 
     @property
     def refuses_transaction(self) -> bool:
@@ -131,6 +143,6 @@ def _rank(mode: str) -> int:
     return STRENGTH.index(mode) if mode else -1
 
 
-def blocks(lock: Lock) -> bool:
-    """Whether a lock keeps other sessions from reading or writing."""
-    return lock.mode in BLOCKS_WRITES
+def reported_locks(seen: Observed) -> tuple[tuple[str, str], ...]:
+    """Return the strongest lock on each table, of those that keep anybody from anything but reading."""
+    return tuple(sorted(strongest(seen.locks, "SHARE UPDATE EXCLUSIVE").items()))

@@ -1,0 +1,433 @@
+"""`migrate-check --trace`: runs the pending migrations on a scratch PostgreSQL and notes what each statement did there."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Thread
+
+from backendgen.config import Config
+from backendgen.errors import Problem, UserError
+from backendgen.findings.finding import Location, Trace, TracedMigration, TracedStatement
+from backendgen.migrate.history import History, Migration
+from backendgen.migrate.observe import Observed, Seen, locks_of, observed, relations
+from backendgen.migrate.pending import EVERYTHING, Pending, Selection, select
+from backendgen.migrate.readers import read
+from backendgen.migrate.scratch import Access, Refused, Session, access_of, folded, nearest, new_database, throw_away
+from backendgen.migrate.seed import seed, sql_name
+from backendgen.migrate.stubs import Stubs
+from backendgen.migrate.trace import NOT_SENT, Step, Verdict, differences, reported_locks, steps, verdict
+from backendgen.sql import operation as op
+from backendgen.sql.replay import Schema
+
+_SAMPLE_S = 0.001
+_ATTEMPTS = 8
+_ROWS_AT_FAULT = ("22", "23")  # classes of SQLSTATE: data exceptions, integrity violations
+_PARAMETER = re.compile(r"\$\d+(?![\w$])")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to trace: a throw-away server, or the database at `dsn`, `used` when it need not be empty."""
+
+    dsn: str = ""
+    used: bool = False
+    statement_timeout: float = 30.0
+
+
+THROW_AWAY = Place()
+
+
+def trace(path: Path, config: Config, pending: Pending = EVERYTHING, place: Place = THROW_AWAY) -> Trace:
+    """Run the pending migrations at or beneath a path where `place` says; the earlier ones are replayed before them.
+
+    Raises UserError when there is no server, when the database is not empty, or when it holds several histories.
+    """
+    histories = read(path, config)
+    selection = select(histories, pending)
+    chosen = [one for one in histories.histories if any(selection.has(one, at) for at in range(len(one.migrations)))]
+    if place.dsn:
+        return _trace_in(access_of(place.dsn), chosen, selection, place)
+    version = nearest(config.pg_version)
+    with throw_away(version) as admin:
+        traced: list[TracedMigration] = []
+        notes: dict[str, None] = {}
+        server = ""
+        for number, history in enumerate(chosen):
+            owner, beside = new_database(admin, f"scratch_{number}")
+            with _running(owner, beside, config.pg_version, place.statement_timeout) as run:
+                server = server or run.server
+                traced += run.history(history, selection)
+                notes.update(run.all_notes())
+    if version != config.pg_version:
+        notes = {f"no PostgreSQL {config.pg_version} is at hand: this is the nearest": None, **notes}
+    return Trace(server, tuple(traced), tuple(notes))
+
+
+def _trace_in(access: Access, histories: Sequence[History], selection: Selection, place: Place) -> Trace:
+    """Trace in the user's own scratch database, and leave it as empty as it was."""
+    if len(histories) > 1:
+        names = ", ".join(history.name for history in histories)
+        raise UserError(
+            f"--trace-dsn is one database, but there are {len(histories)} histories: {names}; name one of them"
+        )
+    with ExitStack() as stack:
+        session = stack.enter_context(_session(access, place.statement_timeout))
+        version = int(session.run("SELECT pg_catalog.current_setting('server_version_num')")[0][0]) // 10000
+        there = relations(session).relations
+        if there and not place.used:
+            some = ", ".join(sorted(one.name for one in there.values())[:3])
+            hint = "name an empty one, or add --trace-anyway if all that it holds may be changed or lost"
+            raise UserError(Problem(f"the database of --trace-dsn is not empty: it holds {some} ...", hint=hint))
+        run = stack.enter_context(_running(access, access, version, place.statement_timeout))
+        if not there:
+            stack.callback(_empty, session)
+        traced = tuple(one for history in histories for one in run.history(history, selection, replay=not there))
+        notes = run.all_notes()
+        if there:
+            notes["the database was not empty: the earlier migrations are taken to be in it"] = None
+        return Trace(run.server, traced, tuple(notes))
+
+
+def _empty(session: Session) -> None:
+    """Drop all schemas of a database that was empty before."""
+    found = session.run(
+        "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+    )
+    for (name,) in found:
+        session.run('DROP SCHEMA "{}" CASCADE'.format(name.replace('"', '""')))
+    session.run("CREATE SCHEMA public")
+
+
+@contextmanager
+def _session(access: Access, timeout: float) -> Iterator[Session]:
+    session = Session(access, timeout)
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+@contextmanager
+def _running(owner: Access, beside: Access, pg_version: int, timeout: float) -> Iterator[Run]:
+    with _session(owner, timeout) as session, _session(beside, timeout) as watcher:
+        server = str(session.run("SELECT pg_catalog.split_part(pg_catalog.version(), ' ', 2)")[0][0])
+        run = Run(
+            session, watcher, owner, beside, pg_version, timeout, Stubs(watcher, owner.user), f"PostgreSQL {server}"
+        )
+        try:
+            yield run
+        finally:
+            run.end()
+
+
+@dataclass(slots=True)
+class Run:
+    """One history on one database: `session` runs the migrations, `watcher` looks on and puts stubs in place."""
+
+    session: Session
+    watcher: Session
+    owner: Access
+    beside: Access
+    pg_version: int
+    timeout: float
+    stubs: Stubs
+    server: str
+    schema: Schema = field(default_factory=Schema)
+    notes: dict[str, None] = field(default_factory=dict)
+    is_open: bool = False
+
+    def all_notes(self) -> dict[str, None]:
+        """What could not be as it is in production."""
+        return {**self.notes, **self.stubs.notes}
+
+    def end(self) -> None:
+        """Stop what still runs: after an interrupt the server may be busy with a statement."""
+        with suppress(Refused):
+            self.watcher.run(f"SELECT pg_catalog.pg_terminate_backend({self.session.pid})")
+
+    def history(self, history: History, selection: Selection, *, replay: bool = True) -> Iterator[TracedMigration]:
+        """Replay what is applied, trace what is pending, in the order of the history."""
+        failed: list[str] = []
+        applied = 0
+        for position, migration in enumerate(history.migrations):
+            if selection.has(history, position):
+                yield self.pending(migration)
+                continue
+            if replay:
+                applied += 1
+                failed += self.replay(migration)
+            for action in migration.up:
+                self.schema.apply(action.operation)
+        if failed:
+            first = f"{failed[0]}; " if len(failed) == 1 else f"{len(failed)} statements, the first: {failed[0]}; "
+            self.notes[f"of {applied} earlier migrations not everything could be replayed: {first}"
+                       "what depends on it fails too"] = None  # fmt: skip
+
+    # ---- earlier migrations
+
+    def replay(self, migration: Migration) -> Iterator[str]:
+        """Run a migration as one query where that is possible, else by statements; yield what failed."""
+        sent = [step for step in steps(migration) if not unsent(step)]
+        if not any(step.refuses_transaction or step.verb for step in sent):
+            try:
+                self.session.run(folded([_text(step) for step in sent]))
+            except Refused:
+                self._recover()
+            else:
+                return
+        for step in sent:
+            try:
+                self._attempt(_text(step))
+            except Refused as refused:
+                yield f"{step.actions[0].path}:{step.operations[0].line} {refused.message}"
+                if not step.verb:
+                    self._recover(keep_open=True)
+        self._recover()
+
+    def _attempt(self, sql: str) -> None:
+        """Run a statement, with stubs for what it lacks. Outside of a transaction, so that a refusal leaves nothing."""
+        for _ in range(_ATTEMPTS):
+            try:
+                self.session.run(sql)
+            except Refused as refused:
+                supplied = self.stubs.supply(sql, refused)
+                if supplied is None:
+                    raise
+                if not supplied:
+                    return
+            else:
+                return
+
+    def _recover(self, *, keep_open: bool = False) -> None:
+        """End a transaction that was left open or failed; a new connection where the old one is gone."""
+        try:
+            self.session.run("ROLLBACK")
+            self.session.run("BEGIN" if keep_open and self.is_open else "SELECT 1")
+        except Refused:
+            self.session.close()
+            self.session = Session(self.owner, self.timeout)
+
+    # ---- pending migrations
+
+    def pending(self, migration: Migration) -> TracedMigration:
+        """Run a migration statement by statement in its tool's transaction mode, and observe each."""
+        planned = steps(migration)
+        start = relations(self.session)
+        names = {oid: one.name for oid, one in start.relations.items() if one.kind in ("r", "p")}
+        touched = {
+            table for step in planned for operation in step.operations for table in _touched(operation, self.schema)
+        }
+        rows_in = seed(self.session, [oid for oid, name in names.items() if name in touched], names)
+        existing = start.tables()
+        traced = [self._step(step, existing) for step in planned]
+        if self.is_open:
+            self._commit()
+        self._recover()
+        return TracedMigration(migration.path, tuple(traced), tuple(sorted(rows_in)))
+
+    def _step(self, step: Step, existing: frozenset[int]) -> TracedStatement:
+        action = step.actions[0]
+        place, text = action.location, " ".join(step.sql.split())
+        if reason := unsent(step):
+            self._move(step)
+            return TracedStatement(place, text, note=reason)
+        if step.verb:
+            return self._transaction(step, place, text)
+        if step.transactional and not self.is_open:
+            self._begin()
+        elif step.transactional is False and self.is_open and not action.transactional:
+            self._commit()
+        return self._observe(step, place, text, existing)
+
+    def _transaction(self, step: Step, place: Location, text: str) -> TracedStatement:
+        """BEGIN, COMMIT or ROLLBACK of the migration's own."""
+        try:
+            self.session.run(step.sql)
+        except Refused as refused:
+            self.is_open = False
+            return TracedStatement(place, text, failure=refused.message)
+        self.is_open = step.verb == "begin"
+        return TracedStatement(place, text)
+
+    def _begin(self) -> None:
+        self.session.run("BEGIN")
+        self.is_open = True
+
+    def _commit(self) -> None:
+        try:
+            self.session.run("COMMIT")
+        except Refused as refused:  # a deferred constraint
+            self.notes[f"a transaction could not be committed: {refused.message}"] = None
+        self.is_open = False
+
+    def _observe(self, step: Step, place: Location, text: str, existing: frozenset[int]) -> TracedStatement:
+        """Run one statement; when rows are what it fails on, once more without them."""
+        outside = not self.is_open
+        before = relations(self.session)
+        names = frozenset(before.relations[oid].name for oid in existing if oid in before.relations)
+        held = locks_of(self.watcher, self.session.pid)
+        failure, on_rows = "", False
+        started = time.monotonic()
+        try:
+            seen = self._seen(step, before, held, existing, outside)
+        except Refused as refused:
+            failure = refused.message
+            seen = None
+            if refused.code[:2] in _ROWS_AT_FAULT and self._emptied(step, before, existing):
+                held = locks_of(self.watcher, self.session.pid)
+                started = time.monotonic()
+                try:
+                    seen = self._seen(step, before, held, existing, outside)
+                    on_rows = True
+                except Refused as again:
+                    failure = again.message
+        milliseconds = (time.monotonic() - started) * 1000
+        said = verdict(step.operations, self.schema, self.pg_version, names)
+        if seen is None:
+            return TracedStatement(place, text, milliseconds, failure=failure)
+        return TracedStatement(
+            place, text, milliseconds, reported_locks(seen),
+            () if step.empties else (*sorted(seen.tables), *sorted(seen.indexes)),
+            tuple(differences(said, seen)), failure, on_rows,
+        )  # fmt: skip
+
+    def _seen(
+        self, step: Step, before: Seen, held: frozenset[tuple[int, str]], existing: frozenset[int], outside: bool
+    ) -> Observed:
+        """Run a statement, in a transaction of its own when none is open. Raises Refused; the transaction is as before then."""
+        if outside and step.refuses_transaction:
+            taken = self._run_beside(step, before)
+            return observed(before, relations(self.session), held, taken, existing)
+        sql, savepoint = _text(step), not step.sets_transaction
+        if outside:
+            self.session.run("BEGIN")
+        for _ in range(_ATTEMPTS):
+            if savepoint:
+                self.session.run("SAVEPOINT backendgen")
+            try:
+                self.session.run(sql)
+            except Refused as refused:
+                supplied = self._take_back(sql, refused, savepoint, outside)
+                if not supplied:
+                    break
+            else:
+                if savepoint:
+                    self.session.run("RELEASE SAVEPOINT backendgen")
+                break
+        taken, after = locks_of(self.watcher, self.session.pid), relations(self.session)
+        if outside:
+            self.session.run("COMMIT")
+        return observed(before, after, held, taken, existing)
+
+    def _take_back(self, sql: str, refused: Refused, savepoint: bool, outside: bool) -> bool:
+        """Return to the state before a refused statement; whether to send it again. Raises when nothing can be supplied."""
+        lost = False
+        try:
+            self.session.run("ROLLBACK TO SAVEPOINT backendgen" if savepoint else "ROLLBACK")
+        except Refused:
+            lost = True
+        supplied = None if lost else self.stubs.supply(sql, refused)
+        if supplied is None:
+            if outside or lost or not savepoint:
+                self._recover(keep_open=not outside)
+            raise refused
+        return supplied
+
+    def _emptied(self, step: Step, before: Seen, existing: frozenset[int]) -> bool:
+        """Empty the tables that a statement touches, which only the trace filled."""
+        touched = {table for operation in step.operations for table in _touched(operation, self.schema)}
+        names = [one.name for oid, one in before.relations.items()
+                 if oid in existing and one.name in touched and one.kind in ("r", "p")]  # fmt: skip
+        try:
+            for name in names:
+                self.session.run(f"TRUNCATE {sql_name(name)} CASCADE")
+        except Refused:
+            self._recover(keep_open=self.is_open)
+            return False
+        return bool(names)
+
+    def _run_beside(self, step: Step, before: Seen) -> frozenset[tuple[int, str]]:
+        """Run what refuses a transaction, and sample its locks.
+
+        Its tables are held back by weak locks, so that it must wait with its own in place; each wait releases one of them.
+        """
+        taken: set[tuple[int, str]] = set()
+        errors: list[Refused] = []
+        waiting = (
+            f"SELECT 1 FROM pg_catalog.pg_stat_activity WHERE pid = {self.session.pid} AND wait_event_type = 'Lock'"
+        )
+
+        def run() -> None:
+            try:
+                self._attempt(_text(step))
+            except Refused as refused:
+                errors.append(refused)
+
+        touched = {table for operation in step.operations for table in _touched(operation, self.schema)}
+        names = [one.name for one in before.relations.values() if one.name in touched and one.kind in ("r", "p", "m")]
+        holders = [holder for name in names if (holder := self._holding(name))]
+        worker = Thread(target=run, daemon=True)
+        worker.start()
+        try:
+            while worker.is_alive():
+                taken |= locks_of(self.watcher, self.session.pid)
+                if holders and self.watcher.run(waiting):
+                    taken |= locks_of(self.watcher, self.session.pid)
+                    holders.pop(0).close()
+                time.sleep(_SAMPLE_S)
+        finally:
+            for holder in holders:
+                holder.close()
+        worker.join(self.timeout)
+        if errors:
+            self._recover()
+            raise errors[0]
+        return frozenset(taken)
+
+    def _holding(self, name: str) -> Session | None:
+        holder = Session(self.beside, self.timeout)
+        try:
+            holder.run("BEGIN")
+            holder.run(f"LOCK TABLE {sql_name(name)} IN ROW EXCLUSIVE MODE")
+        except Refused:  # a materialized view
+            holder.close()
+            return None
+        return holder
+
+    def _move(self, step: Step) -> Verdict:
+        return verdict(step.operations, self.schema, self.pg_version, frozenset())
+
+
+def unsent(step: Step) -> str:
+    """Say why a statement is not sent, nothing when it is."""
+    if not step.sql.strip():
+        return "not run: its text is not known before it runs"
+    if step.sql.startswith("\\"):
+        return "not run: it is psql's own command"
+    return NOT_SENT if re.match(r"(?is)copy\b.*\b(from\s+stdin|to\s+stdout)\b", step.sql) else ""
+
+
+def _text(step: Step) -> str:
+    """Return what is sent; a Python migration's parameters, whose values are not known, are NULL."""
+    return _PARAMETER.sub("NULL", step.sql) if step.actions[0].path.endswith(".py") else step.sql
+
+
+def _touched(operation: op.Operation, schema: Schema) -> Iterator[str]:
+    """Yield the tables that a statement may read or write the rows of."""
+    yield from operation.tables
+    match operation:
+        case op.DropIndex(index=name):
+            owner = schema.index_owner(name)
+            yield from (owner.name,) if owner else ()
+        case op.Reindex(name=name):
+            owner = schema.index_owner(name)
+            yield owner.name if owner else name
+        case op.AttachPartition(partition=partition) | op.DetachPartition(partition=partition):
+            yield partition
+        case _:
+            return
