@@ -108,7 +108,8 @@ class Comparison:
 class TracedStatement:
     """What one statement did on a scratch database to what was there before its migration.
 
-    `locks` are (table, mode), `rewritten` tables and indexes with new files. `differences` say where the static verdict
+    `locks` are (table, mode), `held` those that its transaction kept from earlier, `rewritten` tables and indexes with new
+    files. `differences` say where the static verdict
     was another one. `failure` is PostgreSQL's message; with `on_rows` the statement failed on rows and passed without.
     """
 
@@ -121,6 +122,7 @@ class TracedStatement:
     failure: str = ""
     on_rows: bool = False
     note: str = ""
+    held: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,19 @@ class Session:
         except (self._error, OSError) as error:
             raise Refused(*_message(error)) from error
 
+    def attempt(self, sql: str, *, inside: bool) -> None:
+        """Run a statement that may be refused: `inside` an open transaction that must survive. Raises Refused."""
+        if not inside:
+            self.run(sql)
+            return
+        self.run("SAVEPOINT backendgen_attempt")
+        try:
+            self.run(sql)
+        except Refused:
+            self.run("ROLLBACK TO SAVEPOINT backendgen_attempt")
+            raise
+        self.run("RELEASE SAVEPOINT backendgen_attempt")
+
     def close(self) -> None:
         """Close the connection, whatever state it is in."""
         with suppress(self._error, OSError):

@@ -73,15 +73,18 @@ class _Column:
         return f"'{text.replace(chr(39), chr(39) * 2)}'::{self.type}"
 
 
-def seed(session: Session, oids: Iterable[int], names: Mapping[int, str]) -> frozenset[str]:
-    """Give rows to the tables that have none, parents of foreign keys first; return the tables that hold rows then."""
+def seed(session: Session, oids: Iterable[int], names: Mapping[int, str], *, inside: bool = False) -> frozenset[str]:
+    """Give rows to the tables that have none, parents of foreign keys first; return the tables that hold rows then.
+
+    `inside`: a transaction is open and must stay so.
+    """
     filled: dict[int, bool] = {}
     for oid in oids:
-        _fill(session, oid, names, filled)
+        _fill(session, oid, names, filled, inside)
     return frozenset(names[oid] for oid, has_rows in filled.items() if has_rows)
 
 
-def _fill(session: Session, oid: int, names: Mapping[int, str], filled: dict[int, bool]) -> None:
+def _fill(session: Session, oid: int, names: Mapping[int, str], filled: dict[int, bool], inside: bool) -> None:
     if oid in filled or oid not in names:
         return
     filled[oid] = False  # a cycle of foreign keys ends here
@@ -92,14 +95,14 @@ def _fill(session: Session, oid: int, names: Mapping[int, str], filled: dict[int
             return
         keys = [(tuple(own), parent, tuple(theirs)) for own, parent, theirs in session.run(_KEYS.format(oid=oid))]
         for _, parent, _ in keys:
-            _fill(session, parent, names, filled)
+            _fill(session, parent, names, filled, inside)
         columns = list(_columns(session, oid, keys, names))
         checks = {name: (tuple(numbers or ()), text) for name, numbers, text in session.run(_CHECKS.format(oid=oid))}
     except Refused:
         return
     given: dict[str, str] = {}
     for number, sparse in ((1, False), (2, False), (3, True)):
-        filled[oid] |= _inserted(session, table, columns, number, sparse, checks, given)
+        filled[oid] |= _inserted(session, table, columns, number, sparse, checks, given, inside)
 
 
 def _columns(
@@ -121,7 +124,7 @@ def _columns(
 
 def _inserted(
     session: Session, table: str, columns: list[_Column], number: int, sparse: bool,
-    checks: Mapping[str, tuple[tuple[int, ...], str]], given: dict[str, str],
+    checks: Mapping[str, tuple[tuple[int, ...], str]], given: dict[str, str], inside: bool,
 ) -> bool:  # fmt: skip
     """Insert one row; where a check objects, try the values that its text names. `given` keeps what was found."""
     tried: set[tuple[str, str]] = set()
@@ -134,7 +137,7 @@ def _inserted(
             else "DEFAULT VALUES"
         )
         try:
-            session.run(f"INSERT INTO {table} {row}")
+            session.attempt(f"INSERT INTO {table} {row}", inside=inside)
         except Refused as refused:
             violated = _VIOLATED.search(refused.message)
             numbers, text = checks.get(violated[1] if violated else "", ((), ""))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
+from backendgen.errors import Problem
+from backendgen.findings.finding import Report, Trace
 from backendgen.migrate.history import Action, Migration
 from backendgen.migrate.locks import Lock, locks
 from backendgen.migrate.observe import Observed
@@ -144,5 +146,23 @@ def _rank(mode: str) -> int:
 
 
 def reported_locks(seen: Observed) -> tuple[tuple[str, str], ...]:
-    """Return the strongest lock on each table, of those that keep anybody from anything but reading."""
-    return tuple(sorted(strongest(seen.locks, "SHARE UPDATE EXCLUSIVE").items()))
+    """Return the strongest lock on each table, of those that are more than the rows' own and than what was held before."""
+    held = strongest(seen.held, "SHARE UPDATE EXCLUSIVE")
+    taken = strongest(seen.locks, "SHARE UPDATE EXCLUSIVE")
+    return tuple(sorted((table, mode) for table, mode in taken.items() if _rank(mode) > _rank(held.get(table, ""))))
+
+
+def held_locks(seen: Observed) -> tuple[tuple[str, str], ...]:
+    """Return the strongest lock that the transaction held on each table before the statement, of those that block."""
+    return tuple(sorted(strongest(seen.held).items()))
+
+
+def reported(report: Report, trace: Trace) -> Report:
+    """Add a trace to a Report; a pending statement that fails whatever the rows is a failure of the run."""
+    failures = tuple(
+        Problem(f"--trace: {one.failure}", one.location.path, one.location.line)
+        for migration in trace.migrations
+        for one in migration.statements
+        if one.failure and not one.on_rows
+    )
+    return replace(report, trace=trace, failures=(*report.failures, *failures))

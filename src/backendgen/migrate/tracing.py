@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from threading import Thread
 
 from backendgen.config import Config
 from backendgen.errors import Problem, UserError
-from backendgen.findings.finding import Location, Trace, TracedMigration, TracedStatement
+from backendgen.findings.finding import Location, Report, Trace, TracedMigration, TracedStatement
 from backendgen.migrate.history import History, Migration
 from backendgen.migrate.observe import Observed, Seen, locks_of, observed, relations
 from backendgen.migrate.pending import EVERYTHING, Pending, Selection, select
@@ -20,7 +20,8 @@ from backendgen.migrate.readers import read
 from backendgen.migrate.scratch import Access, Refused, Session, access_of, folded, nearest, new_database, throw_away
 from backendgen.migrate.seed import seed, sql_name
 from backendgen.migrate.stubs import Stubs
-from backendgen.migrate.trace import NOT_SENT, Step, Verdict, differences, reported_locks, steps, verdict
+from backendgen.migrate.trace import NOT_SENT, Step, differences, held_locks, reported, reported_locks, steps, verdict
+from backendgen.rules import Rulebook
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
 
@@ -40,6 +41,13 @@ class Place:
 
 
 THROW_AWAY = Place()
+
+
+def with_trace(
+    check: Callable[[Rulebook], Report], path: Path, config: Config, pending: Pending, place: Place, rulebook: Rulebook
+) -> Report:
+    """Return a check's Report with the trace of the same pending migrations."""
+    return reported(check(rulebook), trace(path, config, pending, place))
 
 
 def trace(path: Path, config: Config, pending: Pending = EVERYTHING, place: Place = THROW_AWAY) -> Trace:
@@ -95,10 +103,8 @@ def _trace_in(access: Access, histories: Sequence[History], selection: Selection
 
 def _empty(session: Session) -> None:
     """Drop all schemas of a database that was empty before."""
-    found = session.run(
-        "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
-    )
-    for (name,) in found:
+    own = "nspname !~ '^pg_' AND nspname <> 'information_schema'"
+    for (name,) in session.run(f"SELECT nspname FROM pg_catalog.pg_namespace WHERE {own}"):
         session.run('DROP SCHEMA "{}" CASCADE'.format(name.replace('"', '""')))
     session.run("CREATE SCHEMA public")
 
@@ -218,11 +224,10 @@ class Run:
         """Run a migration statement by statement in its tool's transaction mode, and observe each."""
         planned = steps(migration)
         start = relations(self.session)
-        names = {oid: one.name for oid, one in start.relations.items() if one.kind in ("r", "p")}
         touched = {
             table for step in planned for operation in step.operations for table in _touched(operation, self.schema)
         }
-        rows_in = seed(self.session, [oid for oid, name in names.items() if name in touched], names)
+        rows_in = self._seed(touched)
         existing = start.tables()
         traced = [self._step(step, existing) for step in planned]
         if self.is_open:
@@ -234,7 +239,8 @@ class Run:
         action = step.actions[0]
         place, text = action.location, " ".join(step.sql.split())
         if reason := unsent(step):
-            self._move(step)
+            for operation in step.operations:
+                self.schema.apply(operation)
             return TracedStatement(place, text, note=reason)
         if step.verb:
             return self._transaction(step, place, text)
@@ -279,7 +285,7 @@ class Run:
             failure = refused.message
             seen = None
             if refused.code[:2] in _ROWS_AT_FAULT and self._emptied(step, before, existing):
-                held = locks_of(self.watcher, self.session.pid)
+                held, before = locks_of(self.watcher, self.session.pid), relations(self.session)
                 started = time.monotonic()
                 try:
                     seen = self._seen(step, before, held, existing, outside)
@@ -287,19 +293,21 @@ class Run:
                 except Refused as again:
                     failure = again.message
         milliseconds = (time.monotonic() - started) * 1000
+        if on_rows:
+            self._seed({table for operation in step.operations for table in _touched(operation, self.schema)})
         said = verdict(step.operations, self.schema, self.pg_version, names)
         if seen is None:
             return TracedStatement(place, text, milliseconds, failure=failure)
         return TracedStatement(
             place, text, milliseconds, reported_locks(seen),
             () if step.empties else (*sorted(seen.tables), *sorted(seen.indexes)),
-            tuple(differences(said, seen)), failure, on_rows,
+            tuple(differences(said, seen)), failure, on_rows, "", held_locks(seen),
         )  # fmt: skip
 
     def _seen(
         self, step: Step, before: Seen, held: frozenset[tuple[int, str]], existing: frozenset[int], outside: bool
     ) -> Observed:
-        """Run a statement, in a transaction of its own when none is open. Raises Refused; the transaction is as before then."""
+        """Run a statement, in a transaction of its own when none is open. Raises Refused, the transaction as it was."""
         if outside and step.refuses_transaction:
             taken = self._run_beside(step, before)
             return observed(before, relations(self.session), held, taken, existing)
@@ -336,20 +344,46 @@ class Run:
             if outside or lost or not savepoint:
                 self._recover(keep_open=not outside)
             raise refused
+        # Reading a catalog that is not locked yet makes the server notice what another session has put there.
+        self.session.run("SELECT 1 FROM pg_catalog.pg_roles LIMIT 0")
         return supplied
 
     def _emptied(self, step: Step, before: Seen, existing: frozenset[int]) -> bool:
-        """Empty the tables that a statement touches, which only the trace filled."""
+        """Delete the rows of the tables that a statement touches, and of those that refer to them: the trace made them."""
         touched = {table for operation in step.operations for table in _touched(operation, self.schema)}
-        names = [one.name for oid, one in before.relations.items()
-                 if oid in existing and one.name in touched and one.kind in ("r", "p")]  # fmt: skip
-        try:
-            for name in names:
-                self.session.run(f"TRUNCATE {sql_name(name)} CASCADE")
-        except Refused:
-            self._recover(keep_open=self.is_open)
+        if not touched & {before.relations[oid].name for oid in existing if oid in before.relations}:
             return False
-        return bool(names)
+        left = [one.name for oid, one in before.relations.items() if oid in existing and one.kind in ("r", "p")]
+        while left:
+            refused = [name for name in left if not self._deleted(name)]
+            if len(refused) == len(left):
+                break
+            left = refused
+        self._settle()
+        return not touched & set(left)
+
+    def _deleted(self, name: str) -> bool:
+        """Delete a table's rows, unless others refer to them. DELETE takes no lock that hides the next statement's."""
+        try:
+            self.session.attempt(f"DELETE FROM {sql_name(name)}", inside=self.is_open)
+        except Refused:
+            return False
+        return True
+
+    def _settle(self) -> None:
+        """Check deferred constraints now: ALTER TABLE refuses a table that waits for them."""
+        if self.is_open:
+            with suppress(Refused):
+                self.session.attempt("SET CONSTRAINTS ALL IMMEDIATE", inside=True)
+
+    def _seed(self, touched: Container[str]) -> frozenset[str]:
+        now = relations(self.session).relations
+        names = {oid: one.name for oid, one in now.items() if one.kind in ("r", "p")}
+        rows_in = seed(
+            self.session, [oid for oid, name in names.items() if name in touched], names, inside=self.is_open
+        )
+        self._settle()
+        return rows_in
 
     def _run_beside(self, step: Step, before: Seen) -> frozenset[tuple[int, str]]:
         """Run what refuses a transaction, and sample its locks.
@@ -398,9 +432,6 @@ class Run:
             holder.close()
             return None
         return holder
-
-    def _move(self, step: Step) -> Verdict:
-        return verdict(step.operations, self.schema, self.pg_version, frozenset())
 
 
 def unsent(step: Step) -> str:
