@@ -1,5 +1,6 @@
 """Statements over the whole vocabulary of Operations, for a schema that has one of everything."""
 
+# ruff: noqa: E501 - rows of data
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -70,7 +71,19 @@ create rule notes_rule as on insert to notes do also nothing;
 create statistics notes_stats on a, b from notes;
 create publication news for table accounts;
 """
-TABLES = ("accounts", "orders", "app.items", "logs", "logs_a", "split", "split_rest", "bases", "derived", "notes", "caches")
+TABLES = (
+    "accounts",
+    "orders",
+    "app.items",
+    "logs",
+    "logs_a",
+    "split",
+    "split_rest",
+    "bases",
+    "derived",
+    "notes",
+    "caches",
+)
 PLAIN_TABLES = ("accounts", "orders", "app.items", "logs_a", "notes", "caches")
 MATERIALIZED = ("totals",)
 TYPES = (

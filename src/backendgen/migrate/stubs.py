@@ -72,8 +72,8 @@ class Stubs:
         if not all(self._run(f"CREATE {_placed(part, schema)}") for part in _SCRIPTS[name]):
             return None
         self.extensions.add(name)
-        how = "a domain over text" if name == "citext" else "functions of the same names and volatility"
-        self.notes[f"the extension {name} is not on this server: {how} stand in for it"] = None
+        how = "a domain over text stands" if name == "citext" else "functions of the same names and volatility stand"
+        self.notes[f"the extension {name} is not on this server: {how} in for it"] = None
         return False
 
     def _role(self, role: str) -> bool | None:

@@ -92,6 +92,7 @@ def _trace_in(access: Access, histories: Sequence[History], selection: Selection
             hint = "name an empty one, or add --trace-anyway if all that it holds may be changed or lost"
             raise UserError(Problem(f"the database of --trace-dsn is not empty: it holds {some} ...", hint=hint))
         run = stack.enter_context(_running(access, access, version, place.statement_timeout))
+        run.keeps_rows = bool(there)
         if not there:
             stack.callback(_empty, session)
         traced = tuple(one for history in histories for one in run.history(history, selection, replay=not there))
@@ -145,6 +146,8 @@ class Run:
     server: str
     schema: Schema = field(default_factory=Schema)
     notes: dict[str, None] = field(default_factory=dict)
+    rows_in: frozenset[str] = frozenset()
+    keeps_rows: bool = False
     is_open: bool = False
 
     def all_notes(self) -> dict[str, None]:
@@ -227,7 +230,7 @@ class Run:
         touched = {
             table for step in planned for operation in step.operations for table in _touched(operation, self.schema)
         }
-        rows_in = self._seed(touched)
+        self.rows_in = rows_in = self._seed(touched)
         existing = start.tables()
         traced = [self._step(step, existing) for step in planned]
         if self.is_open:
@@ -294,7 +297,7 @@ class Run:
                     failure = again.message
         milliseconds = (time.monotonic() - started) * 1000
         if on_rows:
-            self._seed({table for operation in step.operations for table in _touched(operation, self.schema)})
+            self._seed(self.rows_in)
         said = verdict(step.operations, self.schema, self.pg_version, names)
         if seen is None:
             return TracedStatement(place, text, milliseconds, failure=failure)
@@ -351,7 +354,7 @@ class Run:
     def _emptied(self, step: Step, before: Seen, existing: frozenset[int]) -> bool:
         """Delete the rows of the tables that a statement touches, and of those that refer to them: the trace made them."""
         touched = {table for operation in step.operations for table in _touched(operation, self.schema)}
-        if not touched & {before.relations[oid].name for oid in existing if oid in before.relations}:
+        if self.keeps_rows or not touched & {before.relations[oid].name for oid in existing if oid in before.relations}:
             return False
         left = [one.name for oid, one in before.relations.items() if oid in existing and one.kind in ("r", "p")]
         while left:

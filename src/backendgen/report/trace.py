@@ -13,17 +13,24 @@ _WIDTH = 100
 def lines(trace: Trace) -> Iterator[str]:
     """Yield the lines of the text report."""
     every = [one for migration in trace.migrations for one in migration.statements]
-    yield f"traced on {trace.server}: {len(every)} statements of {len(trace.migrations)} pending migrations were executed"
+    migrations = counted(len(trace.migrations), "pending migration")
+    yield f"traced on {trace.server}: {counted(len(every), 'statement')} of {migrations} were executed"
     yield from (f"  note: {note}" for note in trace.notes)
     for migration in trace.migrations:
         yield from _migration(migration)
     differing = sum(bool(one.differences) for one in every)
     run = sum(not one.failure or one.on_rows for one in every)
+    all_run = f"all {run} statements"
     yield (
         f"the static verdict differs on {differing} of {run} statements" if differing
-        else f"the static verdict on locks and rewrites agrees on all {run} statements that ran"
+        else f"the static verdict on locks and rewrites agrees on {'the one statement' if run == 1 else all_run} that ran"
     )  # fmt: skip
     yield ""
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 file`, `2 files`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _migration(migration: TracedMigration) -> Iterator[str]:
