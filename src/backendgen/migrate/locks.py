@@ -72,7 +72,7 @@ def _spread(operation: op.Operation, named: tuple[Lock, ...], schema: Schema, pg
         if (
             schema.partitions_of(lock.table)
             and (not direct or spread.reaches_partitions(operation, schema, pg_version))
-            and not (lock.parent and isinstance(operation, op.CreateTable) and operation.partition_of == lock.table)
+            and not spread.is_above(operation, lock.table, schema)
         ):
             mode = _mode_below(operation, lock, pg_version)
             yield from (Lock(name, mode, parent=True) for name in spread.partitions(schema, lock.table))
@@ -84,9 +84,6 @@ def _spread(operation: op.Operation, named: tuple[Lock, ...], schema: Schema, pg
             if isinstance(operation, op.Drop):
                 yield from _owned_parents(schema, table, lambda _: operation.object_type == "schema")
     yield from (Lock(name, "ACCESS EXCLUSIVE") for name in spread.views(operation, schema))
-    yield from (Lock(name, "ACCESS EXCLUSIVE", parent=True) for name in spread.above(operation, schema))
-    if isinstance(operation, op.RefreshView):
-        yield Lock(operation.name, "EXCLUSIVE" if operation.concurrently else "ACCESS EXCLUSIVE")
     yield from (Lock(name, mode, parent=True) for name, mode in spread.beside_partition(operation, schema))
 
 
@@ -104,10 +101,10 @@ def _named(operation: op.Operation, schema: Schema) -> Iterator[Lock]:
             if parent:
                 yield Lock(parent, "ACCESS EXCLUSIVE", parent=True)
                 yield from _default_partition(schema, parent)
-        case op.DropTable(table=table, cascade=cascade):
+        case op.DropTable(table=table):
             yield Lock(table, "ACCESS EXCLUSIVE")
             yield from _owned_parents(schema, table, lambda _: True)
-            yield from _around_dropped(schema, table, cascade)
+            yield from _around_dropped(schema, table)
         case op.AddColumn(table=table, constraints=constraints):
             yield Lock(table, "ACCESS EXCLUSIVE")
             yield from _parents(constraints)
@@ -120,6 +117,8 @@ def _named(operation: op.Operation, schema: Schema) -> Iterator[Lock]:
         case op.AddConstraint(table=table, constraint=constraint):
             yield Lock(table, "SHARE ROW EXCLUSIVE" if constraint.kind == "foreign_key" else "ACCESS EXCLUSIVE")
             yield from _parents((constraint,))
+            if spread.adopts(constraint, spread.partitions(schema, table), schema):
+                yield Lock(constraint.references, "ACCESS EXCLUSIVE", parent=True)
         case op.AlterColumnType(table=table, name=name):
             yield Lock(table, "ACCESS EXCLUSIVE")
             yield from _owned_parents(schema, table, lambda constraint: name in constraint.columns)
@@ -177,14 +176,12 @@ def _default_partition(schema: Schema, parent: str) -> Iterator[Lock]:
         yield Lock(default.name, "ACCESS EXCLUSIVE", parent=True)
 
 
-def _around_dropped(schema: Schema, table: str, cascade: bool) -> Iterator[Lock]:
-    """A partition goes from its parent, and CASCADE takes the foreign keys that refer to a table along (measured)."""
+def _around_dropped(schema: Schema, table: str) -> Iterator[Lock]:
+    """A partition goes from its parent (measured)."""
     known = schema.tables.get(table)
     if known and known.partition_of:
         yield Lock(known.partition_of, "ACCESS EXCLUSIVE", parent=True)
         yield from _default_partition(schema, known.partition_of)
-    if cascade:
-        yield from (Lock(child.name, "ACCESS EXCLUSIVE", parent=True) for child, _ in schema.references_to(table))
 
 
 def domain_users(operation: op.AlterDomain, schema: Schema) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ MISSING = Problem(
 )
 VERSIONS = {16: "pginstall", 18: "pginstall18"}  # what the wheel brings: version -> its folder
 ADMIN, OWNER = "postgres", "migrator"
+_GRACE_S = 2  # the server's own timeout comes first; the socket's is for a migration that switches it off
+_GONE = "08006"  # connection_failure
 _ROOTS_USER = "nobody"  # PostgreSQL refuses to run as root
 _MAX_SOCKET_FOLDER = 60  # bytes; a socket's whole path has room for 107, on macOS for 103
 # Nothing of it must survive. The time zone is not UTC, as PostgreSQL spares itself some rewrites there.
@@ -65,14 +67,14 @@ class Session:
             {"unix_sock": access.socket} if access.socket else {"host": access.host, "port": access.port}
         )
         try:
-            # The server's own timeout comes first; the socket's is for a migration that switched it off.
             self._connection = driver.Connection(
                 access.user, database=access.database, password=access.password, ssl_context=context,
-                timeout=timeout + 5, application_name="backendgen", **place,
+                timeout=timeout + _GRACE_S, application_name="backendgen", **place,
             )  # fmt: skip
         except (driver.Error, OSError) as error:
             raise UserError(f"cannot connect to {place_of(access)}: {_message(error)[1]}") from error
         self._error: Any = driver.Error
+        self._patience = timeout + _GRACE_S
         self.run(f"SET statement_timeout = {int(timeout * 1000)}")
         self.pid = int(self.run("SELECT pg_backend_pid()")[0][0])
 
@@ -81,6 +83,8 @@ class Session:
         try:
             return list(self._connection.run(sql) or ())
         except (self._error, OSError) as error:
+            if isinstance(error.__cause__ or error, TimeoutError):
+                raise Refused(_GONE, f"no answer within {self._patience:g} s") from error
             raise Refused(*_message(error)) from error
 
     def attempt(self, sql: str, *, inside: bool) -> None:
@@ -112,7 +116,7 @@ def _driver() -> Any:
 
 def _message(error: Exception) -> tuple[str, str]:
     details = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-    return details.get("C", "08006"), details.get("M", str(error) or type(error).__name__)
+    return details.get("C", _GONE), details.get("M", str(error) or type(error).__name__)
 
 
 def place_of(access: Access) -> str:

@@ -6,11 +6,11 @@ Measured on 16 and 18, as all of `locks`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
-from backendgen.sql.schema import Table
+from backendgen.sql.schema import Constraint, Table
 
 _EACH_ROW = re.compile(r"(?i)\bfor\s+(?:each\s+)?row\b")
 _INHERITED_KINDS = ("check", "not_null")
@@ -113,7 +113,10 @@ def referring(operation: op.Operation, schema: Schema) -> Iterator[str]:
     match operation:
         case op.DropTable(table=table, cascade=True):
             for name in (table, *_ancestors(schema, table), *partitions(schema, table)):
-                yield from (child.name for child, _ in schema.references_to(name))
+                referring_to_it = schema.references_to(name)
+                yield from (child.name for child, _ in referring_to_it)
+                if referring_to_it and name != table:  # the foreign key goes, and its triggers on all partitions
+                    yield from partitions(schema, name)
         case op.DropColumn(table=table, name=name, cascade=True):
             yield from (child for child, columns in _keys_to(schema, table) if name in columns)
         case op.DropConstraint(table=table, name=name, cascade=True):
@@ -202,14 +205,28 @@ def beside_partition(operation: op.Operation, schema: Schema) -> Iterator[tuple[
         case _:
             return
     known = schema.tables.get(parent)
+    partition = operation.partition if isinstance(operation, op.AttachPartition) else ""
     for key in known.constraints if known else ():
         if key.references:
-            yield key.references, out
+            adopted = partition in schema.tables and adopts(key, (partition,), schema)
+            yield key.references, "ACCESS EXCLUSIVE" if adopted else out
     yield from ((child.name, into) for child, _ in schema.references_to(parent))
 
 
-def above(operation: op.Operation, schema: Schema) -> Iterator[str]:
-    """Yield the parent that a dropped partition is taken from."""
-    known = schema.tables.get(operation.table) if isinstance(operation, op.DropTable) else None
-    if known and known.partition_of:
-        yield known.partition_of
+def is_above(operation: op.Operation, table: str, schema: Schema) -> bool:
+    """Whether a table is locked as the parent of the partition that an operation makes or drops, alone."""
+    match operation:
+        case op.CreateTable(partition_of=parent):
+            return parent == table
+        case op.DropTable(table=name):
+            return table in _ancestors(schema, name)
+        case _:
+            return False
+
+
+def adopts(key: Constraint, below: Iterable[str], schema: Schema) -> bool:
+    """Whether partitions have a new foreign key already: theirs gives up its triggers, which locks the referenced table."""
+    if key.kind != "foreign_key":
+        return False
+    own = (one for name in below for one in schema.tables[name].constraints)
+    return any(one.references == key.references and one.columns == key.columns for one in own)

@@ -218,8 +218,9 @@ class Run:
             self.session.run("ROLLBACK")
             self.session.run("BEGIN" if keep_open and self.is_open else "SELECT 1")
         except Refused:
+            self.end()
             self.session.close()
-            self.session = Session(self.owner, self.timeout)
+            self.session, self.is_open = Session(self.owner, self.timeout), False
 
     # ---- pending migrations
 

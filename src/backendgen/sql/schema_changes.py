@@ -91,10 +91,18 @@ def _drop_table(schema: Schema, change: op.DropTable) -> None:
     for partition in schema.partitions_of(change.table):
         _drop_table(schema, op.DropTable(table=partition.name, cascade=change.cascade))
     if change.cascade:
-        _drop_foreign_keys(schema, change.table, None)
+        for name in _with_ancestors(schema, change.table):
+            _drop_foreign_keys(schema, name, None)
         _drop_views_reading(schema, change.table)
     schema.remove(change.table)
     schema.policies.pop(change.table, None)
+
+
+def _with_ancestors(schema: Schema, table: str) -> Iterator[str]:
+    """Yield a table and, if it is a partition, those that it is a part of."""
+    while table in schema.tables:
+        yield table
+        table = schema.tables[table].partition_of
 
 
 def _drop_foreign_keys(schema: Schema, table: str, columns: tuple[str, ...] | None) -> None:
