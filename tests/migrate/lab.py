@@ -86,7 +86,7 @@ class Lab:
         finally:
             self.session.run("ROLLBACK")
         existing = before.tables()
-        names = frozenset(before.relations[oid].name for oid in existing)
+        names = before.names(existing)
         seen = observed(before, after, (), taken, existing)
         return list(differences(verdict(operations, schema, self.version, names), seen))
 
@@ -132,7 +132,7 @@ class Lab:
             taken, after = locks_of(self.session, self.session.pid), relations(self.session)
             self.session.run("COMMIT")
             existing = before.tables()
-            names = frozenset(before.relations[oid].name for oid in existing)
+            names = before.names(existing)
             said = verdict(step.operations, self.schema, self.version, names)
             return list(differences(said, observed(before, after, (), taken, existing)))
         return None

@@ -45,6 +45,10 @@ class Seen:
 
     relations: Mapping[int, Relation] = field(default_factory=dict)
 
+    def names(self, tables: frozenset[int]) -> frozenset[str]:
+        """Return the present names of some tables and of their indexes."""
+        return frozenset(one.name for oid, one in self.relations.items() if oid in tables or one.owner in tables)
+
     def tables(self) -> frozenset[int]:
         """Return the oids of all but the indexes."""
         return frozenset(oid for oid, one in self.relations.items() if not one.is_index)

@@ -15,6 +15,7 @@ from backendgen.sql.schema import Constraint, Table
 _EACH_ROW = re.compile(r"(?i)\bfor\s+(?:each\s+)?row\b")
 _INHERITED_KINDS = ("check", "not_null")
 _HEIRS_LOCKED_SINCE = 18  # keys and foreign keys are not inherited, but 18 locks the heirs all the same
+_NOT_NULL_NAMED_SINCE = 18  # as a constraint, so that DROP NOT NULL sees that there is none
 _IDENTITY_OF_PARTITIONS_SINCE = 17
 # What concerns only the parent of partitions, though ALTER TABLE says it of the parent.
 _PARENT_ONLY = (
@@ -48,7 +49,7 @@ def heirs(schema: Schema, table: str) -> Iterator[str]:
 
 def reaches_partitions(operation: op.Operation, schema: Schema, pg_version: int) -> bool:
     """Whether an operation on a partitioned table locks its partitions too."""
-    if _finds_nothing_to_do(operation, schema):
+    if _finds_nothing_to_do(operation, schema, pg_version):
         return False
     match operation:
         case op.DropConstraint() | op.DropColumn():
@@ -70,7 +71,7 @@ def reaches_partitions(operation: op.Operation, schema: Schema, pg_version: int)
 
 def reaches_heirs(operation: op.Operation, schema: Schema, pg_version: int) -> bool:
     """Whether an operation on a table locks the tables that inherit from it."""
-    if _finds_nothing_to_do(operation, schema):
+    if _finds_nothing_to_do(operation, schema, pg_version):
         return False
     match operation:
         case op.DropTable(cascade=cascade):
@@ -88,7 +89,7 @@ def reaches_heirs(operation: op.Operation, schema: Schema, pg_version: int) -> b
             return isinstance(operation, _INHERITED) and not operation.only
 
 
-def _finds_nothing_to_do(operation: op.Operation, schema: Schema) -> bool:
+def _finds_nothing_to_do(operation: op.Operation, schema: Schema, pg_version: int) -> bool:
     """Whether it ends after the named table: the column is there, or gone, or as it should be already."""
     table = schema.tables.get("".join(operation.tables))
     match operation:
@@ -96,9 +97,15 @@ def _finds_nothing_to_do(operation: op.Operation, schema: Schema) -> bool:
             return table is not None and table.column(definition.name) is not None
         case op.DropColumn(name=name):
             return table is not None and table.column(name) is None
-        case op.SetNotNull(name=name) | op.DropNotNull(name=name):
+        case op.SetNotNull(name=name):
             column = table.column(name) if table else None
-            return column is not None and column.not_null == isinstance(operation, op.SetNotNull)
+            return column is not None and column.not_null
+        case op.DropNotNull(name=name):
+            column = table.column(name) if table else None
+            return column is not None and not column.not_null and pg_version >= _NOT_NULL_NAMED_SINCE
+        case op.SetIdentity(name=name, identity=""):
+            column = table.column(name) if table else None
+            return column is not None and not column.identity
         case _:
             return False
 

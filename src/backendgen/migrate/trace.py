@@ -15,6 +15,7 @@ from backendgen.migrate.observe import Observed
 from backendgen.migrate.rewrites import Written, written
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema, has_no_effect
+from backendgen.sql.schema import Table, View
 
 STRENGTH = (
     "ACCESS SHARE", "ROW SHARE", "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE", "SHARE", "SHARE ROW EXCLUSIVE",
@@ -88,14 +89,25 @@ def steps(migration: Migration) -> tuple[Step, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the static analysis says of a statement."""
+    """What the static analysis says of a statement. `dropped` are the indexes that it drops, also to make them anew.
+
+    `known` are the relations, indexes too, that the replay knows: nobody can say anything of what a function made.
+    """
 
     locks: frozenset[Lock]
     written: Written
+    dropped: frozenset[str] = frozenset()
+    known: frozenset[str] = frozenset()
 
 
 def verdict(operations: Iterable[op.Operation], schema: Schema, pg_version: int, existing: frozenset[str]) -> Verdict:
-    """Return the locks and rewrites of a statement's operations on existing tables; the Schema is moved over them."""
+    """Return the locks and rewrites of a statement's operations; the Schema is moved over them.
+
+    `existing` are the names of the tables and of their indexes that count.
+    """
+    owners: tuple[Table | View, ...] = (*schema.tables.values(), *schema.views.values())
+    known = frozenset((*schema.tables, *schema.views, *(index.name for owner in owners for index in owner.indexes)))
+    dropped: set[str] = set()
     taken: set[Lock] = set()
     tables: set[str] = set()
     indexes: set[str] = set()
@@ -107,9 +119,12 @@ def verdict(operations: Iterable[op.Operation], schema: Schema, pg_version: int,
             anew = written(operation, schema, pg_version)
             tables |= anew.tables & existing
             indexes |= {name for name in anew.indexes
-                        if (owner := schema.index_owner(name)) and owner.name in existing}  # fmt: skip
+                        if name in existing and (owner := schema.index_owner(name)) and owner.name in existing}  # fmt: skip
+        table = schema.tables.get("".join(operation.tables))
         schema.apply(operation)
-    return Verdict(frozenset(taken), Written(frozenset(tables), frozenset(indexes)))
+        if table and isinstance(operation, op.DropConstraint | op.DropColumn):
+            dropped |= {index.name for index in table.indexes if schema.index_owner(index.name) is None}
+    return Verdict(frozenset(taken), Written(frozenset(tables), frozenset(indexes)), frozenset(dropped), known)
 
 
 def strongest(taken: Iterable[Lock], weakest: str = "SHARE") -> dict[str, str]:
@@ -127,15 +142,15 @@ def differences(said: Verdict, seen: Observed) -> Iterator[str]:
 
     A lock that the transaction held before cannot be seen to be taken again, nor a weaker one be missed.
     """
-    said_locks = strongest(said.locks)
-    seen_locks, held = strongest(seen.locks), strongest(seen.held)
+    said_locks, held = strongest(said.locks), strongest(seen.held)
+    seen_locks = strongest(lock for lock in seen.locks if lock.table in said.known)
     for table in sorted(said_locks.keys() | seen_locks.keys()):
         was, is_now = said_locks.get(table, ""), seen_locks.get(table, "")
         if was != is_now and not (was and _rank(was) <= _rank(held.get(table, "")) and _rank(is_now) <= _rank(was)):
             yield f"lock on {table}: {was or 'none that blocks'} expected, {is_now or 'none that blocks'} taken"
     for what, expected, found in (
-        ("table", said.written.tables, seen.tables),
-        ("index", said.written.indexes, seen.indexes),
+        ("table", said.written.tables, seen.tables & said.known),
+        ("index", said.written.indexes - said.dropped, seen.indexes & said.known - said.dropped),
     ):
         yield from (f"{what} {name}: no rewrite expected, but rewritten" for name in sorted(found - expected))
         yield from (f"{what} {name}: rewrite expected, but not rewritten" for name in sorted(expected - found))
