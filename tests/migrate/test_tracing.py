@@ -85,6 +85,21 @@ DROP TABLE orders;
     assert [one.differences for one in statements(trace)] == [()] * 11
 
 
+def test_an_index_that_rows_forbid_is_tried_again_without_them(tmp_path: Path) -> None:
+    trace = traced(tmp_path, "CREATE UNIQUE INDEX CONCURRENTLY once ON orders (total);\nDROP INDEX once;\n")
+    first, second = statements(trace)
+    assert (first.failure, first.on_rows) == ('could not create unique index "once"', True)
+    assert first.locks == (("orders", "SHARE UPDATE EXCLUSIVE"),)
+    assert second.failure == ""
+
+
+def test_a_transaction_may_set_its_own_mode_first(tmp_path: Path) -> None:
+    trace = traced(
+        tmp_path, "BEGIN;\nSET TRANSACTION ISOLATION LEVEL SERIALIZABLE;\nALTER TABLE orders ADD n int;\nCOMMIT;\n"
+    )
+    assert [one.failure for one in statements(trace)] == [""] * 4
+
+
 def test_what_the_server_lacks_is_stubbed_and_said(tmp_path: Path) -> None:
     trace = traced(
         tmp_path,

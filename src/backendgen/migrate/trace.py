@@ -22,6 +22,7 @@ STRENGTH = (
     "EXCLUSIVE", "ACCESS EXCLUSIVE",
 )  # fmt: skip
 NOT_SENT = "not run: its rows come from a client"
+_PARAMETER = re.compile(r"\$\d+(?![\w$])")
 _ALONE = (
     "VACUUM", "CREATE DATABASE", "DROPDB", "ALTER SYSTEM", "CREATE TABLE SPACE", "DROP TABLE SPACE", "CREATE SUBSCRIPTION",
 )  # fmt: skip
@@ -181,3 +182,33 @@ def reported(report: Report, trace: Trace) -> Report:
         if one.failure and not one.on_rows
     )
     return replace(report, trace=trace, failures=(*report.failures, *failures))
+
+
+def unsent(step: Step) -> str:
+    """Say why a statement is not sent, nothing when it is."""
+    if not step.sql.strip():
+        return "not run: its text is not known before it runs"
+    if step.sql.startswith("\\"):
+        return "not run: it is psql's own command"
+    return NOT_SENT if re.match(r"(?is)copy\b.*\b(from\s+stdin|to\s+stdout)\b", step.sql) else ""
+
+
+def sent_text(step: Step) -> str:
+    """Return what is sent; a Python migration's parameters, whose values are not known, are NULL."""
+    return _PARAMETER.sub("NULL", step.sql) if step.actions[0].path.endswith(".py") else step.sql
+
+
+def touched_by(operation: op.Operation, schema: Schema) -> Iterator[str]:
+    """Yield the tables that a statement may read or write the rows of."""
+    yield from operation.tables
+    match operation:
+        case op.DropIndex(index=name):
+            owner = schema.index_owner(name)
+            yield from (owner.name,) if owner else ()
+        case op.Reindex(name=name):
+            owner = schema.index_owner(name)
+            yield owner.name if owner else name
+        case op.AttachPartition(partition=partition) | op.DetachPartition(partition=partition):
+            yield partition
+        case _:
+            return
