@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from backendgen.errors import UserError
+
+_STOP_S = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,61 @@ def run(
         _kill(started)
         raise
     return Result(started.returncode, stdout, stderr)
+
+
+@contextmanager
+def serving(
+    start: Sequence[Sequence[str | Path]],
+    stop: Sequence[str | Path],
+    directory: Path,
+    log: Path,
+    user: str | None = None,
+) -> Iterator[None]:
+    """Run a server until the block ends or this process does, in whatever way; its directory is removed in both cases.
+
+    The `start` commands leave the server running in the background, `stop` ends it, both as `user` if one is given. A shell
+    of its own session waits at a pipe that the system closes with this process, so kill -9 leaves nothing behind either.
+    Raises UserError with the commands' errors, or the end of `log`, when the server does not start.
+    """
+    begin = " && ".join(f"{_words(command)} </dev/null >&2" for command in start)
+    end = f"{_words(stop)} >/dev/null 2>&1"
+    script = (
+        f"trap '' HUP PIPE; if {begin}; then echo ready; read -r _; else tail -n 5 {shlex.quote(str(log))} >&2; fi; "
+        f"{end}; rm -rf -- {shlex.quote(str(directory))}"
+    )
+    keeper = subprocess.Popen(
+        ["/bin/sh", "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        user=user,
+        extra_groups=None if user is None else [],
+        start_new_session=True,  # Ctrl-C is for this process: the keeper stops the server afterwards
+    )
+    try:
+        if keeper.stdout is None or keeper.stdout.readline() != b"ready\n":
+            _, errors = keeper.communicate(timeout=_STOP_S)
+            raise UserError(f"the server did not start: {errors.decode(errors='replace').strip()}")
+        yield
+    finally:
+        _end(keeper, stop, directory, user)
+
+
+def _end(keeper: subprocess.Popen[bytes], stop: Sequence[str | Path], directory: Path, user: str | None) -> None:
+    """Let the keeper stop its server; do it in its place when it was killed or hangs."""
+    with suppress(subprocess.TimeoutExpired, ValueError):  # a ValueError: its pipes are closed, it has ended
+        keeper.communicate(timeout=_STOP_S)
+    if keeper.poll() is None:
+        _kill(keeper)
+    if directory.exists():
+        subprocess.run(
+            [str(part) for part in stop], cwd="/", user=user, capture_output=True, timeout=_STOP_S, check=False
+        )
+
+
+def _words(command: Sequence[str | Path]) -> str:
+    return shlex.join(str(part) for part in command)
 
 
 def _kill(started: subprocess.Popen[bytes]) -> None:

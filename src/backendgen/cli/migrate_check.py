@@ -33,6 +33,7 @@ EXAMPLES = (
     "migrate-check . --format github --report sarif=migrations.sarif",
     "migrate-check migrations --applied 0041",
     "migrate-check migrations --graph",
+    "migrate-check migrations --applied 0041 --trace",
     "migrate-check --stats-query | psql -XAtq > stats.json; backendgen migrate-check . --stats stats.json",
 )
 
@@ -68,6 +69,19 @@ def migrate_check(
     graph: Annotated[
         bool, typer.Option("--graph", help="Show which statement locks which table, and for how long, and stop.")
     ] = False,
+    trace: Annotated[
+        bool,
+        typer.Option("--trace", help="EXECUTE the migrations on a throw-away PostgreSQL and compare (extra: trace)."),
+    ] = False,
+    trace_dsn: Annotated[
+        str, typer.Option(help="Trace in this empty scratch database: postgresql://user@host/name.", metavar="DSN")
+    ] = "",
+    trace_anyway: Annotated[
+        bool, typer.Option("--trace-anyway", help="Though the database of --trace-dsn is not empty; it will change.")
+    ] = False,
+    trace_timeout: Annotated[
+        float, typer.Option(help="Seconds that a traced statement may take.", metavar="SECONDS", min=0.1)
+    ] = 30.0,
     stats_query: Annotated[
         bool, typer.Option("--stats-query", help="Print the query that makes the file for --stats, and stop.")
     ] = False,
@@ -96,5 +110,12 @@ def migrate_check(
         typer.echo(core.render(core.timeline(path, settings, pending)), nl=False)
         return
     sizes = core.load_sizes(stats) if stats else None
-    run = partial(core.check, path, settings, pending=pending, sizes=sizes)
-    report_on(run, path, settings, Outlets(format, output, report, write_baseline))
+    check = partial(core.check, path, settings, pending=pending, sizes=sizes)
+    if trace or trace_dsn:
+        from backendgen.migrate import tracing
+
+        where = f"the database {trace_dsn.rpartition('@')[2]}" if trace_dsn else "a throw-away PostgreSQL"
+        typer.echo(f"--trace EXECUTES the migrations at {path} on {where}", err=True)
+        place = tracing.Place(trace_dsn, trace_anyway, trace_timeout)
+        check = partial(tracing.with_trace, check, path, settings, pending, place)
+    report_on(check, path, settings, Outlets(format, output, report, write_baseline))

@@ -105,6 +105,45 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class TracedStatement:
+    """What one statement did on a scratch database to what was there before its migration.
+
+    `locks` are (table, mode), `held` those that its transaction kept from earlier, `rewritten` tables and indexes with new
+    files. `differences` say where the static verdict
+    was another one. `failure` is PostgreSQL's message; with `on_rows` the statement failed on rows and passed without.
+    """
+
+    location: Location
+    statement: str
+    milliseconds: float = 0.0
+    locks: tuple[tuple[str, str], ...] = ()
+    rewritten: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
+    failure: str = ""
+    on_rows: bool = False
+    note: str = ""
+    held: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TracedMigration:
+    """The statements of one pending migration, and the tables that held rows when they ran."""
+
+    path: str
+    statements: tuple[TracedStatement, ...]
+    rows_in: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A run of the pending migrations: where, what of them was seen, and what could not be as it is in production."""
+
+    server: str
+    migrations: tuple[TracedMigration, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The outcome of a run. `failures` are engines that could not run: the exit code is 2 then, findings or not.
 
@@ -118,6 +157,7 @@ class Report:
     files: int = 0
     comparison: Comparison | None = None
     root: str = ""
+    trace: Trace | None = None
 
     @property
     def known(self) -> tuple[Finding, ...]:

@@ -122,7 +122,9 @@ class Context:
 
     def locks(self, schema: Schema) -> tuple[Lock, ...]:
         """Return the locks that the present operation takes on tables which were there before this migration."""
-        return tuple(lock for lock in locks(self.action.operation, schema) if lock.table not in self.new)
+        return tuple(
+            lock for lock in locks(self.action.operation, schema, self.pg_version) if lock.table not in self.new
+        )
 
     def advance(self, schema: Schema) -> None:
         """Take note of the present operation; `schema` is still the one before it."""

@@ -5,15 +5,18 @@ Judges nothing. Tables are named as the Operation names them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from backendgen.migrate import spread
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Constraint
 
 STRENGTH = ("SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE")  # those that block writes, weakest first
 BLOCKS_WRITES = frozenset(STRENGTH)
+NEWEST = 18
 BLOCKS_READS = frozenset({"ACCESS EXCLUSIVE"})
 
 _EXCLUSIVE_FORMS = (
@@ -24,17 +27,21 @@ _EXCLUSIVE_FORMS = (
 _ALTER_TABLE_WEAK = frozenset({
     "SET STATISTICS", "SET OPTIONS", "RESET OPTIONS", "SET REL OPTIONS", "RESET REL OPTIONS", "CLUSTER ON", "DROP CLUSTER",
 })  # fmt: skip
+_ALTER_RELATION = re.compile(r"ALTER (?:TABLE|VIEW|MATERIALIZED VIEW) ")
 _OTHER_STATEMENTS = {
     "CREATE TRIGGER": "SHARE ROW EXCLUSIVE",
     "CREATE POLICY": "ACCESS EXCLUSIVE",
     "ALTER POLICY": "ACCESS EXCLUSIVE",
     "CREATE RULE": "ACCESS EXCLUSIVE",
+    "RENAME POLICY": "ACCESS EXCLUSIVE",
+    "RENAME RULE": "ACCESS EXCLUSIVE",
+    "RENAME TRIGGER": "ACCESS EXCLUSIVE",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A table lock by its name in the manual. `parent`: taken on the table that a foreign key or partition points to."""
+    """A table lock by its name in the manual. `parent`: taken on another table than the statement names."""
 
     table: str
     mode: str
@@ -51,18 +58,53 @@ class Lock:
         return "reads and writes" if self.blocks_reads else "writes"
 
 
-def locks(operation: op.Operation, schema: Schema) -> Iterator[Lock]:
+def locks(operation: op.Operation, schema: Schema, pg_version: int = NEWEST) -> Iterator[Lock]:
     """Yield the table locks of an operation, given the Schema before it. Weaker locks than ROW EXCLUSIVE are left out."""
+    named = tuple(_named(operation, schema))
+    yield from named
+    yield from _spread(operation, named, schema, pg_version)
+
+
+def _spread(operation: op.Operation, named: tuple[Lock, ...], schema: Schema, pg_version: int) -> Iterator[Lock]:
+    """Yield the locks on what belongs to the named tables."""
+    for lock in named:
+        direct = not lock.parent and (lock.table in operation.tables or isinstance(operation, op.DropIndex))
+        if (
+            schema.partitions_of(lock.table)
+            and (not direct or spread.reaches_partitions(operation, schema, pg_version))
+            and not spread.is_above(operation, lock.table, schema)
+        ):
+            mode = _mode_below(operation, lock, pg_version)
+            yield from (Lock(name, mode, parent=True) for name in spread.partitions(schema, lock.table))
+        if direct and schema.heirs_of(lock.table) and spread.reaches_heirs(operation, schema, pg_version):
+            yield from (Lock(name, lock.mode, parent=True) for name in spread.heirs(schema, lock.table))
+    for name in (*spread.referring(operation, schema), *spread.of_dropped_type(operation, schema)):
+        for table in (name, *spread.partitions(schema, name)):
+            yield Lock(table, "ACCESS EXCLUSIVE", parent=True)
+            if isinstance(operation, op.Drop):
+                yield from _owned_parents(schema, table, lambda _: operation.object_type == "schema")
+    yield from (Lock(name, "ACCESS EXCLUSIVE") for name in spread.views(operation, schema))
+    yield from (Lock(name, mode, parent=True) for name, mode in spread.beside_partition(operation, schema))
+
+
+def _mode_below(operation: op.Operation, lock: Lock, pg_version: int) -> str:
+    """Before 18 a unique constraint of a partitioned table builds its partitions' indexes as CREATE INDEX does."""
+    built = isinstance(operation, op.AddConstraint) and operation.constraint.kind in ("primary_key", "unique")
+    return "SHARE" if built and pg_version < NEWEST and not lock.parent else lock.mode
+
+
+def _named(operation: op.Operation, schema: Schema) -> Iterator[Lock]:
+    """Yield the locks on the tables that an operation names, and on those at the other end of their foreign keys."""
     match operation:
         case op.CreateTable(constraints=constraints, partition_of=parent):
             yield from _parents(constraints)
             if parent:
                 yield Lock(parent, "ACCESS EXCLUSIVE", parent=True)
                 yield from _default_partition(schema, parent)
-        case op.DropTable(table=table, cascade=cascade):
+        case op.DropTable(table=table):
             yield Lock(table, "ACCESS EXCLUSIVE")
             yield from _owned_parents(schema, table, lambda _: True)
-            yield from _around_dropped(schema, table, cascade)
+            yield from _around_dropped(schema, table)
         case op.AddColumn(table=table, constraints=constraints):
             yield Lock(table, "ACCESS EXCLUSIVE")
             yield from _parents(constraints)
@@ -75,6 +117,8 @@ def locks(operation: op.Operation, schema: Schema) -> Iterator[Lock]:
         case op.AddConstraint(table=table, constraint=constraint):
             yield Lock(table, "SHARE ROW EXCLUSIVE" if constraint.kind == "foreign_key" else "ACCESS EXCLUSIVE")
             yield from _parents((constraint,))
+            if spread.adopts(constraint, spread.partitions(schema, table), schema):
+                yield Lock(constraint.references, "ACCESS EXCLUSIVE", parent=True)
         case op.AlterColumnType(table=table, name=name):
             yield Lock(table, "ACCESS EXCLUSIVE")
             yield from _owned_parents(schema, table, lambda constraint: name in constraint.columns)
@@ -118,10 +162,10 @@ def _other_locks(operation: op.Operation, schema: Schema) -> Iterator[Lock]:
 
 def _other_mode(what: str) -> str:
     """Return the lock of a statement that changes nothing in the Schema, empty when it takes none that matters."""
-    action = what.removeprefix("ALTER TABLE ")
+    action = _ALTER_RELATION.sub("", what)
     if action == what:
         return _OTHER_STATEMENTS.get(what, "")
-    if action in _ALTER_TABLE_WEAK:
+    if action in _ALTER_TABLE_WEAK and not what.startswith("ALTER VIEW "):
         return "SHARE UPDATE EXCLUSIVE"
     return "SHARE ROW EXCLUSIVE" if " TRIG" in f" {action}" else "ACCESS EXCLUSIVE"
 
@@ -132,14 +176,12 @@ def _default_partition(schema: Schema, parent: str) -> Iterator[Lock]:
         yield Lock(default.name, "ACCESS EXCLUSIVE", parent=True)
 
 
-def _around_dropped(schema: Schema, table: str, cascade: bool) -> Iterator[Lock]:
-    """A partition goes from its parent, and CASCADE takes the foreign keys that refer to a table along (measured)."""
+def _around_dropped(schema: Schema, table: str) -> Iterator[Lock]:
+    """A partition goes from its parent (measured)."""
     known = schema.tables.get(table)
     if known and known.partition_of:
         yield Lock(known.partition_of, "ACCESS EXCLUSIVE", parent=True)
         yield from _default_partition(schema, known.partition_of)
-    if cascade:
-        yield from (Lock(child.name, "ACCESS EXCLUSIVE", parent=True) for child, _ in schema.references_to(table))
 
 
 def domain_users(operation: op.AlterDomain, schema: Schema) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 from backendgen import __version__
 from backendgen.errors import Problem
 from backendgen.findings.finding import Finding, Location, Report
+from backendgen.report import trace
 from backendgen.rules import Rulebook
 
 FORMAT = 1
@@ -32,6 +33,7 @@ def render(report: Report, rulebook: Rulebook) -> str:
         ],
         "skipped": [_problem(one) for one in report.skipped],
         "failures": [_problem(one) for one in report.failures],
+        **({"trace": trace.data(report.trace)} if report.trace else {}),
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 

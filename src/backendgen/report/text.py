@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from backendgen.findings.finding import Finding, Report
-from backendgen.report import outline
+from backendgen.report import outline, trace
 from backendgen.report.excerpt import excerpt, printable
 from backendgen.rules import Rulebook, Severity
 
@@ -28,6 +28,8 @@ def render(report: Report, rulebook: Rulebook, *, colour: bool = False) -> str:
             parts.extend(_finding(one, report, rulebook, colour, again=one.location == place))
             place = one.location
         parts.append("")
+    if report.trace:
+        parts.extend(printable(line) for line in trace.lines(report.trace))
     parts.extend(f"could not run: {printable(str(problem))}" for problem in report.failures)
     parts.extend(f"skipped: {printable(str(problem))}" for problem in report.skipped)
     parts.extend(filter(None, [outline.stale(report)]))

@@ -14,13 +14,18 @@ from backendgen.sql.schema import Column, Constraint, Index, Type
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Operation:
-    """Anything that a statement does. `line` and `column` are 1-based, in the text that was given to the parser."""
+    """Anything that a statement does. `line` and `column` are 1-based, in the text that was given to the parser.
+
+    `within` is the whole DO statement of what stands in a DO block; `only` is ONLY: without partitions and heirs.
+    """
 
     sql: str = field(default="", compare=False)
     line: int = field(default=0, compare=False)
     column: int = field(default=0, compare=False)
     end_line: int = field(default=0, compare=False)
     statement: int = field(default=0, compare=False)
+    within: str = field(default="", compare=False)
+    only: bool = field(default=False, compare=False)
 
     def __repr__(self) -> str:
         # One for all: to generate it for each class of this module costs 10 ms at every start.

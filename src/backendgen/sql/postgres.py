@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from backendgen.sql.lexer import Statement, replace_parameters, split
@@ -206,7 +207,9 @@ def _set_schema(node: pb.AlterObjectSchemaStmt, at: Place) -> Iterator[Operation
         yield SetSchema(table=relation(node.relation), schema=node.newschema, **at.fields)
     else:
         what = pb.ObjectType.Name(node.object_type).removeprefix("OBJECT_").replace("_", " ")
-        yield Harmless(what=f"ALTER {what} SET SCHEMA", **at.fields)
+        what = what.replace("MATVIEW", "MATERIALIZED VIEW")
+        table = relation(node.relation) if "VIEW" in what else ""
+        yield Harmless(what=f"ALTER {what} SET SCHEMA", table=table, **at.fields)
 
 
 def _comment(node: pb.CommentStmt, at: Place) -> Iterator[Operation]:
@@ -221,6 +224,7 @@ def _comment(node: pb.CommentStmt, at: Place) -> Iterator[Operation]:
 
 def _truncate(node: pb.TruncateStmt, at: Place) -> Iterator[Operation]:
     for item in node.relations:
+        at.fields["only"] = not item.range_var.inh
         yield Truncate(table=relation(item.range_var), cascade=node.behavior == pb.DROP_CASCADE, **at.fields)
 
 
@@ -316,6 +320,7 @@ def _transaction(node: pb.TransactionStmt, at: Place) -> Iterator[Operation]:
 
 def _lock(node: pb.LockStmt, at: Place) -> Iterator[Operation]:
     for item in node.relations:
+        at.fields["only"] = not item.range_var.inh
         yield LockTable(table=relation(item.range_var), mode=_LOCK_MODES[node.mode], **at.fields)
 
 
@@ -365,7 +370,7 @@ def _do(node: pb.DoStmt, at: Place) -> Iterator[Operation]:
         if isinstance(inner, Unread):
             yield NotUnderstood(reason=inner.reason, error_line=inner.line, **at.fields)
         else:
-            yield from _translate(inner, at.ordinal)
+            yield from (replace(each, within=at.statement.text) for each in _translate(inner, at.ordinal))
     if not found:
         yield Harmless(what="DO", **at.fields)
 

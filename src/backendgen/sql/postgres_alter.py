@@ -50,8 +50,14 @@ def alter_table(node: pb.AlterTableStmt, at: Place) -> Iterator[Operation]:
     table = relation(node.relation)
     if node.objtype not in _TABLES:
         what = pb.ObjectType.Name(node.objtype).removeprefix("OBJECT_").replace("MATVIEW", "MATERIALIZED VIEW")
-        yield Harmless(what=f"ALTER {what}", **at.fields)
+        if not what.endswith("VIEW"):
+            yield Harmless(what=f"ALTER {what}", **at.fields)
+            return
+        for item in node.cmds:
+            yield Harmless(what=f"ALTER {what} {_action(item.alter_table_cmd)}", table=table, **at.fields)
         return
+    if not node.relation.inh:
+        at.fields["only"] = True
     markers = _added_markers(node, at)
     for item in node.cmds:
         command = item.alter_table_cmd
@@ -62,8 +68,11 @@ def alter_table(node: pb.AlterTableStmt, at: Place) -> Iterator[Operation]:
         elif how := _REWRITES.get(command.subtype):
             yield RewriteTable(table=table, how=how, **at.fields)
         else:
-            action = _WORD.sub(" ", pb.AlterTableType.Name(command.subtype).removeprefix("AT_")).upper()
-            yield Harmless(what=f"ALTER TABLE {action}", table=table, **at.fields)
+            yield Harmless(what=f"ALTER TABLE {_action(command)}", table=table, **at.fields)
+
+
+def _action(command: pb.AlterTableCmd) -> str:
+    return _WORD.sub(" ", pb.AlterTableType.Name(command.subtype).removeprefix("AT_")).upper()
 
 
 def _added_markers(node: pb.AlterTableStmt, at: Place) -> dict[str, frozenset[str]]:

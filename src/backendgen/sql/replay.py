@@ -32,6 +32,7 @@ class Schema:
     _constraint_names: Counter[str] = field(default_factory=Counter)
     _children: dict[str, dict[str, None]] = field(default_factory=dict)  # table -> the tables that refer to it
     _partitions: dict[str, dict[str, None]] = field(default_factory=dict)  # table -> its partitions
+    _heirs: dict[str, dict[str, None]] = field(default_factory=dict)  # table -> the tables that inherit from it
 
     def apply(self, operation: Operation) -> None:
         """Advance by one operation. One that names something unknown changes nothing."""
@@ -79,6 +80,10 @@ class Schema:
         """Return a table's default partition, or None."""
         return next((partition for partition in self.partitions_of(table) if partition.default_partition), None)
 
+    def heirs_of(self, table: str) -> tuple[Table, ...]:
+        """Return the tables that inherit from a table by INHERITS."""
+        return tuple(self.tables[name] for name in self._heirs.get(table, ()))
+
     def views_reading(self, relation: str) -> tuple[View, ...]:
         """Return the views whose queries name a table or view."""
         return tuple(view for view in self.views.values() if relation in view.reads)
@@ -102,6 +107,8 @@ class Schema:
                 }
         if table.partition_of:
             self._partitions[table.partition_of] = {**self._partitions.get(table.partition_of, {}), table.name: None}
+        for parent in table.inherits:
+            self._heirs[parent] = {**self._heirs.get(parent, {}), table.name: None}
 
     def remove(self, table: str) -> None:
         """Forget a table."""
@@ -118,6 +125,8 @@ class Schema:
             self._constraint_names[constraint.name] -= 1
             self._children[constraint.references] = _without(self._children.get(constraint.references, {}), name)
         self._partitions[table.partition_of] = _without(self._partitions.get(table.partition_of, {}), name)
+        for parent in table.inherits:
+            self._heirs[parent] = _without(self._heirs.get(parent, {}), name)
 
     def put_view(self, view: View) -> None:
         """Add a view, or replace the one of that name."""

@@ -116,9 +116,10 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table. `columns`, `constraints` and `indexes` are in order of creation; `partition_of` names its parent.
+    """A table. `columns`, `constraints` and `indexes` are in order of creation.
 
-    `partition_key` are the columns that it is partitioned by; `default_partition` is a partition without bounds.
+    `partition_of` names its parent, `inherits` those that it has by INHERITS; `partition_key` are the columns that it is
+    partitioned by; `default_partition` is a partition without bounds.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Table:
     indexes: tuple[Index, ...] = ()
     partition_of: str = ""
     default_partition: bool = False
+    inherits: tuple[str, ...] = ()
     partitioned: bool = False
     partition_key: tuple[str, ...] = ()
     temporary: bool = False

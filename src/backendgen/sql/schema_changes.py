@@ -31,6 +31,7 @@ def _create_table(schema: Schema, change: op.CreateTable) -> None:
         ),
         partition_of=change.partition_of,
         default_partition=change.default_partition,
+        inherits=change.inherits,
         partitioned=change.partitioned,
         partition_key=change.partition_key,
         temporary=change.temporary,
@@ -90,10 +91,18 @@ def _drop_table(schema: Schema, change: op.DropTable) -> None:
     for partition in schema.partitions_of(change.table):
         _drop_table(schema, op.DropTable(table=partition.name, cascade=change.cascade))
     if change.cascade:
-        _drop_foreign_keys(schema, change.table, None)
+        for name in _with_ancestors(schema, change.table):
+            _drop_foreign_keys(schema, name, None)
         _drop_views_reading(schema, change.table)
     schema.remove(change.table)
     schema.policies.pop(change.table, None)
+
+
+def _with_ancestors(schema: Schema, table: str) -> Iterator[str]:
+    """Yield a table and, if it is a partition, those that it is a part of."""
+    while table in schema.tables:
+        yield table
+        table = schema.tables[table].partition_of
 
 
 def _drop_foreign_keys(schema: Schema, table: str, columns: tuple[str, ...] | None) -> None:
@@ -126,7 +135,7 @@ def _move(schema: Schema, name: str, new_name: str) -> None:
         schema.remove_view(name)
         schema.put_view(replace(view, name=new_name))
     elif table := schema.tables.get(name):
-        children, partitions = schema.references_to(name), schema.partitions_of(name)
+        children, partitions, heirs = schema.references_to(name), schema.partitions_of(name), schema.heirs_of(name)
         schema.remove(name)
         schema.put(tables.with_name(table, new_name))
         schema.policies[new_name] = schema.policies.pop(name, 0)
@@ -134,6 +143,8 @@ def _move(schema: Schema, name: str, new_name: str) -> None:
             _update(schema, child.name, lambda t: tables.referring_to(t, name, new_name))
         for partition in partitions:
             schema.put(replace(partition, partition_of=new_name))
+        for heir in heirs:
+            schema.put(replace(heir, inherits=tuple(new_name if each == name else each for each in heir.inherits)))
     else:
         _rename_index(schema, op.RenameIndex(index=name, new_name=bare(new_name)))
     for reader in schema.views_reading(name):
@@ -145,15 +156,32 @@ def _add_column(schema: Schema, change: op.AddColumn) -> None:
         table = schema.tables[name]
         if table.column(change.definition.name) is None:
             table = tables.with_column(table, change.definition)
-            schema.put(tables.with_constraints(table, change.constraints, schema.taken(schema_of(name)), schema.tables))
+            inline = [
+                constraint for constraint in change.constraints if not _stays(schema, change.table, name, constraint)
+            ]
+            schema.put(tables.with_constraints(table, inline, schema.taken(schema_of(name)), schema.tables))
 
 
 def _with_descendants(schema: Schema, table: str) -> Iterator[str]:
+    """Yield a table, its partitions and those that inherit from it, at all levels."""
+    if table in schema.tables:
+        yield table
+        for below in (*schema.partitions_of(table), *schema.heirs_of(table)):
+            yield from _with_descendants(schema, below.name)
+
+
+def _with_partitions(schema: Schema, table: str) -> Iterator[str]:
     """Yield a table and its partitions, at all levels."""
     if table in schema.tables:
         yield table
         for partition in schema.partitions_of(table):
-            yield from _with_descendants(schema, partition.name)
+            yield from _with_partitions(schema, partition.name)
+
+
+def _stays(schema: Schema, table: str, below: str, constraint: Constraint) -> bool:
+    """Whether a table that inherits does without a constraint: keys and foreign keys go to partitions only."""
+    inherited = below not in _with_partitions(schema, table)
+    return inherited and (constraint.kind in BACKED_BY_INDEX or constraint.kind == "foreign_key")
 
 
 def _drop_column(schema: Schema, change: op.DropColumn) -> None:
@@ -225,6 +253,8 @@ def _add_constraint(schema: Schema, change: op.AddConstraint) -> None:
     constraint = change.constraint
     for name in _with_descendants(schema, change.table):
         table = schema.tables[name]
+        if _stays(schema, change.table, name, constraint):
+            continue
         if name != change.table and constraint.kind in BACKED_BY_INDEX:
             constraint = replace(constraint, name=generated_name(name, constraint, ()), named=False)
         if constraint.named and table.constraint(constraint.name):
@@ -271,7 +301,7 @@ def _create_index(schema: Schema, change: op.CreateIndex) -> None:
         schema.put_view(replace(view, indexes=(*view.indexes, index)))
     _update(schema, change.table, lambda t: tables.with_index(t, index, change.named, schema.taken(prefix)))
     if not change.only:
-        for name in _with_descendants(schema, change.table):
+        for name in _with_partitions(schema, change.table):
             if name != change.table:
                 schema.put(_with_own_index(schema, schema.tables[name], index))
 
@@ -288,7 +318,7 @@ def _drop_index(schema: Schema, change: op.DropIndex) -> None:
         schema.put_view(replace(owner, indexes=tuple(i for i in owner.indexes if i.name != change.index)))
     elif owner is not None:
         dropped = owner.index(change.index)
-        for name in _with_descendants(schema, owner.name):
+        for name in _with_partitions(schema, owner.name):
             table = schema.tables[name]
             same = next((i.name for i in table.indexes if dropped and _serves_alike(i, dropped)), "")
             schema.put(tables.without_index(table, change.index if name == owner.name else same))

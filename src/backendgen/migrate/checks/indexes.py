@@ -10,6 +10,7 @@ from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
 from backendgen.migrate.fixes import Stage, concurrently, render
 from backendgen.migrate.quoting import name
+from backendgen.migrate.rewrites import rewrite_of
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
 
@@ -61,7 +62,7 @@ def written_in_place(operation: op.Operation, schema: Schema, context: Context) 
         if operation.target == "system":
             stage = Stage((), note="when nobody uses the database: system catalogs cannot be rebuilt CONCURRENTLY")
         fix = render(context, stage)
-    elif how := _rewrite(operation, schema):
+    elif how := rewrite_of(operation, schema):
         table = "".join(operation.tables)
         written = f"{table} and its indexes" if table else "every table"
         message = f"{how} writes {written} anew while reads and writes are blocked"
@@ -71,17 +72,6 @@ def written_in_place(operation: op.Operation, schema: Schema, context: Context) 
         return
     if not context.is_new(table):
         yield Hit(context.action.location, message, fix, table)
-
-
-def _rewrite(operation: op.Operation, schema: Schema) -> str:
-    """Return the form of ALTER TABLE, VACUUM or CLUSTER that writes the table anew, empty for any other operation."""
-    if isinstance(operation, op.RewriteTable):
-        return operation.how
-    if isinstance(operation, op.SetGenerated) and operation.expression is not None:
-        table = schema.tables.get(operation.table)
-        column = table.column(operation.name) if table else None
-        return "SET EXPRESSION" if column is None or column.stored else ""
-    return ""
 
 
 @check("BG702")
