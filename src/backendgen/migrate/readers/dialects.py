@@ -20,15 +20,15 @@ _SEPARATOR = re.compile(r"[^a-z0-9]+")
 def of_folder(folder: Path, root: Path) -> tuple[str, Path]:
     """Return the database that a folder is for and the folder whose name says so; empty when none does.
 
-    The folder nearest to the files decides; of those above `root` only its own name counts.
+    The folder nearest to the files decides. `root` may be a checkout of any name, so it counts only when it is called as a database is.
     """
     inside = folder.relative_to(root).parts if folder.is_relative_to(root) else ()
-    for depth in range(len(inside), -1, -1):
+    for depth in range(len(inside), 0, -1):
         said_by = root.joinpath(*inside[:depth])
         named = [_WORDS[word] for word in _SEPARATOR.split(said_by.name.lower()) if word in _WORDS]
         if named:
             return (POSTGRESQL if POSTGRESQL in named else named[-1]), said_by
-    return "", folder
+    return _WORDS.get(root.name.lower(), ""), root
 
 
 def of_stem(stem: str) -> tuple[str, str]:
