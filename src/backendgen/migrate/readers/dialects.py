@@ -20,7 +20,8 @@ _SEPARATOR = re.compile(r"[^a-z0-9]+")
 def of_folder(folder: Path, root: Path) -> tuple[str, Path]:
     """Return the database that a folder is for and the folder whose name says so; empty when none does.
 
-    The folder nearest to the files decides. `root` may be a checkout of any name, so it counts only when it is called as a database is.
+    The folder nearest to the files decides. `root` may be a checkout of any name: it counts only when it is called like a
+    database.
     """
     inside = folder.relative_to(root).parts if folder.is_relative_to(root) else ()
     for depth in range(len(inside), 0, -1):
