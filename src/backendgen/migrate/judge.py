@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from backendgen.config import Config
 from backendgen.findings.finding import Finding, Hit, Report, finding
 from backendgen.findings.settle import settle
-from backendgen.migrate.checks.registry import CHECKS, DOWN_CHECKS, Check
+from backendgen.migrate.checks.registry import CHECKS, DOWN_CHECKS, Check, is_concerned
 from backendgen.migrate.context import Deploy, follow, walk
 from backendgen.migrate.history import Action, Histories, History, Migration, Refusal
 from backendgen.migrate.pending import EVERYTHING, Pending, Selection, select
@@ -70,7 +71,7 @@ def _judged_sources(histories: Histories, selection: Selection, refusals: Sequen
 def _judge(
     history: History, selection: Selection, judged: frozenset[str], rulebook: Rulebook, config: Config
 ) -> Iterator[Finding]:
-    checks = [(rule_id, function) for rule_id, function in CHECKS.functions.items() if rule_id in judged]
+    checks = tuple((rule_id, function) for rule_id, function in CHECKS.functions.items() if rule_id in judged)
     down_checks = [(rule_id, function) for rule_id, function in DOWN_CHECKS.functions.items() if rule_id in judged]
     schema = Schema()
     deploy = Deploy()
@@ -93,18 +94,23 @@ def _judge(
             yield from (finding(rulebook[NOT_UNDERSTOOD], hit, ENGINE) for hit in hits)
 
 
+@cache
+def _asked(checks: tuple[tuple[str, Check], ...], kind: str) -> tuple[tuple[str, Check], ...]:
+    return tuple((rule_id, function) for rule_id, function in checks if is_concerned(function, kind))
+
+
 def _up(
     history: History,
     migration: Migration,
     schema: Schema,
     deploy: Deploy,
-    checks: Sequence[tuple[str, Check]],
+    checks: tuple[tuple[str, Check], ...],
     config: Config,
 ) -> Iterator[tuple[str, Hit]]:
     """Judge the operations of one migration in order, each before the Schema moves over it."""
     for context in walk(history, migration, schema, deploy, config.pg_version):
         operation = context.action.operation
-        for rule_id, function in () if has_no_effect(operation, schema) else checks:
+        for rule_id, function in () if has_no_effect(operation, schema) else _asked(checks, type(operation).__name__):
             for hit in function(operation, schema, context):
                 yield rule_id, replace(hit, message=_within(context.action, hit.message))
 

@@ -25,9 +25,9 @@ _EFFECTS = {
 
 
 @check("BG708")
-def type_change_rewrites(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def type_change_rewrites(operation: op.AlterColumnType, schema: Schema, context: Context) -> Iterator[Hit]:
     """ALTER COLUMN TYPE: what it costs depends on the old type, which the replay knows."""
-    if not isinstance(operation, op.AlterColumnType) or context.is_new(operation.table):
+    if context.is_new(operation.table):
         return
     table, column, new = operation.table, operation.name, operation.type
     known = schema.tables.get(table)
@@ -71,9 +71,9 @@ def _new_column_fix(operation: op.AlterColumnType, schema: Schema, context: Cont
 
 
 @check("BG709")
-def column_written_to_all_rows(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def column_written_to_all_rows(operation: op.AddColumn, schema: Schema, context: Context) -> Iterator[Hit]:
     """A default that differs from row to row, a stored expression, a serial or identity: each row gets its value now."""
-    if not isinstance(operation, op.AddColumn) or context.is_new(operation.table):
+    if context.is_new(operation.table):
         return
     table, column = operation.table, operation.definition
     reason, confidence = column_written(column, schema, context.pg_version)

@@ -55,9 +55,9 @@ def _schema_dropped(operation: op.Drop, schema: Schema, context: Context) -> Ite
 
 
 @check("BG807")
-def table_emptied(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def table_emptied(operation: op.Truncate, schema: Schema, context: Context) -> Iterator[Hit]:
     """TRUNCATE."""
-    if not isinstance(operation, op.Truncate) or context.is_new(operation.table):
+    if context.is_new(operation.table):
         return
     table = operation.table
     also = ", and of every table that refers to it" if operation.cascade else ""
@@ -68,9 +68,9 @@ def table_emptied(operation: op.Operation, schema: Schema, context: Context) -> 
 
 
 @check("BG802")
-def column_dropped(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def column_dropped(operation: op.DropColumn, schema: Schema, context: Context) -> Iterator[Hit]:
     """DROP COLUMN."""
-    if not isinstance(operation, op.DropColumn) or context.is_new(operation.table):
+    if context.is_new(operation.table):
         return
     table, column = operation.table, operation.name
     if (table, column) in context.new_columns:

@@ -233,9 +233,9 @@ def _using_index_fix(operation: op.Operation, constraint: Constraint, context: C
 
 
 @check("BG711")
-def validated_in_same_transaction(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def validated_in_same_transaction(operation: op.ValidateConstraint, schema: Schema, context: Context) -> Iterator[Hit]:
     """VALIDATE is harmless only when a COMMIT before it released what ADD CONSTRAINT, or other DDL, locked."""
-    if not isinstance(operation, op.ValidateConstraint) or context.is_new(operation.table):
+    if context.is_new(operation.table):
         return
     beside = next((other for other in statement_of(context) if _adds(other.operation, operation)), None)
     added = beside or context.not_valid.get((operation.table, operation.name))

@@ -78,9 +78,9 @@ def _readers(schema: Schema, relation: str) -> list[str]:
 
 
 @check("BG816")
-def view_or_function_dropped(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def view_or_function_dropped(operation: op.Drop, schema: Schema, context: Context) -> Iterator[Hit]:
     """DROP of a view or function that queries of running code name, unless the migration makes it anew."""
-    if not isinstance(operation, op.Drop) or context.is_new(operation.name) or _made_anew(operation, context):
+    if context.is_new(operation.name) or _made_anew(operation, context):
         return
     kind, dropped = operation.object_type, operation.name
     if kind in _VIEWS:
@@ -109,9 +109,9 @@ def _serves_a_trigger(operation: op.Drop, schema: Schema, context: Context) -> b
 
 
 @check("BG825")
-def extension_dropped(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def extension_dropped(operation: op.Drop, schema: Schema, context: Context) -> Iterator[Hit]:
     """DROP EXTENSION takes its types and functions, with CASCADE also the columns and indexes that use them."""
-    if not isinstance(operation, op.Drop) or operation.object_type != "extension":
+    if operation.object_type != "extension":
         return
     also = ", and every column, index and view that uses them" if operation.cascade else ""
     message = f"dropping the extension {operation.name} takes away its types and functions{also}"

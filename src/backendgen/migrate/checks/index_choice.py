@@ -22,9 +22,9 @@ _LOOKED_AHEAD = 100
 
 @check("BG716")
 @once
-def invalid_index_kept(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def invalid_index_kept(operation: op.CreateIndex, schema: Schema, context: Context) -> Iterator[Hit]:
     """A build that failed leaves an INVALID index behind, which IF NOT EXISTS takes for the index that is wanted."""
-    if not isinstance(operation, op.CreateIndex) or not (operation.concurrently and operation.if_not_exists):
+    if not (operation.concurrently and operation.if_not_exists):
         return
     index = operation.index.name
     if context.is_new(operation.table) or any(
@@ -93,9 +93,9 @@ def _leads_alike(one: Index, other: Index) -> bool:
 
 @check("BG719")
 @once
-def redundant(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def redundant(operation: op.CreateIndex, schema: Schema, context: Context) -> Iterator[Hit]:
     """Two indexes of which one does all that the other can: every write pays for both."""
-    if not isinstance(operation, op.CreateIndex) or operation.index.method != "btree":
+    if operation.index.method != "btree":
         return
     table, new = schema.tables.get(operation.table), operation.index
     call = context.action.call
@@ -136,10 +136,8 @@ def _covers(one: Index, other: Index) -> bool:
 
 @check("BG731")
 @once
-def seldom_worth_it(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def seldom_worth_it(operation: op.CreateIndex, schema: Schema, context: Context) -> Iterator[Hit]:
     """A hash index answers `=` only; the fourth column of an index seldom narrows what the first three found."""
-    if not isinstance(operation, op.CreateIndex):
-        return
     index, table = operation.index, operation.table
     if index.method == "hash":
         message = f"{index.name} is a hash index: it answers = only, holds no order, cannot be unique nor cover a query"

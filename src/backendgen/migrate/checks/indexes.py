@@ -16,9 +16,9 @@ from backendgen.sql.replay import Schema
 
 
 @check("BG701")
-def index_blocks_writes(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def index_blocks_writes(operation: op.CreateIndex, schema: Schema, context: Context) -> Iterator[Hit]:
     """CREATE INDEX takes SHARE: no INSERT, UPDATE or DELETE until the index is built."""
-    if not isinstance(operation, op.CreateIndex) or operation.concurrently or context.is_new(operation.table):
+    if operation.concurrently or context.is_new(operation.table):
         return
     table = schema.tables.get(operation.table)
     if operation.only and (table is None or table.partitioned):
@@ -97,9 +97,9 @@ def concurrently_in_transaction(operation: op.Operation, schema: Schema, context
 
 
 @check("BG703")
-def dropped_index_blocks(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def dropped_index_blocks(operation: op.DropIndex, schema: Schema, context: Context) -> Iterator[Hit]:
     """DROP INDEX takes ACCESS EXCLUSIVE on the table and waits behind every running query."""
-    if not isinstance(operation, op.DropIndex) or operation.concurrently:
+    if operation.concurrently:
         return
     owner = schema.index_owner(operation.index)
     if owner is not None and context.is_new(owner.name):

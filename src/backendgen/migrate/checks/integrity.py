@@ -176,12 +176,12 @@ def _disabled(operation: op.Harmless, context: Context) -> Iterator[Hit]:
 
 @check("BG818")
 @once
-def trigger_refuses(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def trigger_refuses(operation: op.Harmless, schema: Schema, context: Context) -> Iterator[Hit]:
     """A new trigger on an old table whose function raises exceptions: running code may still write what it refuses.
 
     Said once in a migration.
     """
-    if not isinstance(operation, op.Harmless) or operation.what != "CREATE TRIGGER" or context.is_new(operation.table):
+    if operation.what != "CREATE TRIGGER" or context.is_new(operation.table):
         return
     found, table = _RUNS.search(operation.sql), operation.table
     routine = schema.routines.get(found[1].replace('"', "").removeprefix("public.")) if found else None

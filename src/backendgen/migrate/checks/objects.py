@@ -24,10 +24,8 @@ _NOT_EVALUATED = ("FUNCTION", "PROCEDURE", "COMMENT", "TRIGGER")
 
 
 @check("BG722")
-def domain_checked_under_lock(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def domain_checked_under_lock(operation: op.AlterDomain, schema: Schema, context: Context) -> Iterator[Hit]:
     """ALTER DOMAIN reads every table that has a column of it, each under SHARE to the end of the transaction."""
-    if not isinstance(operation, op.AlterDomain):
-        return
     constraint = operation.constraint
     if not operation.validated and (constraint is None or not constraint.valid):
         return
@@ -64,9 +62,9 @@ def _not_valid(operation: op.AlterDomain, context: Context) -> str:
 
 
 @check("BG723")
-def view_refreshed_under_lock(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def view_refreshed_under_lock(operation: op.RefreshView, schema: Schema, context: Context) -> Iterator[Hit]:
     """REFRESH MATERIALIZED VIEW keeps readers out while its query runs; CONCURRENTLY needs a unique index."""
-    if not isinstance(operation, op.RefreshView) or context.is_new(operation.name):
+    if context.is_new(operation.name):
         return
     view = schema.views.get(operation.name)
     unique = _unique_index(view)
@@ -145,9 +143,9 @@ def _has_enum(operation: op.Operation, enum: str, schema: Schema) -> bool | None
 
 
 @check("BG730")
-def secured_without_policy(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def secured_without_policy(operation: op.Harmless, schema: Schema, context: Context) -> Iterator[Hit]:
     """Row security without a policy hides all rows from everybody but the table's owner."""
-    if not isinstance(operation, op.Harmless) or operation.what != "ALTER TABLE ENABLE ROW SECURITY":
+    if operation.what != "ALTER TABLE ENABLE ROW SECURITY":
         return
     table = operation.table
     if context.is_new(table) or schema.policies[table] > 0:

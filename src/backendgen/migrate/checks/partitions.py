@@ -144,10 +144,8 @@ def _refused_drop(index: str, schema: Schema, context: Context) -> tuple[str, tu
 
 
 @check("BG726")
-def attached_by_scan(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def attached_by_scan(operation: op.AttachPartition, schema: Schema, context: Context) -> Iterator[Hit]:
     """ATTACH PARTITION reads the new partition and the default one unless a valid CHECK proves what they hold."""
-    if not isinstance(operation, op.AttachPartition):
-        return
     child, parent = schema.tables.get(operation.partition), schema.tables.get(operation.table)
     key = parent.partition_key if parent else ()
     scanned = []
@@ -243,9 +241,9 @@ def detached_under_lock(operation: op.Operation, schema: Schema, context: Contex
 
 
 @check("BG728")
-def made_under_lock(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def made_under_lock(operation: op.CreateTable, schema: Schema, context: Context) -> Iterator[Hit]:
     """CREATE TABLE ... PARTITION OF takes ACCESS EXCLUSIVE on the partitioned table; ATTACH PARTITION does not."""
-    if not isinstance(operation, op.CreateTable) or not operation.partition_of:
+    if not operation.partition_of:
         return
     parent, table = operation.partition_of, operation.table
     if context.is_new(parent):

@@ -12,10 +12,8 @@ from backendgen.sql.replay import Schema
 
 
 @check("BG910")
-def todays_models(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def todays_models(operation: op.RunCode, schema: Schema, context: Context) -> Iterator[Hit]:
     """RunPython with models that are imported instead of asked for, or with a function that does not take its arguments."""
-    if not isinstance(operation, op.RunCode):
-        return
     if operation.imported:
         models = [path.rpartition(".")[2] for path in operation.imported]
         message = (

@@ -44,9 +44,9 @@ def _many_rows(operation: op.Operation, context: Context) -> bool:
 
 
 @check("BG805")
-def backfill_beside_ddl(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def backfill_beside_ddl(operation: op.ChangeRows, schema: Schema, context: Context) -> Iterator[Hit]:
     """What an earlier DDL statement of the transaction locked stays locked until the rows are changed and committed."""
-    if not isinstance(operation, op.ChangeRows) or not _many_rows(operation, context):
+    if not _many_rows(operation, context):
         return
     held = next((pair for pair in context.held.values() if pair[1].mode == "ACCESS EXCLUSIVE"), None)
     held = context.held.get(operation.table) or held
@@ -64,9 +64,9 @@ def backfill_beside_ddl(operation: op.Operation, schema: Schema, context: Contex
 
 
 @check("BG806")
-def whole_table_at_once(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def whole_table_at_once(operation: op.ChangeRows, schema: Schema, context: Context) -> Iterator[Hit]:
     """One statement over all rows holds their locks to its end and leaves as many dead rows behind."""
-    if not isinstance(operation, op.ChangeRows) or not _many_rows(operation, context) or operation.verb == "merge":
+    if not _many_rows(operation, context) or operation.verb == "merge":
         return
     where = operation.where
     if where and not _TAUTOLOGY.fullmatch(where) and not _MISSING.fullmatch(where):

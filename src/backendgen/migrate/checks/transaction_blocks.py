@@ -33,10 +33,8 @@ def _tool_commits(context: Context) -> bool:
 
 
 @check("BG736")
-def transactions_nested(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def transactions_nested(operation: op.Transaction, schema: Schema, context: Context) -> Iterator[Hit]:
     """BEGIN in a transaction does nothing, so that the next COMMIT ends both; COMMIT outside of one does nothing."""
-    if not isinstance(operation, op.Transaction):
-        return
     tool, verb = context.migration.tool, operation.verb.upper()
     message, severity = "", None
     if verb == "BEGIN":
@@ -67,9 +65,9 @@ def _without(context: Context) -> str:
 
 
 @check("BG737")
-def not_committed(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def not_committed(operation: op.Transaction, schema: Schema, context: Context) -> Iterator[Hit]:
     """A transaction that is still open when the migration ends is rolled back with the connection."""
-    if not isinstance(operation, op.Transaction) or operation.verb != "begin" or _tool_commits(context):
+    if operation.verb != "begin" or _tool_commits(context):
         return
     if any(isinstance(each.operation, op.Transaction) and each.operation.verb in _ENDS for each in context.later):
         return

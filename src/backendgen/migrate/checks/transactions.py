@@ -15,7 +15,7 @@ from backendgen.migrate.checks.constraints import (
     unique_built_under_lock,
 )
 from backendgen.migrate.checks.indexes import index_blocks_writes, written_in_place
-from backendgen.migrate.checks.registry import check, once
+from backendgen.migrate.checks.registry import Check, check, is_concerned, once
 from backendgen.migrate.checks.rows import is_small
 from backendgen.migrate.context import Context
 from backendgen.migrate.fixes import Stage, alter, render, statement_of
@@ -35,9 +35,16 @@ _ONE_PASS = (op.SetNotNull, op.AlterColumnType, op.AddColumn, op.AddConstraint)
 _LOOKED_AHEAD = 100
 
 
+def _said(rules: tuple[Check, ...], operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+    """Yield what other rules say of the operation."""
+    for one in rules:
+        if is_concerned(one, type(operation).__name__):
+            yield from one(operation, schema, context)
+
+
 def _takes_long(operation: op.Operation, schema: Schema, context: Context) -> bool:
     """Whether a rule of its own says that the operation takes as long as its table is large."""
-    return any(hit.severity is not Severity.LOW for one in _SLOW for hit in one(operation, schema, context))
+    return any(hit.severity is not Severity.LOW for hit in _said(_SLOW, operation, schema, context))
 
 
 def _reads_many_rows(operation: op.Operation, context: Context) -> str:
@@ -149,10 +156,10 @@ def _apart(operation: op.Operation, lock: Lock) -> str:
 
 
 @check("BG715")
-def relative_locked(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def relative_locked(
+    operation: op.DropTable | op.DropColumn | op.DropConstraint | op.AlterColumnType, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """A foreign key has triggers on both of its tables: to drop or remake it takes ACCESS EXCLUSIVE on both."""
-    if not isinstance(operation, op.DropTable | op.DropColumn | op.DropConstraint | op.AlterColumnType):
-        return
     relatives = _foreign_relatives(operation, schema, context)
     if not relatives or context.is_new(operation.table):
         return
@@ -229,9 +236,9 @@ def _foreign_relatives(operation: op.Operation, schema: Schema, context: Context
 
 @check("BG725")
 @once
-def locked_by_hand(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def locked_by_hand(operation: op.LockTable, schema: Schema, context: Context) -> Iterator[Hit]:
     """LOCK TABLE keeps its lock to the end of the transaction, and fails outside one."""
-    if not isinstance(operation, op.LockTable) or context.is_new(operation.table):
+    if context.is_new(operation.table):
         return
     table, mode = operation.table, operation.mode
     if context.in_transaction is False and not _in_block(context):
@@ -286,7 +293,7 @@ def read_again(operation: op.Operation, schema: Schema, context: Context) -> Ite
     """One ALTER TABLE passes over the rows once, whatever it changes; two of them pass twice."""
     if not isinstance(operation, _ONE_PASS) or context.is_new(operation.table):
         return
-    if not any(True for one in _SCANS for _ in one(operation, schema, context)):
+    if not any(_said(_SCANS, operation, schema, context)):
         return
     table, beside = operation.table, statement_of(context)
     again = next((

@@ -37,9 +37,9 @@ def goes_later(table: str, column: str, context: Context) -> bool:
 
 
 @check("BG810")
-def not_null_dropped(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def not_null_dropped(operation: op.DropNotNull, schema: Schema, context: Context) -> Iterator[Hit]:
     """Code that reads the column has never met a NULL in it."""
-    if not isinstance(operation, op.DropNotNull) or context.is_new(operation.table):
+    if context.is_new(operation.table):
         return
     table, column = operation.table, operation.name
     known = schema.column(table, column)
@@ -54,9 +54,9 @@ def not_null_dropped(operation: op.Operation, schema: Schema, context: Context) 
 
 
 @check("BG811")
-def default_changed(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def default_changed(operation: op.SetDefault, schema: Schema, context: Context) -> Iterator[Hit]:
     """INSERTs of the code that runs now count on the default."""
-    if not isinstance(operation, op.SetDefault) or context.is_new(operation.table):
+    if context.is_new(operation.table):
         return
     table, column = operation.table, operation.name
     known = schema.column(table, column)
@@ -101,9 +101,9 @@ def _same(one: str, other: str) -> bool:
 
 
 @check("BG812")
-def narrowed(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def narrowed(operation: op.AlterColumnType, schema: Schema, context: Context) -> Iterator[Hit]:
     """A narrower type rounds or cuts values, or refuses them and fails."""
-    if not isinstance(operation, op.AlterColumnType) or context.is_new(operation.table):
+    if context.is_new(operation.table):
         return
     table, column = operation.table, operation.name
     known = schema.column(table, column)
