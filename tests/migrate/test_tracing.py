@@ -100,6 +100,19 @@ def test_a_transaction_may_set_its_own_mode_first(tmp_path: Path) -> None:
     assert [one.failure for one in statements(trace)] == [""] * 4
 
 
+def test_blocks_and_called_functions_run_as_a_whole(tmp_path: Path) -> None:
+    trace = traced(
+        tmp_path,
+        "CREATE FUNCTION up() RETURNS void LANGUAGE plpgsql AS $$ BEGIN ALTER TABLE orders ADD a int; END $$;\n"
+        "SELECT up();\nDO $$ BEGIN ALTER TABLE orders ADD b int; ALTER TABLE accounts ADD b int; END $$;\n",
+    )
+    assert [(one.locks, one.differences) for one in statements(trace)] == [
+        ((), ()),
+        ((("orders", "ACCESS EXCLUSIVE"),), ()),
+        ((("accounts", "ACCESS EXCLUSIVE"), ("orders", "ACCESS EXCLUSIVE")), ()),
+    ]
+
+
 def test_what_the_server_lacks_is_stubbed_and_said(tmp_path: Path) -> None:
     trace = traced(
         tmp_path,

@@ -41,11 +41,16 @@ _OTHER_STATEMENTS = {
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A table lock by its name in the manual. `parent`: taken on another table than the statement names."""
+    """A table lock by its name in the manual.
+
+    `parent`: taken on the table at the other end of a foreign key, or on a partition's parent. `below`: taken on a partition
+    or heir of a locked table.
+    """
 
     table: str
     mode: str
     parent: bool = False
+    below: bool = False
 
     @property
     def blocks_reads(self) -> bool:
@@ -75,9 +80,9 @@ def _spread(operation: op.Operation, named: tuple[Lock, ...], schema: Schema, pg
             and not spread.is_above(operation, lock.table, schema)
         ):
             mode = _mode_below(operation, lock, pg_version)
-            yield from (Lock(name, mode, parent=True) for name in spread.partitions(schema, lock.table))
+            yield from (Lock(name, mode, below=True) for name in spread.partitions(schema, lock.table))
         if direct and schema.heirs_of(lock.table) and spread.reaches_heirs(operation, schema, pg_version):
-            yield from (Lock(name, lock.mode, parent=True) for name in spread.heirs(schema, lock.table))
+            yield from (Lock(name, lock.mode, below=True) for name in spread.heirs(schema, lock.table))
     for name in (*spread.referring(operation, schema), *spread.of_dropped_type(operation, schema)):
         for table in (name, *spread.partitions(schema, name)):
             yield Lock(table, "ACCESS EXCLUSIVE", parent=True)

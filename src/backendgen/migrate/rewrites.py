@@ -171,7 +171,7 @@ def type_effect(operation: op.AlterColumnType, was: Type, table: Table | None, s
     rebuilt = table is None or any(rebuilds(index, operation, was, table, schema) for index in table.indexes)
     if was == new and not operation.collation and plain_cast(operation):
         return "indexes" if table is not None and rebuilt else ""
-    change = type_change(base_type(was, schema), base_type(new, schema)) if plain_cast(operation) else "rewrite"
+    change = type_change(schema.base_type(was), schema.base_type(new)) if plain_cast(operation) else "rewrite"
     domain = schema.domains.get(new.name)
     if change == "rewrite" or (domain is not None and domain.checked and was != new):
         return "rewrite"
@@ -192,15 +192,8 @@ def rebuilds(index: Index, operation: op.AlterColumnType, was: Type, table: Tabl
         return False
     if table.partitioned or index.where or "" in index.columns:
         return True
-    change = type_change(base_type(was, schema), base_type(operation.type, schema))
+    change = type_change(schema.base_type(was), schema.base_type(operation.type))
     return operation.name in index.columns and (change == "scan" or bool(operation.collation))
-
-
-def base_type(kind: Type, schema: Schema) -> Type:
-    """Return what a domain is made of, any other type as it is."""
-    while (domain := schema.domains.get(kind.name)) is not None and not kind.array:
-        kind = domain.base
-    return kind
 
 
 def is_known(kind: Type, schema: Schema) -> bool:

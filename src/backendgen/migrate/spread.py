@@ -71,7 +71,8 @@ def reaches_partitions(operation: op.Operation, schema: Schema, pg_version: int)
 
 def reaches_heirs(operation: op.Operation, schema: Schema, pg_version: int) -> bool:
     """Whether an operation on a table locks the tables that inherit from it."""
-    if _finds_nothing_to_do(operation, schema, pg_version):
+    unaware = isinstance(operation, op.SetNotNull) and pg_version < _NOT_NULL_NAMED_SINCE
+    if not unaware and _finds_nothing_to_do(operation, schema, pg_version):
         return False
     match operation:
         case op.DropTable(cascade=cascade):

@@ -10,7 +10,7 @@ from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
 from backendgen.migrate.fixes import Stage, alter, render, update_batch
 from backendgen.migrate.quoting import label, name
-from backendgen.migrate.rewrites import base_type, column_written, is_known, type_effect, value_per_row
+from backendgen.migrate.rewrites import column_written, is_known, type_effect, value_per_row
 from backendgen.rules import Confidence
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
@@ -39,7 +39,7 @@ def type_change_rewrites(operation: op.AlterColumnType, schema: Schema, context:
         effect = _EFFECTS[type_effect(operation, was, known, schema)]
         if not effect:
             return
-        old, base = base_type(was, schema), base_type(new, schema)
+        old, base = schema.base_type(was), schema.base_type(new)
         what = f"{table}.{column} from {was} to {new}"
         confidence = Confidence.HIGH if is_known(old, schema) and is_known(base, schema) else Confidence.LOW
     relatives = sorted({lock.table for lock in context.locks(schema) if lock.parent and lock.table != table})
@@ -52,7 +52,7 @@ def type_change_rewrites(operation: op.AlterColumnType, schema: Schema, context:
 
 def _new_column_fix(operation: op.AlterColumnType, schema: Schema, context: Context) -> str:
     old, new = label(operation.name), label(f"{operation.name}_new")
-    new_type = base_type(operation.type, schema)  # a domain's check would be made row by row
+    new_type = schema.base_type(operation.type)  # a domain's check would be made row by row
     value = operation.using or f"{old}::{new_type}"
     batch = update_batch(operation.table, f"{new} = {value}", f"{new} IS NULL AND {old} IS NOT NULL")
     swap = (
@@ -80,7 +80,7 @@ def column_written_to_all_rows(operation: op.AddColumn, schema: Schema, context:
     if not reason:
         return
     if not value_per_row(column, context.pg_version)[0]:
-        column = replace(column, type=base_type(column.type, schema))
+        column = replace(column, type=schema.base_type(column.type))
     message = f"{table}.{column.name} {reason}: {table} is written anew while reads and writes are blocked"
     yield Hit(context.action.location, message, _later_fix(table, column, context), table, confidence=confidence)
 
