@@ -13,7 +13,7 @@ from backendgen.findings.finding import Location
 from backendgen.sql.operation import AddConstraint, CreateIndex, Operation
 from backendgen.sql.table_changes import BACKED_BY_INDEX
 
-Tool = Literal["sql", "goose", "dbmate", "flyway", "golang-migrate", "diesel", "prisma", "alembic"]
+Tool = Literal["sql", "goose", "dbmate", "flyway", "golang-migrate", "diesel", "prisma", "alembic", "django"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class Action:
     """An Operation where a migration performs it.
 
     `path` is the file that holds its text. `transactional` says whether the tool runs it inside a transaction; None when
-    the tool is not known. `call` is the source of the Alembic call that makes it, empty for SQL. `routine` is the function
-    that does it, empty when the migration's own text does.
+    the tool is not known. `call` is the source of the Alembic call or Django operation that makes it, empty for SQL.
+    `routine` is the function that does it, empty when the migration's own text does.
     """
 
     operation: Operation
@@ -43,7 +43,7 @@ class Migration:
     """One migration: what it does and how its tool takes it back. `revision` is the name that the tool knows it by.
 
     `parents` are the revisions that it follows, where the tool goes by them and not by numbers. `one_way`: it says itself
-    that it cannot be taken back.
+    that it cannot be taken back. `irreversible` are the actions for which the tool refuses to.
     """
 
     revision: str
@@ -53,6 +53,7 @@ class Migration:
     down: tuple[Action, ...] = ()
     parents: tuple[str, ...] = ()
     one_way: bool = False
+    irreversible: tuple[Action, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:

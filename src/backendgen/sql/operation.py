@@ -451,6 +451,18 @@ class Harmless(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RunCode(Harmless):
+    """Code that a migration runs beside its SQL (Django's RunPython); what it does to the database follows it.
+
+    `imported` are the models that it takes from the project as it is now. `callable`: it takes the arguments that it gets.
+    """
+
+    function: str
+    imported: tuple[str, ...] = ()
+    callable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class NotUnderstood(Operation):
     """A statement that could not be parsed, or whose effect is not known (a DO block, dynamic SQL). Never passed over.
 

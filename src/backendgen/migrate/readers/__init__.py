@@ -13,7 +13,7 @@ from backendgen.migrate.routines import with_calls
 
 
 def read(path: Path, config: Config) -> Histories:
-    """Read every history at or beneath a path: Alembic's first, then SQL folders that no Alembic revision runs.
+    """Read every history at or beneath a path: Alembic's and Django's first, then SQL folders that none of them runs.
 
     Raises UserError when there is no migration at all, or when not one of them could be read.
     """
@@ -22,9 +22,10 @@ def read(path: Path, config: Config) -> Histories:
     reading = Reading.of(path, config.exclude)
     histories: list[History] = []
     if any(found.suffix == ".py" for found in reading.found):
-        from backendgen.migrate.readers import alembic
+        from backendgen.migrate.readers import alembic, django
 
         histories += alembic.histories(reading)
+        histories += django.histories(reading)
     histories += sql.histories(reading)
     if not any(history.migrations for history in histories):
         raise _nothing(path, reading)
@@ -37,7 +38,8 @@ def _nothing(path: Path, reading: Reading) -> UserError:
     if unread:
         return UserError(*unread)
     looked_for = (
-        "looked for Alembic revisions (*.py with revision and down_revision) and for SQL migrations: NNNN_name.sql, "
-        "NNNN_name.up.sql, V1__name.sql, NNNN_name/up.sql, or any *.sql in a folder that you name"
+        "looked for Alembic revisions (*.py with revision and down_revision), Django migrations (migrations/*.py with a "
+        "class Migration) and SQL migrations: NNNN_name.sql, NNNN_name.up.sql, V1__name.sql, NNNN_name/up.sql, or "
+        "any *.sql in a folder that you name"
     )
     return UserError(Problem("no migrations found", str(path), hint=looked_for), *reading.skipped)

@@ -35,8 +35,21 @@ def _or_hole(value: Any) -> str | int:
     return plain if isinstance(plain, str | int) else HOLE
 
 
+# How the operators of expressions that only a database computes (Django's F and Q) are written as calls.
+_OPERATORS = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Mod: "%", ast.BitOr: "|", ast.BitAnd: "&",
+}  # fmt: skip
+
+
 def binary(operator: ast.operator, left: Any, right: Any) -> Any:
     """Return `left operator right`."""
+    if (
+        (isinstance(left, Call) or isinstance(right, Call))
+        and not isinstance(left, Text)
+        and not isinstance(right, Text)
+    ):
+        sign = _OPERATORS.get(type(operator))
+        return Call(sign, (left, right)) if sign else UNKNOWN
     match operator:
         case ast.Add():
             return added(left, right)
@@ -53,6 +66,11 @@ def binary(operator: ast.operator, left: Any, right: Any) -> Any:
             return left - right
         case _:
             return UNKNOWN
+
+
+def inverted(value: Any) -> Any:
+    """Return `~value`."""
+    return Call("~", (value,)) if isinstance(value, Call) else UNKNOWN
 
 
 def added(left: Any, right: Any) -> Any:

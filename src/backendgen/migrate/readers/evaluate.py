@@ -23,6 +23,7 @@ from backendgen.migrate.readers.constants import (
     decided,
     entered,
     imported,
+    inverted,
     is_constant,
     is_key,
     module_file,
@@ -36,8 +37,10 @@ from backendgen.migrate.readers.values import (
     UNKNOWN,
     Batch,
     Call,
+    Class,
     FilePath,
     Function,
+    Instance,
     Method,
     Symbol,
     Text,
@@ -104,21 +107,37 @@ class Evaluator:
         return self.modules[path]
 
     def _globals(self, module: Module) -> None:
+        """Compute a module's global names; its steps are its own, and those after the last are left out."""
         effect, self.effect = self.effect, _no_effect
         before, self._module = self._module, module
+        steps, self.steps = self.steps, 0
         try:
             self.body(module.tree.body, module.names)
+        except (TooLong, RecursionError):
+            pass
         finally:
-            self.effect, self._module = effect, before
+            self.effect, self._module, self.steps = effect, before, steps
 
-    def run(self, function: ast.FunctionDef, module: Module) -> None:
-        """Follow a function without arguments. Raises TooLong."""
+    def run(self, function: ast.FunctionDef, module: Module, *args: Any) -> None:
+        """Follow a function with the values of its first parameters. Raises TooLong."""
         self.steps, self.depth, self.site = 0, 0, None
         before, self._module = self._module, module
+        parameters = (*function.args.posonlyargs, *function.args.args)
         try:
-            self.body(function.body, {})
+            self.body(function.body, {each.arg: value for each, value in zip(parameters, args, strict=False)})
         finally:
             self._module = before
+
+    def attributes(self, node: ast.ClassDef, module: Module) -> dict[str, Any]:
+        """Return the values that the body of a class gives its names; its calls are told. Raises TooLong."""
+        self.steps, self.depth, self.site = 0, 0, None
+        before, self._module = self._module, module
+        names: dict[str, Any] = {}
+        try:
+            self.body(node.body, names)
+        finally:
+            self._module = before
+        return names
 
     # ---- statements
 
@@ -163,8 +182,8 @@ class Evaluator:
                 return self.body(finalbody, names) or returned
             case ast.FunctionDef(name=name):
                 names[name] = Function(statement, self._module)
-            case ast.ClassDef(name=name, body=body):
-                names[name] = self._class(name, body, names)
+            case ast.ClassDef(name=name):
+                names[name] = self._class(statement, names)
             case ast.Import() | ast.ImportFrom():
                 names.update(imported(statement))
             case _:
@@ -180,11 +199,12 @@ class Evaluator:
         return first if first is not None and second is not None else None
 
     def _for(self, target: ast.expr, iterated: Any, body: list[ast.stmt], names: dict[str, Any]) -> Any:
-        rounds = list(iterated)[:MAX_ROUNDS] if isinstance(iterated, list | tuple | dict) else [UNKNOWN]
+        once = Call(f"{iterated.name}[]", receiver=iterated) if isinstance(iterated, Call) else UNKNOWN
+        rounds = list(iterated)[:MAX_ROUNDS] if isinstance(iterated, list | tuple | dict) else [once]
         for value in rounds:
             bind(target, value, names)
             returned = self.body(body, names)
-            if returned is not None and not isinstance(value, Unknown):
+            if returned is not None and not isinstance(value, Unknown | Call):
                 return returned
         return None
 
@@ -201,10 +221,10 @@ class Evaluator:
             for done in reversed(leave):
                 done()
 
-    def _class(self, name: str, body: list[ast.stmt], names: dict[str, Any]) -> Any:
+    def _class(self, node: ast.ClassDef, names: dict[str, Any]) -> Any:
         """Read a column type of the project as the type that it wraps (`impl` of a TypeDecorator), a model as its table."""
         inner: dict[str, Any] = {}
-        for statement in body:
+        for statement in node.body:
             if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
                 targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
                 if any(isinstance(target, ast.Name) and target.id in ("impl", "__tablename__") for target in targets):
@@ -214,7 +234,7 @@ class Evaluator:
             return inner["impl"]
         if isinstance(inner.get("__tablename__"), Text):
             return Call("sqlalchemy.table", (inner["__tablename__"],))
-        return Symbol(name)
+        return Class(node.name, node, self._module, tuple(self.value(base, names) for base in node.bases))
 
     # ---- expressions
 
@@ -269,6 +289,8 @@ class Evaluator:
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 known = self.value(operand, names)
                 return not constant(known) if is_constant(known) else UNKNOWN
+            case ast.UnaryOp(op=ast.Invert(), operand=operand):
+                return inverted(self.value(operand, names))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 number = self.value(operand, names)
                 return -number if isinstance(number, int | float) else UNKNOWN
@@ -287,6 +309,12 @@ class Evaluator:
 
     def _attribute(self, value: Any, attribute: str) -> Any:
         match value:
+            case Symbol(name=name) if f"{name}.{attribute}".endswith("connection.vendor"):
+                return Text("postgresql")
+            case Class(name=name):
+                return self.member(value, attribute) or Symbol(f"{name}.{attribute}")
+            case Instance(values=values):
+                return values.get(attribute, UNKNOWN)
             case Symbol(name=name):
                 found = self._project_value(f"{name}.{attribute}")
                 return Symbol(f"{name}.{attribute}") if found is None else found
@@ -296,12 +324,29 @@ class Evaluator:
                 return FilePath(path.parent)
             case FilePath(path=path) if attribute == "parents":
                 return [FilePath(parent) for parent in path.parents]
-            case Call(name=name) | Method(name=name) if f"{name}.{attribute}".endswith("dialect.name"):
+            case Call(name=name) | Method(name=name) if f"{name}.{attribute}".endswith(("dialect.name", ".vendor")):
                 return Text("postgresql")
             case Text() | FilePath() | Batch() | Call() | Method() | list() | tuple() | dict():
                 return Method(value, f"{value.name}.{attribute}" if isinstance(value, Call | Method) else attribute)
             case _:
                 return UNKNOWN
+
+    def member(self, owner: Class, name: str, depth: int = MAX_DEPTH) -> Any:
+        """Return what the body of a class, or of a base of the project, gives a name; None when that is not known."""
+        before, self._module = self._module, owner.module
+        try:
+            for statement in reversed(owner.node.body):
+                match statement:
+                    case ast.Assign(targets=[ast.Name(id=found)], value=value) if found == name:
+                        return self.value(value, {})
+                    case ast.FunctionDef(name=found) if found == name:
+                        return Function(statement, owner.module)
+                    case ast.ClassDef(name=found) if found == name:
+                        return self._class(statement, {})
+        finally:
+            self._module = before
+        inherited = (self.member(base, name, depth - 1) for base in owner.bases if isinstance(base, Class) and depth)
+        return next((each for each in inherited if each is not None), None)
 
     def _elements(self, elements: list[ast.expr], names: dict[str, Any]) -> list[Any]:
         result: list[Any] = []
@@ -353,6 +398,10 @@ class Evaluator:
         match function:
             case Function():
                 return self._follow(function, args, kwargs, node)
+            case Class(name=name):
+                made = Call(name, args, kwargs, function)
+                self._tell(made, node)
+                return made
             case Symbol(name=name):
                 return self._called(name, args, kwargs, node)
             case Method(receiver=receiver, name=name):
@@ -418,7 +467,7 @@ class Evaluator:
 
     def _project_value(self, name: str) -> Any:
         """Return what an import of the project's own leads to; None for other packages."""
-        if name.startswith(("alembic.", "sqlalchemy", "sqlmodel.")) or "." not in name:
+        if name.startswith(("alembic.", "sqlalchemy", "sqlmodel.", "django.")) or "." not in name:
             return None
         assert self._module is not None
         path = module_file(name.rpartition(".")[0], self._module.path.parent)

@@ -81,8 +81,27 @@ class Symbol:
 
 
 @dataclass(frozen=True, slots=True)
+class Class(Symbol):
+    """A class of the project; `bases` are their values."""
+
+    node: ast.ClassDef
+    module: Any
+    bases: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What `self` is in a method that is followed: the values of its attributes as far as they are known."""
+
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
-    """A call that was not carried out. `receiver` is what a method was called on; `name` ends in the method's name."""
+    """A call that was not carried out. `receiver` is what a method was called on, or the project's class that was called.
+
+    `name` ends in the method's name.
+    """
 
     name: str
     args: tuple[Any, ...] = ()
@@ -173,7 +192,7 @@ def pieces_at(node: ast.JoinedStr, lines: list[str], path: str) -> list[Text | N
     return found
 
 
-def segment(node: ast.expr, lines: list[str]) -> str:
+def segment(node: ast.expr | ast.stmt, lines: list[str]) -> str:
     """Return the source of an expression."""
     column = column_of(node, lines)
     end = node.end_lineno or node.lineno

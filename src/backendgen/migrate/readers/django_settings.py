@@ -1,0 +1,70 @@
+"""What a Django project says about itself outside its migrations: labels of its apps, settings that name models."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from backendgen import files
+from backendgen.code.parse import Unparsable, parse
+from backendgen.errors import UserError
+from backendgen.migrate.readers.reading import Reading
+
+_SETTING = re.compile(r"^([A-Z][A-Z_]*(?:_MODEL|AUTO_FIELD))\s*(?::[^=\n]*)?=\s*['\"]([\w.]+)['\"]", re.MULTILINE)
+_CONFIGURES = frozenset({"settings", "config", "conf", "configuration"})
+_LARGEST = 1_000_000
+
+
+def settings_of(reading: Reading) -> dict[str, str]:
+    """Return the settings that name a model or the default primary key, from files that look like settings.
+
+    `lock_timeout` is there too when such a file speaks of it.
+    """
+    found: dict[str, str] = {}
+    for path in reading.found:
+        inside = path.relative_to(reading.root).parts if path.is_relative_to(reading.root) else (path.name,)
+        parts = {part.removesuffix(".py").lower() for part in inside}
+        if path.suffix != ".py" or not any(word in part for part in parts for word in _CONFIGURES) or "tests" in parts:
+            continue
+        try:
+            text = files.read_text(path) if path.stat().st_size < _LARGEST else ""
+        except (OSError, UserError):
+            continue
+        for name, value in _SETTING.findall(text):
+            found.setdefault(name, value)
+        if "lock_timeout" in text and "DATABASES" in text:
+            found["lock_timeout"] = "set"
+    return found
+
+
+@lru_cache(maxsize=4096)
+def app_label(folder: Path) -> str:
+    """Return the label of the app that a folder of migrations belongs to: its AppConfig's, else its folder's name."""
+    app = folder.parent if "migration" in folder.name else folder
+    return _configured(app / "apps.py", app.name) or app.name
+
+
+def _configured(path: Path, package: str) -> str:
+    """Return the label in apps.py: of the config whose name ends in the package, or the only one."""
+    if not path.is_file():
+        return ""
+    try:
+        tree = parse(files.read_text(path))
+    except (UserError, Unparsable):
+        return ""
+    labels: dict[str, str] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            said = {
+                target.id: statement.value.value
+                for statement in node.body
+                if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)
+                for target in statement.targets
+                if isinstance(target, ast.Name) and isinstance(statement.value.value, str)
+            }
+            if "name" in said or "label" in said:
+                label = said.get("label") or said.get("name", "").rpartition(".")[2]
+                labels[said.get("name", package).rpartition(".")[2]] = label
+    return labels.get(package) or (next(iter(labels.values())) if len(labels) == 1 else "")
