@@ -67,7 +67,7 @@ def alter_field(editor: Editor, old: Side, new: Side) -> None:
         ((old.field.primary_key and new.field.primary_key) or (old.field.unique and new.field.unique))
         and (old.type != new.type or old.field.collation != new.field.collation)
     )  # fmt: skip
-    children = list(old.state.foreign_keys_to(old.model, old.field.name)) if repointed else []
+    children = old.state.foreign_keys_to(old.model, old.field.name) if repointed else []
     for owner, relation in children:
         editor.drop_foreign_keys(owner, relation, old.state)
     _drop_index(editor, old, new)
@@ -77,12 +77,12 @@ def alter_field(editor: Editor, old: Side, new: Side) -> None:
     _change_column(editor, old, new)
     _add_keys(editor, old, new)
     for owner, relation in children:
-        _follow(editor, owner, relation, new)
+        _follow(editor, owner, relation, old, new)
     if new.field.constrained and (dropped or not old.field.constrained):
         editor.run(editor.foreign_key(new.model, new.field).sql)
     for owner, relation in children:
         if relation.constrained:
-            editor.run(editor.foreign_key(owner, relation).sql)
+            editor.run(replace(editor.foreign_key(owner, relation), ending="_fk").sql)
     if check(new.field, "c") and check(old.field, "c") != check(new.field, "c"):
         name = index_name(table, (new.field.column,), "_check")
         editor.run(f"ALTER TABLE {quoted(table)} ADD CONSTRAINT {quoted(name)} CHECK ({check(new.field)})")
@@ -228,11 +228,12 @@ def _add_keys(editor: Editor, old: Side, new: Side) -> None:
         editor.run(made)
 
 
-def _follow(editor: Editor, owner: Model, relation: Field, new: Side) -> None:
+def _follow(editor: Editor, owner: Model, relation: Field, old: Side, new: Side) -> None:
     """Give a foreign key the new type of the column that it refers to."""
-    table, column = quoted(editor.state.table(owner)), quoted(relation.column)
-    using = f" USING {column}::{new.type}"
-    editor.run(f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {new.type}{using}")
+    table, column = editor.state.table(owner), quoted(relation.column)
+    if _is_indexed_text_that_changes(replace(old, field=relation), new):
+        editor.drop_index(index_name(table, (relation.column,), "_like"))
+    editor.run(f"ALTER TABLE {quoted(table)} ALTER COLUMN {column} TYPE {new.type} USING {column}::{new.type}")
 
 
 def _like_indexes(editor: Editor, old: Side, new: Side) -> None:

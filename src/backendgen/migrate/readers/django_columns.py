@@ -112,6 +112,13 @@ def db_default(field: Field, model: Model, state: State) -> str:
     return _constant(given, field, state)
 
 
+def has_values(expression: Any) -> bool:
+    """Whether a database default or a generated column's expression has constants, which Django passes as parameters."""
+    if isinstance(expression, Call):
+        return expression.last != "F" and any(has_values(each) for each in expression.args if not isinstance(each, str))
+    return expression is not None
+
+
 def effective_default(field: Field, state: State) -> str | None:
     """Return the constant that Django gives to present rows when it adds a column, None without one."""
     if field.has_default:

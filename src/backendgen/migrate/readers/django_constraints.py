@@ -39,7 +39,7 @@ class Statement:
     @property
     def named(self) -> str:
         """Its name."""
-        if self.parent:
+        if self.parent and not self.ending:
             return index_name(self.table, self.columns, f"_fk_{split_name(self.parent)[1]}_{self.parent_columns[0]}")
         return self.name or index_name(self.table, self.columns, self.ending)
 

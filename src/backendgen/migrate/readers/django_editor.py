@@ -12,6 +12,7 @@ from backendgen.migrate.readers.django_columns import (
     column_type,
     definition,
     effective_default,
+    has_values,
     is_geometry,
     like_class,
     split_name,
@@ -76,10 +77,14 @@ class Editor:
             for each in model.options.get("constraints") or ()
             if isinstance(each, Call)
         ]
-        lines += [each.inline for each in constraints if each.inline]
+        # A default that is written as a parameter keeps Django from writing constraints beside it.
+        apart = any(
+            has_values(each.options.get("db_default", each.options.get("expression"))) for each in model.columns
+        )
+        lines += [each.inline for each in constraints if each.inline and not apart]
         lines += [f"PRIMARY KEY ({self._columns(model, each.options.get('columns', ()))})" for each in keys]
         self.run(f"CREATE TABLE {quoted(table)} ({', '.join(lines)})")
-        self.defer(*(each for each in constraints if not each.inline))
+        self.defer(*(each for each in constraints if apart or not each.inline))
         if comment := model.options.get("db_table_comment"):
             self.run(f"COMMENT ON TABLE {quoted(table)} IS {literal(str(comment))}")
         self.run(*(self._comment(model, each) for each in model.columns if each.comment))

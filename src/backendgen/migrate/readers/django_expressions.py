@@ -69,7 +69,10 @@ def _lookup(path: str, value: Any, model: Model, state: State, *, negated: bool)
         return f"{tested} IS NULL"
     if lookup == "isnull":
         return f"{tested} IS {'NULL' if value else 'NOT NULL'}"
-    sql = _compared(tested, lookup, value, field, model, state)
+    if lookup == "exact" and isinstance(value, bool) and field is not None and field.kind == "BooleanField":
+        sql = tested if value else f"NOT {tested}"
+    else:
+        sql = _compared(tested, lookup, value, field, model, state)
     return f"({sql} AND {column} IS NOT NULL)" if negated and field is not None and field.null else sql
 
 

@@ -173,18 +173,25 @@ class State:
                 if key in (each.to, each.through):
                     yield model, each
 
-    def foreign_keys_to(self, model: Model, name: str) -> Iterator[tuple[Model, Field]]:
-        """Yield the foreign keys that refer to a field of a model, those of Django's own tables too."""
-        for owner, relation in list(self.references(model.key)):
-            if relation.kind in FOREIGN_KEYS and relation.to == model.key:
-                if self.target(relation)[1].name == name:
-                    yield owner, relation
-            elif relation.kind == MANY_TO_MANY and relation.to == model.key and relation.through is None:
-                through = self.through(owner, relation)
-                yield from ((through, each) for each in list(through.fields.values())[2:])
+    def foreign_keys_to(self, model: Model, name: str) -> list[tuple[Model, Field]]:
+        """Return the foreign keys that refer to a field of a model, those of many-to-many tables too, in Django's order."""
+        found: dict[str, tuple[Model, Field]] = {}
+        for owner, relation in self.references(model.key):
+            if relation.kind in FOREIGN_KEYS:
+                named = relation.options.get("related_query_name") or relation.options.get("related_name")
+                found[f"{named or owner.name.lower()} {owner.key} {relation.name}"] = owner, relation
+            elif relation.through is None:
+                self._through_keys(owner, relation, found)
         for relation in model.many_to_many:
-            through = self.through(model, relation)
-            yield through, list(through.fields.values())[1]
+            self._through_keys(model, relation, found)
+        ordered = [each for _, each in sorted(found.items())]
+        return [(owner, key) for owner, key in ordered if key.to == model.key and self.target(key)[1].name == name]
+
+    def _through_keys(self, owner: Model, relation: Field, found: dict[str, tuple[Model, Field]]) -> None:
+        through = self.through(owner, relation)
+        found |= {
+            f"{through.name}+ {key.name}": (through, key) for key in through.fields.values() if key.to is not None
+        }
 
 
 def unquoted(table: str) -> str:
