@@ -166,6 +166,71 @@ def test_mutated_revisions(tmp_path: Path, text: str) -> None:
         assert one.location.column >= 1
 
 
+DJANGO = """
+from django.db import migrations, models
+from django.contrib.postgres.operations import AddIndexConcurrently
+
+SIZES = [10, 20]
+
+
+def fill(apps, schema_editor):
+    Order = apps.get_model("shop", "Order")
+    for order in Order.objects.filter(size__in=SIZES):
+        order.save()
+    schema_editor.execute("UPDATE shop_order SET size = %s", [SIZES[0]])
+
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("auth", "__first__"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+    replaces = [("shop", "0000_x")]
+    operations = [
+        migrations.CreateModel(
+            name="Order",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True)),
+                ("size", models.DecimalField(max_digits=9, decimal_places=2, default=1, db_index=True)),
+                ("user", models.ForeignKey("auth.User", models.CASCADE, to_field="id", null=True)),
+                ("others", models.ManyToManyField("self", through=None)),
+            ],
+            options={"unique_together": {("size", "user")}, "index_together": [["user"]], "db_table": "orders",
+                     "constraints": [models.CheckConstraint(condition=~models.Q(size=1) | models.Q(user=2), name="c")],
+                     "indexes": [models.Index(fields=["-size"], name="i", condition=models.Q(size__range=(1, 2)))]},
+            bases=("shop.base",),
+        ),
+        migrations.AlterField("order", "size", models.CharField(max_length=SIZES[0], unique=True)),
+        migrations.RenameField("order", "size", "length"),
+        migrations.RenameModel(old_name="Order", new_name="Sale"),
+        migrations.AlterModelTable("sale", None),
+        AddIndexConcurrently("sale", models.Index(models.F("length").desc(), name="j")),
+        migrations.SeparateDatabaseAndState([migrations.RunSQL("SELECT 1")], [migrations.RemoveField("sale", "user")]),
+        migrations.RunSQL([("DELETE FROM shop_sale WHERE a = %s", [1])], reverse_sql=migrations.RunSQL.noop),
+        migrations.RunPython(fill, lambda apps, schema_editor: None),
+        migrations.DeleteModel("Sale"),
+    ]
+"""
+
+
+@st.composite
+def mutated_django(draw: st.DrawFn) -> str:
+    text = DJANGO
+    for _ in range(draw(st.integers(1, 6))):
+        start = draw(st.integers(0, len(text)))
+        length = draw(st.sampled_from([0, 0, 1, 2, 5, 20, 100]))
+        text = text[:start] + draw(st.one_of(TOKENS, st.text(max_size=3))) + text[start + length :]
+    return text
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=mutated_django())
+def test_mutated_django_migrations(tmp_path: Path, text: str) -> None:
+    write(tmp_path, {**GOOD, "shop/migrations/0001_x.py": text.encode("utf-8", "surrogatepass"),
+                     "shop/migrations/0002_y.py": DJANGO.replace('"Order"', '"Order2"')})  # fmt: skip
+    for one in check(tmp_path, confidence="low").findings:
+        assert one.location.line >= 1
+        assert one.location.column >= 1
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(alphabet="-+goseUpDwnmigrat: \n;'\"$BEGINCREATE TABLE{}()", max_size=200))
 def test_any_sql(tmp_path: Path, text: str) -> None:

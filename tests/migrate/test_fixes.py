@@ -86,7 +86,11 @@ def test_a_fix_is_clean_when_checked_again(rule_id: str, example: Example, tmp_p
         stages = [stage for stage in re.split(r"(?m)^(?:-- |# )migration \d+.*\n", one.fix) if stage]
         fixes = {f"{folder}/{9000 + at}{'.py' if name.endswith('.py') else '_fix.sql'}".removeprefix("./"): stage
                  for at, stage in enumerate(stages)}  # fmt: skip
-        if name.endswith(".py"):
+        if "migrations/" in one.location.path:
+            fixes = {
+                path: _migration(stage, 9000 + at, list(history)) for at, (path, stage) in enumerate(fixes.items())
+            }
+        elif name.endswith(".py"):
             fixes = {path: _revision(stage, 9000 + at) for at, (path, stage) in enumerate(fixes.items())}
         report = migrate.check(write(tmp_path / f"good{number}", history | fixes), config, RULEBOOK)
         assert [(again.location, again.message) for again in report.findings if again.location.path in fixes] == []
@@ -94,7 +98,10 @@ def test_a_fix_is_clean_when_checked_again(rule_id: str, example: Example, tmp_p
 
 def _without(text: str, place: Location, name: str) -> str:
     lines = text.split("\n")
-    lines[place.line - 1 : max(place.end_line, place.line)] = ["    pass" if name.endswith(".py") else "-- moved"]
+    moved = "" if "class Migration" in text else "    pass" if name.endswith(".py") else "-- moved"
+    if lines[place.line - 1].startswith(("    Order.objects", "        order.save")):
+        moved = "    pass" if lines[place.line - 1][4] != " " else "        pass"
+    lines[place.line - 1 : max(place.end_line, place.line)] = [moved]
     return "\n".join(lines)
 
 
@@ -103,6 +110,15 @@ def _revision(body: str, number: int) -> str:
     indented = "\n".join(f"    {line}" for line in body.splitlines())
     head = f'import sqlalchemy as sa\nfrom alembic import op\n\nrevision = "{number}"\ndown_revision = "{parent}"\n'
     return f"{head}\n\ndef upgrade():\n{indented}\n"
+
+
+def _migration(body: str, number: int, others: list[str]) -> str:
+    """A Django migration after the last one of the history, or after the fix before."""
+    parent = max(Path(path).stem for path in others) if number == 9000 else str(number - 1)
+    kept = "".join(f"    {line}\n" for line in body.splitlines())
+    imports = "".join(f"{line.removeprefix('# ')}\n" for line in body.splitlines() if line.startswith("# from "))
+    head = f"{imports}from django.db import migrations, models\n\n\nclass Migration(migrations.Migration):\n"
+    return f'{head}    dependencies = [("shop", "{parent}")]\n{kept}'
 
 
 INDEX = "CREATE UNIQUE INDEX IF NOT EXISTS i ON t (lower(a)) WHERE b;"

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 
 from backendgen.migrate.context import Context
+from backendgen.migrate.django_fixes import body as operations
+from backendgen.migrate.django_fixes import state_at
 from backendgen.migrate.history import Action, Migration
 from backendgen.migrate.quoting import name, names
 from backendgen.sql.schema import Constraint
@@ -34,12 +36,16 @@ class Stage:
 
 def render(context: Context, *stages: Stage) -> str:
     """Return the stages as what the present operation's file would hold instead of it."""
-    return written(context.migration, context.action.path, *stages)
+    return written(context.migration, context.action.path, *stages, call=context.action.call)
 
 
-def written(migration: Migration, path: str, *stages: Stage) -> str:
-    """Return the stages as SQL, or as a function body for a Python file, each marked where a new migration begins."""
+def written(migration: Migration, path: str, *stages: Stage, call: str = "") -> str:
+    """Return the stages as SQL, or as code for a Python file, each marked where a new migration begins.
+
+    `call` is the Django operation that they replace.
+    """
     parts = []
+    tells = state_at([stage.statements for stage in stages], call) + 1
     for number, stage in enumerate(stages, 1):
         lines = []
         if len(stages) > 1:
@@ -47,7 +53,10 @@ def written(migration: Migration, path: str, *stages: Stage) -> str:
         elif stage.note:
             lines.append(stage.note)
         comment = "# " if path.endswith(".py") else "-- "
-        body = _python(stage) if comment == "# " else _sql(stage, migration)
+        if comment == "# " and migration.tool == "django":
+            body = operations(stage.statements, call, transactional=stage.transactional, with_state=number == tells)
+        else:
+            body = _python(stage) if comment == "# " else _sql(stage, migration)
         parts.append("\n".join([*(comment + line for line in lines), *([body] if stage.statements else [])]))
     return "\n".join(parts)
 
@@ -58,6 +67,8 @@ def _sql(stage: Stage, migration: Migration) -> str:
 
 
 def _outside(migration: Migration) -> str:
+    if migration.tool == "django":
+        return "-- in a file of its own, run by a migration with `atomic = False`"
     if migration.tool == "alembic":
         return "-- in a file of its own, run inside `with op.get_context().autocommit_block():`"
     return _OUTSIDE.get(migration.tool, _ALONE)

@@ -40,7 +40,7 @@ def _not_valid_then_validate(operation: op.Operation, constraint: Constraint, co
         isinstance(operation, op.AddConstraint)
         and constraint.named
         and stands_alone(context)
-        and not context.action.call
+        and (not context.action.call or context.migration.tool == "django")
     ):
         added = f"{operation.sql} NOT VALID"
     validated = alter(table, f"VALIDATE CONSTRAINT {label(constraint.name)}")

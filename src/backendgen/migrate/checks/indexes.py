@@ -86,6 +86,7 @@ def concurrently_in_transaction(operation: op.Operation, schema: Schema, context
     where = {
         "goose": "goose runs this file in a transaction", "dbmate": "dbmate runs this file in a transaction",
         "diesel": "diesel runs this migration in a transaction", "alembic": "Alembic runs this revision in a transaction",
+        "django": "Django runs this migration in a transaction",
         "flyway": "Flyway runs this file in a transaction because of its other statements",
     }.get(context.migration.tool, "a file of several statements is sent as one transaction")  # fmt: skip
     if context.explicit_transaction:

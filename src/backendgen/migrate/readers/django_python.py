@@ -58,8 +58,8 @@ def change_of_rows(call: Call, state: State) -> str | None:
     where = " WHERE $1" if any(f"{step}." in f"{after}." or f"{step}[" in after for step in _LIMITS) else ""
     if verb == "delete":
         return f"DELETE FROM {table}{where}"
-    columns = [state.column(model, word) for word in call.kwargs] if call.last == "update" else []
-    column = columns[0] if columns else state.primary_key(model).column
+    named = [state.column(model, word) for word in call.kwargs] if call.last == "update" else []
+    column = next(iter([*named, *(each.column for each in model.columns if not each.primary_key)]), "id")
     return f"UPDATE {table} SET {label(column)} = $1{where}"
 
 

@@ -12,6 +12,11 @@ from backendgen.migrate.readers.django_fields import FOREIGN_KEYS, MANY_TO_MANY,
 _OWN_KEYS = {
     ("sessions", "session"): ("session_key", "CharField", {"max_length": 40}),
 }
+_OWN_TABLES = {
+    ("admin", "logentry"): "django_admin_log", ("contenttypes", "contenttype"): "django_content_type",
+    ("flatpages", "flatpage"): "django_flatpage", ("redirects", "redirect"): "django_redirect",
+    ("sessions", "session"): "django_session", ("sites", "site"): "django_site",
+}  # fmt: skip
 _OWN_APPS = frozenset({"admin", "auth", "contenttypes", "flatpages", "redirects", "sites"})
 _MAX_NAME = 63
 _MAX_DEPTH = 12
@@ -113,7 +118,10 @@ class State:
         """Return a model's table as Django names it."""
         model = self.concrete(model)
         named = model.options.get("db_table")
-        return named if isinstance(named, str) and named else truncated(f"{model.app}_{model.name.lower()}")
+        if isinstance(named, str) and named:
+            return named
+        own = "" if model.known else _OWN_TABLES.get(model.key, "")
+        return own or truncated(f"{model.app}_{model.name.lower()}")
 
     def primary_key(self, model: Model) -> Field:
         """Return a model's primary key."""
