@@ -22,10 +22,14 @@ def read(path: Path, config: Config) -> Histories:
     reading = Reading.of(path, config.exclude)
     histories: list[History] = []
     if any(found.suffix == ".py" for found in reading.found):
-        from backendgen.migrate.readers import alembic, django
+        from backendgen.migrate.readers import alembic
+        from backendgen.migrate.readers.django_settings import candidates
 
         histories += alembic.histories(reading)
-        histories += django.histories(reading)
+        if migrations := list(candidates(reading)):
+            from backendgen.migrate.readers import django
+
+            histories += django.histories(migrations, reading)
     histories += sql.histories(reading)
     if not any(history.migrations for history in histories):
         raise _nothing(path, reading)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backendgen import files
 from backendgen.code.parse import Unparsable
-from backendgen.errors import UserError
 from backendgen.findings.finding import Location
 from backendgen.migrate.history import History
 from backendgen.migrate.readers.constants import constant
@@ -21,9 +18,6 @@ from backendgen.migrate.readers.django_source import Source, evaluator_of, load
 from backendgen.migrate.readers.reading import UNREADABLE, Reading
 from backendgen.migrate.readers.sql import ORDER_UNKNOWN
 from backendgen.migrate.readers.values import Call
-
-_MIGRATION = re.compile(rb"^class Migration\b", re.MULTILINE)
-_DJANGO = re.compile(rb"\bmigrations\b")
 
 
 @dataclass(slots=True)
@@ -46,27 +40,9 @@ class Node:
             parent.children[self.key] = self
 
 
-def histories(reading: Reading) -> list[History]:
+def histories(found: list[Path], reading: Reading) -> list[History]:
     """Return one History for each project: its apps share a database, so their migrations are one sequence."""
-    found = list(_candidates(reading))
     return [history for paths in _projects(found, reading) if (history := _history(paths, reading)).migrations]
-
-
-def _candidates(reading: Reading) -> Iterator[Path]:
-    """Yield the Python files in folders of migrations that have a class Migration."""
-    for path in reading.found:
-        if path.suffix != ".py" or path.name == "__init__.py" or path.name[0] in "_~":
-            continue
-        if not reading.single and "migration" not in path.parent.name and "migration" not in path.parent.parent.name:
-            continue
-        try:
-            content = files.read_bytes(path)
-        except UserError:
-            if path.parent.name == "migrations":
-                reading.text(path)
-            continue
-        if _MIGRATION.search(content) and _DJANGO.search(content):
-            yield path
 
 
 def _projects(paths: list[Path], reading: Reading) -> Iterator[list[Path]]:

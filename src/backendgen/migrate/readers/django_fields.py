@@ -153,10 +153,10 @@ class Field:
 
 
 def field_of(name: str, value: Any, owner: Key, names: Mapping[str, str]) -> Field:
-    """Return the field that a migration gives a model. `names` are settings that name models (AUTH_USER_MODEL)."""
+    """Return the field that a migration gives a model. `names` are the project's settings (AUTH_USER_MODEL)."""
     call = value if isinstance(value, Call) else Call(CUSTOM)
     kind, known_type = _kind(call)
-    options = {word: plain(each) for word, each in call.kwargs.items()}
+    options = {word: _setting(plain(each), names) for word, each in call.kwargs.items()}
     if kind in FOREIGN_KEYS or kind == MANY_TO_MANY:
         options.pop("to", None)
         options.pop("through", None)
@@ -171,6 +171,14 @@ def field_of(name: str, value: Any, owner: Key, names: Mapping[str, str]) -> Fie
         options |= {"max_length": length} if length else {}
     nested = field_of(name, inner, owner, names) if isinstance(inner, Call) else None
     return Field(name, kind, call.name, options, inner=nested, type=known_type)
+
+
+def _setting(value: Any, names: Mapping[str, str]) -> Any:
+    """Return the number that a setting is (`max_length=settings.CODE_LENGTH`), any other value as it is."""
+    if not isinstance(value, Symbol) or not value.name.startswith("django.conf.settings."):
+        return value
+    number = names.get(value.name.rpartition(".")[2], "")
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 9 else value
 
 
 def _kind(call: Call) -> tuple[str, str]:

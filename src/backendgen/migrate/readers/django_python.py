@@ -41,8 +41,11 @@ _LIMITS = (
 _MAX_DEPTH = 4
 
 
-def change_of_rows(call: Call, state: State) -> str | None:
-    """Return the SQL of a call that changes rows by way of `apps.get_model`, with as much as is known; None for others."""
+def change_of_rows(call: Call, state: State, *, transactional: bool) -> str | None:
+    """Return the SQL of a call that changes rows by way of `apps.get_model`, with as much as is known; None for others.
+
+    Rows that are saved one by one are changed together only if one transaction holds them.
+    """
     verb = _CHANGES.get(call.last)
     root = _root(call)
     if verb is None or root is None:
@@ -55,7 +58,9 @@ def change_of_rows(call: Call, state: State) -> str | None:
     after = call.name[call.name.index("get_model") + len("get_model") :]
     if verb == "insert" or (call.last == "save" and after.startswith("()")):
         return f"INSERT INTO {table} DEFAULT VALUES"
-    where = " WHERE $1" if any(f"{step}." in f"{after}." or f"{step}[" in after for step in _LIMITS) else ""
+    limited = any(f"{step}." in f"{after}." or f"{step}[" in after for step in _LIMITS)
+    limited = limited or call.last == "bulk_update" or (call.last in ("save", "asave") and not transactional)
+    where = " WHERE $1" if limited else ""
     if verb == "delete":
         return f"DELETE FROM {table}{where}"
     named = [state.column(model, word) for word in call.kwargs] if call.last == "update" else []

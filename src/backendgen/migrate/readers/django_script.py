@@ -90,9 +90,11 @@ class Script:
             for number, (step, node) in reversed(list(enumerate(steps))):
                 self._perform(step.reversed() if step else None, number, node, down, self.state)
             self._finish(down)
+        # Whoever gives `noop` as the reverse says that nothing has to be undone.
+        one_way = not down.recorder.actions
         return Migration(
             ".".join(source.key), source.module.name, "django", tuple(up.recorder.actions),
-            tuple(down.recorder.actions), parents, bool(irreversible), tuple(irreversible),
+            tuple(down.recorder.actions), parents, one_way, tuple(irreversible),
         )  # fmt: skip
 
     def _step(self, call: Call, app: str, before: State) -> Step:
@@ -228,7 +230,7 @@ class Script:
 
     def _done(self, call: Call, node: ast.expr | ast.stmt, module: Module, run: _Run, step: Step) -> None:
         state = step.after if run.down else step.before
-        if (sql := change_of_rows(call, state)) is not None:
+        if (sql := change_of_rows(call, state, transactional=run.recorder.transactional)) is not None:
             run.recorder.sql(sql, node, module)
         elif call.last in EXECUTES and any(word in call.name for word in ("cursor", "schema_editor", "connection")):
             value = call.arg(0, "sql", default=UNKNOWN)

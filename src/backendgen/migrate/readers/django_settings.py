@@ -1,9 +1,10 @@
-"""What a Django project says about itself outside its migrations: labels of its apps, settings that name models."""
+"""Where a Django project has its migrations, and what it says outside of them: labels of its apps, settings."""
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,13 +13,35 @@ from backendgen.code.parse import Unparsable, parse
 from backendgen.errors import UserError
 from backendgen.migrate.readers.reading import Reading
 
-_SETTING = re.compile(r"^([A-Z][A-Z_]*(?:_MODEL|AUTO_FIELD))\s*(?::[^=\n]*)?=\s*['\"]([\w.]+)['\"]", re.MULTILINE)
+_SETTING = re.compile(
+    r"^([A-Z][A-Z_]*(?:_MODEL|AUTO_FIELD)|[A-Z][A-Z_]*(?=[^=\n]*=\s*\d+\s*$))\s*(?::[^=\n]*)?=\s*['\"]?([\w.]+)['\"]?",
+    re.MULTILINE,
+)
+_MIGRATION = re.compile(rb"^class Migration\b", re.MULTILINE)
+_DJANGO = re.compile(rb"\bmigrations\b")
 _CONFIGURES = frozenset({"settings", "config", "conf", "configuration"})
 _LARGEST = 1_000_000
 
 
+def candidates(reading: Reading) -> Iterator[Path]:
+    """Yield the Python files in folders of migrations that have a class Migration."""
+    for path in reading.found:
+        if path.suffix != ".py" or path.name == "__init__.py" or path.name[0] in "_~":
+            continue
+        if not reading.single and "migration" not in path.parent.name and "migration" not in path.parent.parent.name:
+            continue
+        try:
+            content = files.read_bytes(path)
+        except UserError:
+            if path.parent.name == "migrations":
+                reading.text(path)
+            continue
+        if _MIGRATION.search(content) and _DJANGO.search(content):
+            yield path
+
+
 def settings_of(reading: Reading) -> dict[str, str]:
-    """Return the settings that name a model or the default primary key, from files that look like settings.
+    """Return the settings that are numbers, or name a model or the default primary key, from files that look like settings.
 
     `lock_timeout` is there too when such a file speaks of it.
     """
