@@ -45,7 +45,8 @@ def _renamed(old: Key, new: Key, step: Step, editor: Editor) -> None:
         return
     names = step.before.table(before), step.after.table(after)
     editor.rename_table(*names)
-    for owner, relation in step.before.references(old):
+    # Relations to itself come last.
+    for owner, relation in sorted(step.before.references(old), key=lambda pair: pair[0].key == old):
         key = new if owner.key == old else owner.key
         now = step.after.model(key).fields.get(relation.name)
         if now is not None and relation.to == old and step.after.has_table(step.after.model(key)):

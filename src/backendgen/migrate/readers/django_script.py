@@ -46,6 +46,7 @@ class _Run:
     editor: Editor
     recorder: Recorder
     down: bool = False
+    follows: bool = True
     applied: int = 0
 
     def flush(self, node: ast.expr | ast.stmt) -> None:
@@ -53,7 +54,7 @@ class _Run:
         for sql in self.editor.statements:
             self.recorder.sql(sql, node, self.source.module)
         self.editor.statements = []
-        for action in self.recorder.actions[self.applied :]:
+        for action in self.recorder.actions[self.applied :] if self.follows else ():
             self.editor.schema.apply(action.operation)
         self.applied = len(self.recorder.actions)
 
@@ -86,7 +87,10 @@ class Script:
         self._finish(up)
         down = _Run(source, Editor(self.state, self._schema), Recorder(transactional=atomic), down=True)
         if not irreversible:
-            down.editor.schema = self._schema.copy()
+            if len(steps) > 1:  # one step alone asks for nothing that it has changed itself
+                down.editor.schema = self._schema.copy()
+            else:
+                down.follows = False
             for number, (step, node) in reversed(list(enumerate(steps))):
                 self._perform(step.reversed() if step else None, number, node, down, self.state)
             self._finish(down)
