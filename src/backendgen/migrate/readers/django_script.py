@@ -87,7 +87,8 @@ class Script:
         self._finish(up)
         down = _Run(source, Editor(self.state, self._schema), Recorder(transactional=atomic), down=True)
         if not irreversible:
-            if len(steps) > 1:  # one step alone asks for nothing that it has changed itself
+            nested = any(step and origin(step.call) == "SeparateDatabaseAndState" for step, _ in steps)
+            if nested or len(steps) > 1:  # one step alone asks for nothing that it has changed itself
                 down.editor.schema = self._schema.copy()
             else:
                 down.follows = False

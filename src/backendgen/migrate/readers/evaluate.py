@@ -465,19 +465,22 @@ class Evaluator:
             self._module, self.depth, self.site = before, self.depth - 1, outer
         return returned[0] if returned else None
 
-    def _project_value(self, name: str) -> Any:
-        """Return what an import of the project's own leads to; None for other packages."""
+    def _project_value(self, name: str, folder: Path | None = None, depth: int = MAX_DEPTH) -> Any:
+        """Return what an import of the project's own leads to, also by way of other modules; None for other packages."""
         if name.startswith(("alembic.", "sqlalchemy", "sqlmodel.", "django.")) or "." not in name:
             return None
         assert self._module is not None
-        path = module_file(name.rpartition(".")[0], self._module.path.parent)
+        path = module_file(name.rpartition(".")[0] or ".", folder or self._module.path.parent)
         if path is None:
             return None
         try:
             module = self.load(path)
         except Unparsable:
             return None
-        return module.names.get(name.rpartition(".")[2]) if module else None
+        value = module.names.get(name.rpartition(".")[2]) if module else None
+        if depth and module and isinstance(value, Symbol) and not isinstance(value, Class) and value.name != name:
+            return self._project_value(value.name, module.path.parent, depth - 1) or value
+        return value
 
 
 def _no_effect(call: Call, node: ast.Call, module: Module) -> None:
