@@ -11,7 +11,7 @@ from backendgen import migrate
 from backendgen.config import Config
 from backendgen.migrate.history import Migration
 from backendgen.rules import Rulebook
-from backendgen.sql.operation import ChangeRows, NotUnderstood, RunCode
+from backendgen.sql.operation import AddColumn, ChangeRows, NotUnderstood, RunCode
 from backendgen.sql.replay import Schema, replay
 
 HEAD = """import uuid
@@ -323,3 +323,42 @@ def test_one_file_alone_is_judged_with_the_tables_that_django_would_have_given(t
     assert [one.message for one in report.findings] == [
         "building index i blocks every write to shop_order until it is done"
     ]
+
+
+@pytest.mark.parametrize(
+    ("to", "table"),
+    [
+        ('"people.Person"', "people_person"),
+        ('"Tag"', "shop_tag"),
+        ('"self"', "shop_order"),
+        ("settings.AUTH_USER_MODEL", "auth_user"),
+        ('getattr(settings, "SHOP_MODEL", "shops.Shop")', "shops_shop"),
+        ('swapper.get_model_name("wagtailcore", "Page")', "wagtailcore_page"),
+        ('"contenttypes.ContentType"', "django_content_type"),
+    ],
+)
+def test_the_parent_of_a_foreign_key(tmp_path: Path, to: str, table: str) -> None:
+    field = f"models.ForeignKey({to}, models.CASCADE, null=True)"
+    changed = change(tmp_path, f'        migrations.AddField("order", "other", {field}),', head="import swapper\n")
+    (added,) = [action.operation for action in changed.up if isinstance(action.operation, AddColumn)]
+    assert [each.references for each in added.constraints] == [table]
+
+
+def test_a_setting_is_a_length(tmp_path: Path) -> None:
+    write(tmp_path, {"site/settings.py": "CODE_LENGTH = 7\n"})
+    field = "models.CharField(max_length=settings.CODE_LENGTH, null=True)"
+    assert sql(change(tmp_path, f'        migrations.AddField("order", "code", {field}),')) == [
+        f'{ADD} "code" varchar(7)'
+    ]
+
+
+def test_rows_saved_one_by_one_outside_a_transaction(tmp_path: Path) -> None:
+    changed = change(tmp_path, "        migrations.RunPython(fill),", head=FILL, body="    atomic = False\n")
+    rows = [one.where for one in (action.operation for action in changed.up) if isinstance(one, ChangeRows)]
+    assert rows == ["$1", "$1", "email = $1"]
+
+
+def test_two_projects_with_apps_of_the_same_name_are_two_histories(tmp_path: Path) -> None:
+    files = {f"{name}/shop/migrations/0001_initial.py": migration(INIT) for name in ("a", "b")}
+    found = histories(write(tmp_path, files | {"a/manage.py": "", "b/manage.py": ""})).histories
+    assert [(one.name, len(one.migrations)) for one in found] == [("a/shop/migrations", 1), ("b/shop/migrations", 1)]

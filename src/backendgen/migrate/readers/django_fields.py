@@ -235,6 +235,11 @@ def model_key(value: Any, owner: Key, names: Mapping[str, str]) -> Key | None:
             setting = named.rpartition(".")[2]
         case Call(name=named) if named.endswith("get_user_model"):
             setting = "AUTH_USER_MODEL"
+        case Call(args=args) if args and isinstance(args[-1], Text):
+            # getattr(settings, "SHOP_MODEL", "shop.Shop") and helpers that are given the app and the model
+            words = [each.value for each in args if isinstance(each, Text)]
+            setting, named = words[0], words[-1] if "." in words[-1] else ".".join(words[-2:])
+            return model_key(Text(names.get(setting, named)), owner, names)
         case _:
             return None
     label, _, model = names.get(setting, "auth.User" if setting == "AUTH_USER_MODEL" else setting).rpartition(".")

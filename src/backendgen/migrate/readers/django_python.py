@@ -92,7 +92,7 @@ def code_of(function: Function, name: str) -> RunCode:
     required = len(parameters) - len(function.node.args.defaults)
     fits = required <= 2 and (len(parameters) >= 2 or function.node.args.vararg is not None)
     imported = tuple(dict.fromkeys(_imported(function)))
-    return RunCode(what="run Python", sql=name, function=name, imported=imported, callable=fits)
+    return RunCode(what="run Python", function=name, imported=imported, callable=fits)
 
 
 def _imported(function: Function) -> Iterator[str]:

@@ -53,7 +53,7 @@ from backendgen.migrate.readers.values import (
 MAX_STEPS = 50_000
 MAX_DEPTH = 12
 MAX_ROUNDS = 1_000
-_FOLLOWED_BUILT_INS = ("open", "str", "list", "isinstance")
+_FOLLOWED_BUILT_INS = ("open", "str", "list", "isinstance", "getattr")
 
 Effect = Callable[[Call, ast.Call, "Module"], None]
 Enter = Callable[[Any], Callable[[], None]]
