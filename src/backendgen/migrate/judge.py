@@ -10,7 +10,7 @@ from pathlib import Path
 from backendgen.config import Config
 from backendgen.findings.finding import Finding, Hit, Report, finding
 from backendgen.findings.settle import settle
-from backendgen.migrate.checks.registry import CHECKS, DOWN_CHECKS, Check, is_concerned
+from backendgen.migrate.checks.registry import CHECKS, DOWN_CHECKS, ONCE, Check, is_concerned
 from backendgen.migrate.context import Deploy, follow, walk
 from backendgen.migrate.history import Action, Histories, History, Migration, Refusal
 from backendgen.migrate.pending import EVERYTHING, Pending, Selection, select
@@ -108,11 +108,17 @@ def _up(
     config: Config,
 ) -> Iterator[tuple[str, Hit]]:
     """Judge the operations of one migration in order, each before the Schema moves over it."""
+    silent: set[Check] = set()
     for context in walk(history, migration, schema, deploy, config.pg_version):
         operation = context.action.operation
         for rule_id, function in () if has_no_effect(operation, schema) else _asked(checks, type(operation).__name__):
+            if function in silent:
+                continue
             for hit in function(operation, schema, context):
                 yield rule_id, replace(hit, message=_within(context.action, hit.message))
+                if function in ONCE:
+                    silent.add(function)
+                    break
 
 
 def _not_understood(action: Action) -> Iterator[Hit]:

@@ -7,21 +7,20 @@ kinds that its parameter is annotated with. `@check_down("BG908")` judges a migr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache, wraps
-from itertools import islice
+from functools import cache
 from typing import Any, TypeAlias
 
 from backendgen.findings.finding import Hit
 from backendgen.migrate.context import Context
 from backendgen.migrate.rollback import Rollback
 from backendgen.rules import Checks
-from backendgen.sql.operation import Operation
 from backendgen.sql.replay import Schema
 
 Check: TypeAlias = Callable[[Any, Schema, Context], Iterator[Hit]]
 DownCheck: TypeAlias = Callable[[Rollback], Iterator[Hit]]
 CHECKS: Checks[Check] = Checks()
 DOWN_CHECKS: Checks[DownCheck] = Checks()
+ONCE: set[Check] = set()
 check = CHECKS
 check_down = DOWN_CHECKS
 
@@ -35,12 +34,5 @@ def is_concerned(function: Check, kind: str) -> bool:
 
 def once(function: Check) -> Check:
     """Let a check speak once in each migration: its first hit is enough, and more of it would drown danger."""
-
-    @wraps(function)
-    def first(operation: Operation, schema: Schema, context: Context) -> Iterator[Hit]:
-        if function.__name__ not in context.said:
-            for hit in islice(function(operation, schema, context), 1):
-                context.said.add(function.__name__)
-                yield hit
-
-    return first
+    ONCE.add(function)
+    return function
