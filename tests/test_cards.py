@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backendgen import audit, migrate
-from backendgen.config import Config
+from backendgen.config import Config, load
 from backendgen.rules import Example, Rule, Rulebook
 
 RULEBOOK = Rulebook()
@@ -26,7 +27,8 @@ def test_example(rule: Rule, example: Example, tmp_path: Path) -> None:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    config = Config(select=(rule.id,), confidence="low")
+    settings = tmp_path / "backendgen.toml"  # only an example that brings one has any
+    config = replace(load(tmp_path, settings) if settings.exists() else Config(), select=(rule.id,), confidence="low")
     report = COMMANDS[rule.command](tmp_path, config, RULEBOOK)
     assert not report.failures
     found = {(one.location.path, one.location.line) for one in report.findings if one.rule_id == rule.id}

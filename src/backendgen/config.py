@@ -31,6 +31,7 @@ class Config:
 
     `public` lists the endpoints that are open on purpose: `GET /catalog`, or `/catalog/*` for all methods. `since` is the
     git revision after which migrations are pending. `severity` gives rules, by the beginning of their ids, another severity.
+    `code` is the folder of the code that runs while migrations are applied, `deployed` the git revision of it that runs.
     `folder` is where the configuration was read.
     """
 
@@ -45,6 +46,8 @@ class Config:
     severity: tuple[tuple[str, str], ...] = ()
     paths: tuple[PathSettings, ...] = ()
     baseline: Path | None = None
+    code: Path | None = None
+    deployed: str = ""
     folder: Path | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -106,7 +109,7 @@ TABLES = _Kind("written as [[tool.backendgen.paths]] tables", _tables)
 _KINDS: Mapping[str, _Kind] = {
     "select": LIST, "ignore": LIST, "exclude": LIST, "public": LIST,
     "fail-on": STRING, "confidence": STRING, "pg-version": NUMBER, "baseline": STRING,
-    "since": STRING, "severity": GRADE_TABLE, "paths": TABLES,
+    "since": STRING, "code": STRING, "deployed": STRING, "severity": GRADE_TABLE, "paths": TABLES,
 }  # fmt: skip
 _PATH_KINDS: Mapping[str, _Kind] = {"match": LIST, "select": LIST, "ignore": LIST, "severity": GRADE_TABLE}
 
@@ -156,8 +159,9 @@ def _parse(path: Path, table: dict[str, Any] | None) -> Config:
         if not one.get("match"):
             wrong.append(f"paths {number}: match is missing: the gitignore patterns of what it holds for")
         paths.append(PathSettings(**settings))
-    if "baseline" in values:
-        values["baseline"] = path.parent / values["baseline"]
+    for key in ("baseline", "code"):
+        if key in values:
+            values[key] = path.parent / values[key]
     try:
         config = Config(**values, paths=tuple(paths), folder=path.parent)
     except UserError as error:

@@ -32,6 +32,7 @@ EXAMPLES = (
     "migrate-check . --since origin/main",
     "migrate-check . --format github --report sarif=migrations.sarif",
     "migrate-check migrations --applied 0041",
+    "migrate-check migrations --since v1.4 --code . --deployed v1.4",
     "migrate-check migrations --graph",
     "migrate-check migrations --applied 0041 --trace",
     "migrate-check --stats-query | psql -XAtq > stats.json; backendgen migrate-check . --stats stats.json",
@@ -63,6 +64,14 @@ def migrate_check(
     everything: Annotated[
         bool, typer.Option("--all", help="Judge everything, whatever the configuration says.")
     ] = False,
+    code: Annotated[
+        Path | None,
+        typer.Option(help="Search this folder's code for what the migrations take from it.", metavar="PATH"),
+    ] = None,
+    deployed: Annotated[
+        str | None,
+        typer.Option(help="Read the code as it is at this git revision, the one that runs.", metavar="REVISION"),
+    ] = None,
     stats: Annotated[
         Path | None, typer.Option(help="Grade by the sizes of tables in this file.", metavar="FILE")
     ] = None,
@@ -99,6 +108,12 @@ def migrate_check(
     settings = settings_of(path, config, fail_on, confidence, select, ignore, baseline, write_baseline)
     if pg_version is not None:
         settings = replace(settings, pg_version=pg_version)
+    if code is not None or deployed is not None:
+        settings = replace(
+            settings, code=code or settings.code, deployed=settings.deployed if deployed is None else deployed
+        )
+    if settings.deployed and settings.code is None:
+        raise UserError("--deployed says which code runs; --code says where it is")
     if everything and (since or applied):
         raise UserError("--all judges everything; leave out --since and --applied, or --all")
     if since == "":

@@ -1,11 +1,13 @@
 """What git knows of a project: what changed since a revision, and the text that a file had then.
 
-The repository may be a stranger's: nothing that its configuration names (hooks, file-system monitors, diff drivers) is run.
+The repository may be a stranger's: nothing that its configuration names (hooks, file-system monitors, diff drivers, remotes
+that hold what a partial clone lacks) is run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,8 +17,12 @@ from backendgen.errors import Problem, UserError
 
 Change = Literal["added", "modified", "deleted"]
 
-_SAFE = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false")
+_SAFE = (
+    "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false",
+    "-c", "protocol.allow=never",
+)  # fmt: skip
 _TIMEOUT = 60
+_BATCH = 16_000_000  # bytes of files held at once
 _STATUS: dict[str, Change] = {"A": "added", "M": "modified", "T": "modified", "D": "deleted"}
 
 
@@ -48,12 +54,73 @@ class Base:
             return None
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A folder as it was at a revision. `root` is the repository's top folder, `folder` the path in it, or `.`."""
+
+    root: Path
+    commit: str
+    folder: str
+
+    def files(self, wanted: Callable[[str, int], bool]) -> Iterator[tuple[str, bytes]]:
+        """Yield (path relative to the folder, content) of the regular files that are wanted by path and size."""
+        listed = _run(
+            self.root, "ls-tree", "-r", "-z", "--long", f"{self.commit}:{'' if self.folder == '.' else self.folder}"
+        )
+        batch: dict[str, str] = {}
+        held = 0
+        for line in _words(listed):
+            about, _, name = line.partition("\t")
+            mode, _, identity, size = about.split()
+            if mode.startswith("100") and size.isdigit() and wanted(name, int(size)):
+                batch[name] = identity
+                held += int(size)
+            if held > _BATCH:
+                yield from self._contents(batch)
+                batch, held = {}, 0
+        yield from self._contents(batch)
+
+    def _contents(self, batch: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+        asked = "".join(f"{identity}\n" for identity in batch.values()).encode()
+        done = process.run(_git(self.root, "cat-file", "--batch"), timeout=_TIMEOUT, stdin=asked)
+        output, at = done.stdout, 0
+        for name in batch:
+            end = output.find(b"\n", at)
+            head = output[at:end].split()
+            if end < 0 or len(head) != 3:  # "<id> missing": a partial clone
+                raise UserError(
+                    Problem(f"git has no content of {name} at {self.commit[:12]}; fetch it first", str(self.root))
+                )
+            size = int(head[2])
+            yield name, output[end + 1 : end + 1 + size]
+            at = end + size + 2
+
+
+def snapshot(path: Path, revision: str) -> Snapshot:
+    """Return a folder as it was at a revision.
+
+    Raises UserError when it is in no git repository, the revision is not known to it, or had no such folder.
+    """
+    top, commit = _resolved(path, revision)
+    folder = Path(os.path.relpath(path.resolve(), top)).as_posix()
+    if folder != "." and process.run(_git(top, "cat-file", "-e", f"{commit}:{folder}"), timeout=_TIMEOUT).code:
+        raise UserError(Problem(f"was not there at {revision}", str(path)))
+    return Snapshot(top, commit, folder)
+
+
 def base(path: Path, revision: str) -> Base:
     """Return the point where the present work left `revision`: their merge base, or `revision` itself when there is none.
 
     Raises UserError when the path is in no git repository, or the revision is not known to it.
     """
-    folder = (path if path.is_dir() else path.parent).resolve()
+    top, commit = _resolved(path, revision)
+    shared = process.run(_git(top, "merge-base", commit, "HEAD"), timeout=_TIMEOUT)
+    return Base(top, shared.stdout.decode().strip() if shared.code == 0 else commit)
+
+
+def _resolved(path: Path, revision: str) -> tuple[Path, str]:
+    """Return the top folder of the repository around a path, and the full id of a revision."""
+    folder = next(each for each in (path.resolve(), *path.resolve().parents) if each.is_dir())
     root = process.run(_git(folder, "rev-parse", "--show-toplevel"), timeout=_TIMEOUT)
     if root.code:
         raise UserError(Problem("is in no git repository, so nothing can be compared with a revision", str(path)))
@@ -64,9 +131,7 @@ def base(path: Path, revision: str) -> Base:
             f"fetch it first (git fetch origin {revision.removeprefix('origin/')}); in CI, check out the whole history"
         )
         raise UserError(Problem(f"git knows no revision '{revision}'", str(path), hint=hint))
-    commit = named.stdout.decode().strip()
-    shared = process.run(_git(top, "merge-base", commit, "HEAD"), timeout=_TIMEOUT)
-    return Base(top, shared.stdout.decode().strip() if shared.code == 0 else commit)
+    return top, named.stdout.decode().strip()
 
 
 def _git(folder: Path, *arguments: str) -> list[str | Path]:

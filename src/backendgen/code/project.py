@@ -113,7 +113,7 @@ def load(path: Path, exclude: Iterable[str] = (), progress: Callable[[str], None
     skipped: list[Problem] = []
     holes: list[Hole] = []
     if path.is_dir():
-        root, found = path, list(_walk(path, _patterns(exclude), skipped, holes))
+        root, found = path, list(walk(path, exclude, _is_python, skipped, holes))
     else:
         root, found = path.parent, [path]
     if not found:
@@ -146,10 +146,18 @@ def _relative(location: Path, root: Path) -> str:
     return location.relative_to(root).as_posix().encode("utf-8", "backslashreplace").decode()
 
 
-def _walk(
-    root: Path, exclude: pathspec.GitIgnoreSpec | None, skipped: list[Problem], holes: list[Hole]
+def _is_python(name: str) -> bool:
+    return name.endswith((".py", ".pyw")) and not GENERATED.search(name)
+
+
+def walk(
+    root: Path, exclude: Iterable[str], wanted: Callable[[str], bool], skipped: list[Problem], holes: list[Hole]
 ) -> Iterator[Path]:
-    """Yield the Python files in order. Links are not followed: what they lead to inside the root is found there."""
+    """Yield the files whose names are wanted, in order, nothing that is left out.
+
+    Links are not followed: what they lead to inside the root is found there.
+    """
+    patterns = _patterns(exclude)
     rules: dict[str, pathspec.GitIgnoreSpec | None] = {}
 
     def refused(error: OSError) -> None:
@@ -162,8 +170,8 @@ def _walk(
         above = [
             (where, spec) for where, spec in rules.items() if spec and (folder + os.sep).startswith(where + os.sep)
         ]
-        if exclude is not None:
-            above.append((str(root), exclude))
+        if patterns is not None:
+            above.append((str(root), patterns))
         for name in directories:
             if Path(folder, name).is_symlink() and not _leads_inside(Path(folder, name), root):
                 skipped.append(
@@ -173,7 +181,7 @@ def _walk(
         kept = [name for name in directories if not _is_left_out(folder, name, left_out)]
         directories[:] = sorted(name for name in kept if not _matches(above, folder, name + "/"))
         for name in sorted(names):
-            if name.endswith((".py", ".pyw")) and not GENERATED.search(name) and not _matches(above, folder, name):
+            if wanted(name) and not _matches(above, folder, name):
                 location = Path(folder, name)
                 if not _leads_inside(location, root):
                     yield location

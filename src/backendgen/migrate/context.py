@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from backendgen.migrate.history import Action, History, Migration
 from backendgen.migrate.locks import BLOCKS_WRITES, Lock, locks
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Constraint
+
+if TYPE_CHECKING:
+    from backendgen.migrate.running import RunningCode
 
 _NEW_ENUM_USABLE_SINCE = 17  # where the transaction also made the type (measured on 16 and 18)
 LONGEST_WAIT = 60_000  # milliseconds: after a minute in the queue, the callers behind it have given up
@@ -36,6 +40,7 @@ class Context:
 
     `held` are the strong locks that the transaction keeps; `new_values` the enum values that it cannot use yet, by value,
     and `new_types` the types that it made; `said` the checks that have said what they say once in each migration.
+    `running` is what is known of the code that runs meanwhile, None when none was given.
     """
 
     pg_version: int
@@ -43,6 +48,7 @@ class Context:
     migration: Migration
     action: Action
     deploy: Deploy
+    running: RunningCode | None = None
     position: int = 0
     lock_timeout: bool = False
     timeout_missed: bool = False
@@ -230,11 +236,18 @@ def milliseconds(setting: str) -> float:
     return float(found[1]) * _UNITS[found[2].lower() or "ms"] if found else 0
 
 
-def walk(history: History, migration: Migration, schema: Schema, deploy: Deploy, pg_version: int) -> Iterator[Context]:
+def walk(
+    history: History,
+    migration: Migration,
+    schema: Schema,
+    deploy: Deploy,
+    pg_version: int,
+    running: RunningCode | None = None,
+) -> Iterator[Context]:
     """Yield the Context before each operation of a migration's up; Schema and Context move over it afterwards."""
     if not migration.up:
         return
-    context = Context(pg_version, history, migration, migration.up[0], deploy)
+    context = Context(pg_version, history, migration, migration.up[0], deploy, running)
     for position, action in enumerate(migration.up):
         context.enter(action, position)
         yield context

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backendgen.config import Config
 from backendgen.findings.finding import Finding, Hit, Report, finding
 from backendgen.findings.settle import settle
 from backendgen.migrate.checks.registry import CHECKS, DOWN_CHECKS, ONCE, Check, is_concerned
+from backendgen.migrate.checks.running_code import graded
 from backendgen.migrate.context import Deploy, follow, walk
 from backendgen.migrate.history import Action, Histories, History, Migration, Refusal
 from backendgen.migrate.pending import EVERYTHING, Pending, Selection, select
@@ -20,6 +22,9 @@ from backendgen.migrate.sizes import Size, weigh
 from backendgen.rules import Rulebook
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema, has_no_effect
+
+if TYPE_CHECKING:
+    from backendgen.migrate.running import RunningCode
 
 ENGINE = "own"
 NOT_UNDERSTOOD = "BG904"
@@ -39,7 +44,10 @@ def check(
     judged = frozenset(rulebook.select_ids("migrate", config.select, config.ignore))
     histories = read(path, config)
     selection = select(histories, pending)
-    found = [one for history in histories.histories for one in _judge(history, selection, judged, rulebook, config)]
+    running = _running(histories, selection, config)
+    found = [
+        one for history in histories.histories for one in _judge(history, selection, judged, rulebook, config, running)
+    ]
     if sizes:
         found = [weigh(one, sizes) for one in found]
     refusals = (*histories.refusals, *selection.refusals)
@@ -50,7 +58,16 @@ def check(
     ]
     sources = _judged_sources(histories, selection, refusals)
     settled = settle(found, sources, judged, rulebook, config, path if path.is_dir() else path.parent)
-    return replace(settled, skipped=histories.skipped, files=len(sources))
+    skipped = (*histories.skipped, *(running.skipped if running else ()))
+    return replace(settled, skipped=skipped, files=len(sources))
+
+
+def _running(histories: Histories, selection: Selection, config: Config) -> RunningCode | None:
+    if config.code is None:
+        return None
+    from backendgen.migrate.running import search  # few runs search code
+
+    return search(histories, selection, config, config.code)
 
 
 def _judged_sources(histories: Histories, selection: Selection, refusals: Sequence[Refusal]) -> dict[str, str]:
@@ -69,7 +86,12 @@ def _judged_sources(histories: Histories, selection: Selection, refusals: Sequen
 
 
 def _judge(
-    history: History, selection: Selection, judged: frozenset[str], rulebook: Rulebook, config: Config
+    history: History,
+    selection: Selection,
+    judged: frozenset[str],
+    rulebook: Rulebook,
+    config: Config,
+    running: RunningCode | None,
 ) -> Iterator[Finding]:
     checks = tuple((rule_id, function) for rule_id, function in CHECKS.functions.items() if rule_id in judged)
     down_checks = [(rule_id, function) for rule_id, function in DOWN_CHECKS.functions.items() if rule_id in judged]
@@ -82,7 +104,7 @@ def _judge(
         before = schema.copy() if down_checks and migration.down else schema
         if selection.chosen is None:
             deploy = Deploy(unseen=deploy.unseen)
-        for rule_id, hit in _up(history, migration, schema, deploy, checks, config):
+        for rule_id, hit in _up(history, migration, schema, deploy, checks, config, running):
             yield finding(rulebook[rule_id], hit, ENGINE)
         if down_checks:
             rollback = roll_back(history, migration, before, schema)
@@ -106,15 +128,17 @@ def _up(
     deploy: Deploy,
     checks: tuple[tuple[str, Check], ...],
     config: Config,
+    running: RunningCode | None,
 ) -> Iterator[tuple[str, Hit]]:
     """Judge the operations of one migration in order, each before the Schema moves over it."""
     silent: set[Check] = set()
-    for context in walk(history, migration, schema, deploy, config.pg_version):
+    for context in walk(history, migration, schema, deploy, config.pg_version, running):
         operation = context.action.operation
         for rule_id, function in () if has_no_effect(operation, schema) else _asked(checks, type(operation).__name__):
             if function in silent:
                 continue
             for hit in function(operation, schema, context):
+                hit = graded(rule_id, hit, operation, schema, context)
                 yield rule_id, replace(hit, message=_within(context.action, hit.message))
                 if function in ONCE:
                     silent.add(function)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from google.protobuf.message import Message
 
-from backendgen.sql.pg_query import children, parse_tree, pb, relation, strings
+from backendgen.sql.pg_query import SyntaxProblem, children, parse_tree, pb, relation, strings
 
 UNKNOWN = ""
 """The candidate that stands for a subquery, a function or a WITH query, whose columns are not followed."""
@@ -33,7 +35,7 @@ class ColumnUse:
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """An INSERT or COPY FROM: the columns that it fills, None when it names none; `nulls` are those that it fills with NULL."""
+    """An INSERT or COPY FROM: the columns that it fills, None when it names none; `nulls` those that get NULL."""
 
     table: str
     columns: tuple[str, ...] | None
@@ -292,3 +294,48 @@ def _nulls(named: tuple[str, ...], select: pb.SelectStmt) -> Iterator[str]:
         for column, value in zip(named, row.list.items, strict=False):
             if value.a_const.isnull:
                 yield column
+
+
+_PLACEHOLDER = re.compile(
+    r"""'(?:[^']|'')*'|"[^"]*"|--[^\n]*|/\*.*?\*/|::|(?P<mark>%\(\w+\)s|%[sdb]|(?<![\w:\])]):[A-Za-z_]\w*|(?<=[\s(,=<>])\?\d*"""
+    r"""|(?<![\w@])@[A-Za-z_]\w*|(?<=[\s(,=])\{\w*\})""",
+    re.DOTALL,
+)
+_AFTER_TABLE_WORD = re.compile(r'(?i)\b(?:from|join|into|update|only)\s+((?:"?[\w$]+"?\.)?"?[A-Za-z_][\w$]*"?)')
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_LONGEST = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A query as it stands in code. `exact`: it could be parsed; otherwise its words may be columns of its tables."""
+
+    query: Query
+    exact: bool = True
+
+
+def read_embedded(text: str, hole: str) -> Embedded:
+    """Read a query that code holds. Drivers' placeholders, and `hole` for what is put in, are values or names.
+
+    What still cannot be parsed is read by its words.
+    """
+    if len(text) <= _LONGEST:
+        filled = text.replace(hole, "$1")
+        for sql in dict.fromkeys([_numbered(filled), filled, _numbered(text.replace(hole, "_hole_"))]):
+            with suppress(SyntaxProblem):
+                return Embedded(read_query(sql))
+    return Embedded(_by_words(text.replace(hole, " ")), exact=False)
+
+
+def _numbered(sql: str) -> str:
+    return _PLACEHOLDER.sub(lambda match: "$1" if match["mark"] else match[0], sql)
+
+
+def _by_words(text: str) -> Query:
+    tables = [
+        (match[1].replace('"', "").removeprefix("public."), match.start(1))
+        for match in _AFTER_TABLE_WORD.finditer(text)
+    ]
+    names = tuple(dict.fromkeys(name for name, _ in tables))
+    words = {match[0]: match.start() for match in _WORD.finditer(text)}
+    return Query(tables, [ColumnUse(word, names, offset) for word, offset in words.items()])

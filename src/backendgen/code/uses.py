@@ -1,0 +1,86 @@
+"""What one source file says of tables: SQL texts, models, and names side by side. Pure: a file's bytes in, its words out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from backendgen.code import schemas
+from backendgen.code.literals import HOLE, Literal, in_python, in_text
+from backendgen.code.models import Model, models
+from backendgen.code.parse import Unparsable, parse
+from backendgen.code.sources import Source
+
+_WORD = re.compile(rb"[0-9a-z_\x80-\xff]+")
+_VERB = re.compile(rb"(?i)\b(?:select|insert|update|delete|merge|copy)\b")
+_MAPPING = re.compile(rb"__tablename__|\bTable\(|\bModel\b|\bSQLModel\b|\bMeta\b")
+_SQL = re.compile(
+    r"(?is)(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:select|insert\s+into|update|delete\s+from|with|merge\s+into|copy|explain)\b"
+)
+_DBT = re.compile(r"""\{\{\s*(?:ref|source)\((?:[^(){}]*,\s*)?['"](\w+)['"]\s*\)\s*\}\}""")
+_TEMPLATE = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_TEMPLATE_VALUE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """What a file holds: `texts` look like SQL, the parts that are known at run time only marked by HOLE.
+
+    `text` is the file's own, for names side by side, empty where the syntax tree says more.
+    """
+
+    texts: tuple[Literal, ...] = ()
+    models: tuple[Model, ...] = ()
+    text: str = ""
+
+
+def forms(table: str) -> tuple[str, ...]:
+    """Return how a table may be named in lower case: as it is, and as the class OrderItem of `shop_order_item`."""
+    bare = table.rpartition(".")[2].lower()
+    parts = bare.split("_")
+    return tuple(dict.fromkeys([bare, *("".join(parts[start:]) for start in range(len(parts)))]))
+
+
+def may_use(source: Source, names: frozenset[bytes], classes: frozenset[bytes]) -> bool:
+    """Tell by a file's bytes alone whether it may use a table: `names` are the tables', `classes` their models'."""
+    lower = source.content.lower()
+    if not source.path.endswith(".py"):
+        return not names.isdisjoint(_WORD.findall(lower))
+    mapping = _MAPPING.search(source.content) is not None
+    if not mapping and not _VERB.search(lower):
+        return False
+    words = frozenset(_WORD.findall(lower))
+    return not words.isdisjoint(names) or (mapping and not words.isdisjoint(classes))
+
+
+def uses(source: Source, root: str = "") -> Uses:
+    """Read a file. Accepts any bytes: what is not UTF-8 is read as far as it is, what is not Python by its quotes.
+
+    `root` is the name of the code's folder: Django tells a model's table by the folder that it is in.
+    """
+    text = source.content.decode("utf-8", "replace").replace("\r\n", "\n").replace(HOLE, " ")
+    language = source.path.rpartition(".")[2]
+    if language == "sql":
+        return Uses((Literal(_without_templates(text), 1),))
+    if language == "prisma":
+        return Uses(models=tuple(schemas.prisma(text)))
+    if language == "py":
+        try:
+            tree = parse(text)
+            return Uses(tuple(_queries(in_python(tree))), tuple(models(tree, f"{root}/{source.path}")))
+        except (Unparsable, RecursionError):
+            return Uses(tuple(_queries(in_text(text, language))), text=text)
+    found = tuple(schemas.diesel(text)) if language == "rs" else ()
+    return Uses(tuple(_queries(in_text(text, language))), found, "" if found else text)
+
+
+def _queries(literals: Iterator[Literal]) -> Iterator[Literal]:
+    return (literal for literal in literals if _SQL.match(literal.text))
+
+
+def _without_templates(text: str) -> str:
+    """Keep the lines: dbt's ref and source are the table, other values are holes, blocks are nothing."""
+    text = _DBT.sub(r"\1", text)
+    text = _TEMPLATE_VALUE.sub(lambda value: HOLE + "\n" * value[0].count("\n"), text)
+    return _TEMPLATE.sub(lambda block: "\n" * block[0].count("\n"), text)

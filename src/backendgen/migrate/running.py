@@ -1,0 +1,265 @@
+"""The code that runs while a migration is applied: which of its places use a table or a column.
+
+The searching is done by `code`, the reading of queries by `sql`; here both meet what the pending migrations change.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from backendgen.code.literals import HOLE, Literal
+from backendgen.code.models import Model
+from backendgen.code.schemas import mention
+from backendgen.code.sources import Code
+from backendgen.code.uses import Uses, forms, may_use, uses
+from backendgen.config import Config
+from backendgen.errors import Problem, UserError
+from backendgen.findings.finding import Location
+from backendgen.migrate.history import Histories
+from backendgen.migrate.pending import Selection
+from backendgen.rules import Confidence
+from backendgen.sql import operation as op
+from backendgen.sql.lexer import split
+from backendgen.sql.queries import UNKNOWN, Embedded, read_embedded
+from backendgen.sql.replay import Schema
+
+_CHANGING = (
+    op.DropTable, op.RenameTable, op.SetSchema, op.DropColumn, op.RenameColumn, op.AlterColumnType, op.AddColumn,
+    op.SetNotNull, op.SetDefault,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A place in the code, and what it does there. `written`: it gives the column a value."""
+
+    location: Location
+    note: str
+    confidence: Confidence
+    written: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A query, where it stands."""
+
+    embedded: Embedded
+    source: str
+    path: str
+    line: int
+    verbatim: bool
+
+    @property
+    def verb(self) -> str:
+        word = next((each for each in self.source.replace("(", " ").split() if each.isalpha()), "query").upper()
+        return "query" if word == "WITH" else word
+
+    def place(self, offset: int) -> Location:
+        """Where the byte at an offset stands; the text's own beginning when its lines are not those of the file."""
+        inside = self.source.encode()[: max(offset, 0)].count(b"\n") if self.verbatim else 0
+        return Location(self.path, self.line + inside)
+
+
+@dataclass(slots=True)
+class RunningCode:
+    """What the code says of the tables that pending migrations change. `name` is how messages call it."""
+
+    name: str
+    deployed: bool = False
+    files: int = 0
+    skipped: tuple[Problem, ...] = ()
+    _texts: defaultdict[str, list[_Text]] = field(default_factory=lambda: defaultdict(list))
+    _models: defaultdict[str, list[tuple[Model, str]]] = field(default_factory=lambda: defaultdict(list))
+    _mentions: defaultdict[tuple[str, str], list[Use]] = field(default_factory=lambda: defaultdict(list))
+
+    def of_table(self, table: str) -> tuple[Use, ...]:
+        """Return the places that use a table or view."""
+        found = []
+        for text in self._texts.get(_bare(table), ()):
+            offset = next((offset for name, offset in text.embedded.query.tables if _same(name, table)), None)
+            if offset is not None:
+                found.append(Use(text.place(offset), f"{text.verb} names {table}", _sure(text)))
+        found += [
+            Use(Location(path, model.line), f"{model.name} maps {table}", Confidence.HIGH)
+            for model, path in self._mapping(table)
+        ]
+        return _distinct([*found, *self._mentions.get((table, ""), ())])
+
+    def of_column(self, table: str, column: str, schema: Schema) -> tuple[Use, ...]:
+        """Return the places that read or write a column; the Schema tells to which table a bare name belongs."""
+        found = []
+        for text in self._texts.get(_bare(table), ()):
+            for use in text.embedded.query.columns:
+                if use.column != column or not any(_same(each, table) for each in use.candidates):
+                    continue
+                others = [each for each in use.candidates if not _same(each, table)]
+                confidence = min(_sure(text), _belongs(column, others, schema))
+                verb = "writes" if use.written else "names"
+                note = f"{text.verb} {verb} {table}.{column}"
+                found.append(Use(text.place(use.offset), note, confidence, use.written))
+        for model, path in self._mapping(table):
+            if mapped := model.column(column):
+                note = f"{model.name} maps {table}.{column}"
+                found.append(Use(Location(path, mapped.line), note, Confidence.HIGH, written=True))
+        return _distinct([*found, *self._mentions.get((table, column), ())])
+
+    def leaving_out(self, table: str, column: str, *, added: bool) -> tuple[Use, ...]:
+        """Return the places that insert rows without a value for a column. `added`: no code can fill it by its place."""
+        found = []
+        label = f"{table}.{column}"
+        for text in self._texts.get(_bare(table), ()):
+            for insert in text.embedded.query.inserts:
+                if not _same(insert.table, table):
+                    continue
+                if column in insert.nulls:
+                    found.append(Use(text.place(insert.offset), f"INSERT writes NULL to {label}", Confidence.HIGH))
+                elif column not in insert.columns if insert.columns is not None else added:
+                    found.append(Use(text.place(insert.offset), f"INSERT leaves out {label}", Confidence.HIGH))
+        for model, path in self._mapping(table):
+            mapped = model.column(column)
+            if mapped is None:
+                sure = Confidence.HIGH if model.complete else Confidence.MEDIUM
+                found.append(Use(Location(path, model.line), f"{model.name} does not map {label}", sure))
+            elif mapped.nullable and not mapped.filled:
+                found.append(Use(Location(path, mapped.line), f"{model.name} lets {label} be NULL", Confidence.MEDIUM))
+        return _distinct(found)
+
+    def stars(self, table: str) -> tuple[Use, ...]:
+        """Return the queries that return all columns of a table by `*`."""
+        return _distinct(
+            Use(text.place(0), f"{text.verb} returns {table}.*", Confidence.HIGH)
+            for text in self._texts.get(_bare(table), ())
+            if any(_same(each, table) for each in text.embedded.query.stars)
+        )
+
+    def _mapping(self, table: str) -> Iterator[tuple[Model, str]]:
+        return ((model, path) for model, path in self._models.get(_bare(table), ()) if _same(model.table, table))
+
+    def _take(self, found: Uses, path: str, wanted: _Wanted) -> None:
+        """Note what a file says of the wanted tables."""
+        for literal in _statements(found.texts) if path.endswith(".sql") else found.texts:
+            if any(name in literal.text for name in wanted.tables):
+                self._note(
+                    _Text(read_embedded(literal.text, HOLE), literal.text, path, literal.line, literal.verbatim), wanted
+                )
+        for model in found.models:
+            if _bare(model.table) in wanted.tables:
+                self._models[_bare(model.table)].append((model, path))
+        if found.text:
+            for table, column in wanted.pairs:
+                place = mention(found.text, _bare(table), column)
+                if place:
+                    what = f"{table}.{column}" if column else table
+                    sure = Confidence.MEDIUM if place[1] else Confidence.LOW
+                    note = f"maps {what}" if place[1] else f"names {what} in quotes"
+                    self._mentions[table, column].append(Use(Location(path, place[0]), note, sure))
+
+    def _note(self, text: _Text, wanted: _Wanted) -> None:
+        for name in dict.fromkeys(_bare(name) for name, _ in text.embedded.query.tables):
+            if name in wanted.tables:
+                self._texts[name].append(text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the pending migrations change: (table, column)s, the column empty for the whole; `tables` are bare names."""
+
+    pairs: tuple[tuple[str, str], ...]
+    tables: frozenset[str]
+
+
+def search(histories: Histories, selection: Selection, config: Config, folder: Path) -> RunningCode:
+    """Search the code in a folder, as it was at `config.deployed`, for what the pending migrations change.
+
+    Raises UserError when the folder or the revision is not there, or holds no source file.
+    """
+    code = Code(folder.absolute(), config.deployed, config.exclude)
+    wanted = _wanted(histories, selection)
+    names = frozenset(name.lower().encode() for name in wanted.tables)
+    classes = frozenset(form.encode() for name in wanted.tables for form in forms(name))
+    own = {(histories.root / name).resolve() for name in histories.sources}
+    folders = {path.parent for path in own if path.suffix == ".sql"}
+    root = code.folder.resolve()
+    running = RunningCode(_name(folder, config.deployed), bool(config.deployed))
+    for source in code.sources():
+        location = root / source.path
+        if location in own or (location.suffix == ".sql" and location.parent in folders):
+            continue
+        running.files += 1
+        if may_use(source, names, classes):
+            shown = Path(os.path.relpath(location, histories.root.resolve())).as_posix()
+            running._take(uses(source, root.name), shown, wanted)
+    if not running.files:
+        raise UserError(Problem("holds no source file that could be searched", str(folder)))
+    running.skipped = tuple(code.skipped)
+    return running
+
+
+def _name(folder: Path, deployed: str) -> str:
+    name = folder.resolve().name or "the code"
+    return f"{name} at {deployed}" if deployed else name
+
+
+def _wanted(histories: Histories, selection: Selection) -> _Wanted:
+    pairs: dict[tuple[str, str], None] = {}
+    for history in histories.histories:
+        for position, migration in enumerate(history.migrations):
+            if selection.has(history, position):
+                for action in migration.up:
+                    pairs.update(dict.fromkeys(_changed(action.operation)))
+    tables = frozenset(_bare(table) for table, _ in pairs)
+    return _Wanted(tuple(pairs), tables)
+
+
+def _changed(operation: op.Operation) -> Iterator[tuple[str, str]]:
+    """Yield the (table, column)s that an operation changes, the column empty when it is the whole table."""
+    if isinstance(operation, op.Drop | op.Rename) and operation.object_type in ("view", "materialized view"):
+        yield operation.name, ""
+    elif isinstance(operation, _CHANGING):
+        yield operation.table, getattr(operation, "name", "")
+
+
+def _statements(texts: Iterable[Literal]) -> Iterator[Literal]:
+    """Cut files of queries into their statements."""
+    return (Literal(each.text, each.line) for text in texts for each in split(text.text))
+
+
+def _bare(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two names may be of one table: a name without a schema may be of any."""
+    if one == UNKNOWN:
+        return False
+    return one == other or (_bare(one) == _bare(other) and ("." in one) != ("." in other))
+
+
+def _sure(text: _Text) -> Confidence:
+    return Confidence.HIGH if text.embedded.exact else Confidence.MEDIUM
+
+
+def _belongs(column: str, others: Iterable[str], schema: Schema) -> Confidence:
+    """How sure it is that none of the other tables in scope has the column."""
+    sure = Confidence.HIGH
+    for other in others:
+        table = schema.tables.get(other)
+        if table is None:
+            sure = min(sure, Confidence.MEDIUM)
+        elif table.column(column):
+            return Confidence.LOW
+    return sure
+
+
+def _distinct(found: Iterable[Use]) -> tuple[Use, ...]:
+    """The surest use of each line, surest first."""
+    best: dict[tuple[str, int], Use] = {}
+    for use in found:
+        key = (use.location.path, use.location.line)
+        if key not in best or use.confidence > best[key].confidence:
+            best[key] = use
+    return tuple(sorted(best.values(), key=lambda use: (-use.confidence, use.location)))
