@@ -30,13 +30,17 @@ class MappedColumn:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What maps a table. `complete` is False when more columns may come from classes of other files."""
+    """What maps a table. `complete` is False when more columns may come from classes of other files.
+
+    `inserts` is False when something else says whether rows are inserted through it.
+    """
 
     name: str
     table: str
     line: int
     columns: tuple[MappedColumn, ...]
     complete: bool = True
+    inserts: bool = True
 
     def column(self, name: str) -> MappedColumn | None:
         """Return the mapping of the named column, or None."""

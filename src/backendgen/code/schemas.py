@@ -17,7 +17,11 @@ _DIESEL_TABLE = re.compile(r"table!\s*\{(.*?)^[ \t]*\}\s*^\}", re.MULTILINE | re
 _DIESEL_HEAD = re.compile(r'(?:#\[sql_name\s*=\s*"([^"]+)"\]\s*)?([\w.]+)\s*(?:\([^)]*\))?\s*\{')
 _DIESEL_COLUMN = re.compile(r'(?:#\[sql_name\s*=\s*"([^"]+)"\]\s*)?(?:r#)?(\w+)\s*->\s*(\w+)')
 _COMMENT = re.compile(r"(?:///?|#(?!\[)).*")
-_MAPS = re.compile(r"(?i)(?:pg|mysql|sqlite)?table\b|entity|table_?name|from\(|\bknex\(|\bmodel\b|schema\.")
+_MAPS = re.compile(
+    r"(?:pg|mysql|sqlite)Table\(|@Table\b|@Entity\b|[Tt]able_?[Nn]ame|\bToTable\(|\[Table\(|\b(?:from|into|knex)\("
+    r"|\$table\b|\.table\(|bun:.table:"
+)
+_INSERTED = re.compile(r"\binsert_into\(\s*(?:\w+::)*?(\w+)(?:::table|::dsl)?\s*[,)]")
 _NEAR, _REGION = 12, 200
 
 
@@ -59,7 +63,12 @@ def diesel(text: str) -> Iterator[Model]:
         for column in _DIESEL_COLUMN.finditer(body):
             line = start + body.count("\n", 0, column.start(2))
             columns.append(MappedColumn(column[1] or column[2], line, column[3] == "Nullable"))
-        yield Model(table, table, start, tuple(columns))
+        yield Model(table, table, start, tuple(columns), inserts=False)
+
+
+def diesel_inserts(text: str) -> frozenset[str]:
+    """Return the tables that diesel's insert_into names."""
+    return frozenset(_INSERTED.findall(text))
 
 
 def mention(text: str, table: str, column: str = "") -> tuple[int, bool] | None:

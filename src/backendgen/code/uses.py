@@ -27,11 +27,13 @@ _TEMPLATE_VALUE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 class Uses:
     """What a file holds: `texts` look like SQL, the parts that are known at run time only marked by HOLE.
 
-    `text` is the file's own, for names side by side, empty where the syntax tree says more.
+    `inserted` are the tables that calls insert rows into. `text` is the file's own, for names side by side, empty where the
+    syntax tree says more.
     """
 
     texts: tuple[Literal, ...] = ()
     models: tuple[Model, ...] = ()
+    inserted: frozenset[str] = frozenset()
     text: str = ""
 
 
@@ -71,8 +73,11 @@ def uses(source: Source, root: str = "") -> Uses:
             return Uses(tuple(_queries(in_python(tree))), tuple(models(tree, f"{root}/{source.path}")))
         except (Unparsable, RecursionError):
             return Uses(tuple(_queries(in_text(text, language))), text=text)
-    found = tuple(schemas.diesel(text)) if language == "rs" else ()
-    return Uses(tuple(_queries(in_text(text, language))), found, "" if found else text)
+    queries = tuple(_queries(in_text(text, language)))
+    if language == "rs":
+        found = tuple(schemas.diesel(text))
+        return Uses(queries, found, schemas.diesel_inserts(text), "" if found else text)
+    return Uses(queries, text=text)
 
 
 def _queries(literals: Iterator[Literal]) -> Iterator[Literal]:

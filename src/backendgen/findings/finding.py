@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from posixpath import normpath
 from pathlib import Path
 
 from backendgen.errors import Problem
@@ -166,7 +167,7 @@ class Report:
 
     def path_of(self, path: str) -> str:
         """Return a scanned path as it is reached from where the report is read."""
-        return f"{self.root}/{path}" if self.root else path
+        return normpath(f"{self.root}/{path}") if self.root else path
 
 
 def finding(rule: Rule, hit: Hit, engine: str) -> Finding:

@@ -35,7 +35,10 @@ _CHANGING = (
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A place in the code, and what it does there. `written`: it gives the column a value."""
+    """A place in the code, its path relative to the code's folder, and what it does there.
+
+    `written`: it gives the column a value.
+    """
 
     location: Location
     note: str
@@ -48,32 +51,37 @@ class _Text:
     """A query, where it stands."""
 
     embedded: Embedded
-    source: str
     path: str
     line: int
     verbatim: bool
 
     @property
     def verb(self) -> str:
-        word = next((each for each in self.source.replace("(", " ").split() if each.isalpha()), "query").upper()
+        """Its first word; `query` for one that begins with WITH."""
+        word = next((each for each in self.embedded.sql.replace("(", " ").split() if each.isalpha()), "query").upper()
         return "query" if word == "WITH" else word
 
     def place(self, offset: int) -> Location:
         """Where the byte at an offset stands; the text's own beginning when its lines are not those of the file."""
-        inside = self.source.encode()[: max(offset, 0)].count(b"\n") if self.verbatim else 0
+        inside = self.embedded.sql.encode()[: max(offset, 0)].count(b"\n") if self.verbatim else 0
         return Location(self.path, self.line + inside)
 
 
 @dataclass(slots=True)
 class RunningCode:
-    """What the code says of the tables that pending migrations change. `name` is how messages call it."""
+    """What the code says of the tables that pending migrations change.
+
+    `name` is how messages call it, `folder` its path from the migrations' root.
+    """
 
     name: str
+    folder: str
     deployed: bool = False
     files: int = 0
     skipped: tuple[Problem, ...] = ()
     _texts: defaultdict[str, list[_Text]] = field(default_factory=lambda: defaultdict(list))
     _models: defaultdict[str, list[tuple[Model, str]]] = field(default_factory=lambda: defaultdict(list))
+    _inserted: set[str] = field(default_factory=set)
     _mentions: defaultdict[tuple[str, str], list[Use]] = field(default_factory=lambda: defaultdict(list))
 
     def of_table(self, table: str) -> tuple[Use, ...]:
@@ -121,6 +129,8 @@ class RunningCode:
                     found.append(Use(text.place(insert.offset), f"INSERT leaves out {label}", Confidence.HIGH))
         for model, path in self._mapping(table):
             mapped = model.column(column)
+            if not model.inserts and _bare(table) not in self._inserted:
+                continue
             if mapped is None:
                 sure = Confidence.HIGH if model.complete else Confidence.MEDIUM
                 found.append(Use(Location(path, model.line), f"{model.name} does not map {label}", sure))
@@ -143,20 +153,18 @@ class RunningCode:
         """Note what a file says of the wanted tables."""
         for literal in _statements(found.texts) if path.endswith(".sql") else found.texts:
             if any(name in literal.text for name in wanted.tables):
-                self._note(
-                    _Text(read_embedded(literal.text, HOLE), literal.text, path, literal.line, literal.verbatim), wanted
-                )
+                self._note(_Text(read_embedded(literal.text, HOLE), path, literal.line, literal.verbatim), wanted)
         for model in found.models:
             if _bare(model.table) in wanted.tables:
                 self._models[_bare(model.table)].append((model, path))
-        if found.text:
-            for table, column in wanted.pairs:
-                place = mention(found.text, _bare(table), column)
-                if place:
-                    what = f"{table}.{column}" if column else table
-                    sure = Confidence.MEDIUM if place[1] else Confidence.LOW
-                    note = f"maps {what}" if place[1] else f"names {what} in quotes"
-                    self._mentions[table, column].append(Use(Location(path, place[0]), note, sure))
+        self._inserted |= found.inserted
+        for table, column in wanted.pairs if found.text else ():
+            place = mention(found.text, _bare(table), column) if _bare(table) in found.text else None
+            if place:
+                what = f"{table}.{column}" if column else table
+                sure = Confidence.MEDIUM if place[1] else Confidence.LOW
+                note = f"maps {what}" if place[1] else f"names {what} in quotes"
+                self._mentions[table, column].append(Use(Location(path, place[0]), note, sure))
 
     def _note(self, text: _Text, wanted: _Wanted) -> None:
         for name in dict.fromkeys(_bare(name) for name, _ in text.embedded.query.tables):
@@ -184,15 +192,15 @@ def search(histories: Histories, selection: Selection, config: Config, folder: P
     own = {(histories.root / name).resolve() for name in histories.sources}
     folders = {path.parent for path in own if path.suffix == ".sql"}
     root = code.folder.resolve()
-    running = RunningCode(_name(folder, config.deployed), bool(config.deployed))
+    beside = Path(os.path.relpath(root, histories.root.resolve())).as_posix()
+    running = RunningCode(_name(folder, config.deployed), beside, bool(config.deployed))
     for source in code.sources():
         location = root / source.path
         if location in own or (location.suffix == ".sql" and location.parent in folders):
             continue
         running.files += 1
         if may_use(source, names, classes):
-            shown = Path(os.path.relpath(location, histories.root.resolve())).as_posix()
-            running._take(uses(source, root.name), shown, wanted)
+            running._take(uses(source, root.name), source.path, wanted)
     if not running.files:
         raise UserError(Problem("holds no source file that could be searched", str(folder)))
     running.skipped = tuple(code.skipped)
@@ -256,10 +264,12 @@ def _belongs(column: str, others: Iterable[str], schema: Schema) -> Confidence:
 
 
 def _distinct(found: Iterable[Use]) -> tuple[Use, ...]:
-    """The surest use of each line, surest first."""
+    """The surest use of each line, surest first; where one is proven, doubtful ones say nothing more."""
     best: dict[tuple[str, int], Use] = {}
     for use in found:
         key = (use.location.path, use.location.line)
         if key not in best or use.confidence > best[key].confidence:
             best[key] = use
-    return tuple(sorted(best.values(), key=lambda use: (-use.confidence, use.location)))
+    ordered = sorted(best.values(), key=lambda use: (-use.confidence, use.location))
+    proven = bool(ordered) and ordered[0].confidence is Confidence.HIGH
+    return tuple(use for use in ordered if not (proven and use.confidence is Confidence.LOW))

@@ -308,9 +308,10 @@ _LONGEST = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A query as it stands in code. `exact`: it could be parsed; otherwise its words may be columns of its tables."""
+    """A query of code and the `sql` that it was read as. Not `exact`: all of its words may be columns of its tables."""
 
     query: Query
+    sql: str
     exact: bool = True
 
 
@@ -323,8 +324,9 @@ def read_embedded(text: str, hole: str) -> Embedded:
         filled = text.replace(hole, "$1")
         for sql in dict.fromkeys([_numbered(filled), filled, _numbered(text.replace(hole, "_hole_"))]):
             with suppress(SyntaxProblem):
-                return Embedded(read_query(sql))
-    return Embedded(_by_words(text.replace(hole, " ")), exact=False)
+                return Embedded(read_query(sql), sql)
+    words = text.replace(hole, " ")
+    return Embedded(_by_words(words), words, exact=False)
 
 
 def _numbered(sql: str) -> str:

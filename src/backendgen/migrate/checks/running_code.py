@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from posixpath import normpath
 from typing import TYPE_CHECKING
 
 from backendgen.findings.finding import Hit, Step
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from backendgen.migrate.running import RunningCode, Use
 
 _SHOWN = 5
+_COMPARED = frozenset({
+    "smallint", "integer", "bigint", "numeric", "real", "double precision", "character", "character varying", "text", "uuid",
+    "boolean", "date",
+})  # fmt: skip
 _LOWERED = frozenset({"BG801", "BG802", "BG803"})
 
 
@@ -68,7 +73,7 @@ def _hit(
 ) -> Hit:
     """Make a hit of places that were found, as sure as the surest of them."""
     fix = render(context, Stage((), note=note))
-    return Hit(context.action.location, message, fix, table, _steps(found), severity, found[0].confidence)
+    return Hit(context.action.location, message, fix, table, _steps(found, context), severity, found[0].confidence)
 
 
 def _loss(operation: op.Operation, context: Context) -> _Loss | None:
@@ -110,8 +115,12 @@ def _brings_back(operation: op.Operation, loss: _Loss) -> bool:
 def _narrows(operation: op.AlterColumnType, schema: Schema, context: Context) -> bool:
     table = schema.tables.get(operation.table)
     column = table.column(operation.name) if table else None
-    was = column.type if column else operation.was
-    return was is not None and not context.is_new(operation.table) and narrows(was, operation.type)
+    was, new = column.type if column else operation.was, operation.type
+    if was is None or context.is_new(operation.table) or was == new:
+        return False
+    if was.name in schema.enums and new.name in schema.enums:
+        return not set(schema.enums[was.name]) <= set(schema.enums[new.name])
+    return was.name in _COMPARED and new.name in _COMPARED and narrows(was, new)
 
 
 def _uses(loss: _Loss, running: RunningCode, schema: Schema) -> Sequence[Use]:
@@ -129,15 +138,30 @@ def not_written(operation: op.Operation, schema: Schema, context: Context) -> It
     found = context.running.leaving_out(table, column, added=added)
     if not found:
         return
+    proven = found[0].confidence is Confidence.HIGH
+    doubt = _doubt(table, context)
     message = (
-        f"{table}.{column} becomes required, but {context.running.name} inserts rows without it, which fails from now on: "
-        f"{_places(found)}"
+        f"{table}.{column} becomes required, but {context.running.name} {'inserts' if proven else 'may insert'} rows without "
+        f"it, which fails from here on{doubt}: {_places(found)}"
     )
     note = (
         f"give {table}.{column} a DEFAULT (ALTER COLUMN ... SET DEFAULT) until the code that writes it is everywhere; "
         "or first release that code, then run this"
     )
-    yield _hit(context, message, note, table, found)
+    severity = None if proven and not doubt else Severity.MEDIUM
+    hit = _hit(context, message, note, table, found, severity)
+    yield replace(hit, confidence=min(found[0].confidence, Confidence.MEDIUM)) if doubt else hit
+
+
+def _doubt(table: str, context: Context) -> str:
+    """Return why INSERTs that leave something out may still work: a trigger of the table may fill it."""
+    if any(_makes_trigger(action.operation, table) for each in context.history.migrations for action in each.up):
+        return f", unless a trigger of {table} fills it"
+    return ""
+
+
+def _makes_trigger(operation: op.Operation, table: str) -> bool:
+    return isinstance(operation, op.Harmless) and operation.what == "CREATE TRIGGER" and operation.table == table
 
 
 def _required(operation: op.Operation, schema: Schema, context: Context) -> tuple[str, str] | None:
@@ -203,7 +227,7 @@ def plan_cached(operation: op.Operation, schema: Schema, context: Context) -> It
     )
     note = f"name the columns of {table} in these queries, or restart the code right after the migration"
     fix = render(context, Stage((), note=note))
-    yield Hit(context.action.location, message, fix, table, _steps(found))
+    yield Hit(context.action.location, message, fix, table, _steps(found, context))
 
 
 def graded(rule_id: str, hit: Hit, operation: op.Operation, schema: Schema, context: Context) -> Hit:
@@ -225,8 +249,10 @@ def _places(found: Sequence[Use]) -> str:
     return f"{shown} and {len(found) - 2} more" if len(found) > 2 else shown
 
 
-def _steps(found: Sequence[Use]) -> tuple[Step, ...]:
-    steps = [Step(use.location, use.note) for use in found[:_SHOWN]]
+def _steps(found: Sequence[Use], context: Context) -> tuple[Step, ...]:
+    folder = context.running.folder if context.running else ""
+    places = [replace(use.location, path=normpath(f"{folder}/{use.location.path}")) for use in found[: _SHOWN + 1]]
+    steps = [Step(place, use.note) for place, use in zip(places[:_SHOWN], found, strict=False)]
     if len(found) > _SHOWN:
-        steps.append(Step(found[_SHOWN].location, f"and {len(found) - _SHOWN} more"))
+        steps.append(Step(places[_SHOWN], f"and {len(found) - _SHOWN} more"))
     return tuple(steps)
