@@ -18,6 +18,7 @@ _MAPPING = re.compile(rb"__tablename__|\bTable\(|\bModel\b|\bSQLModel\b|\bMeta\b
 _SQL = re.compile(
     r"(?is)(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:select|insert\s+into|update|delete\s+from|with|merge\s+into|copy|explain)\b"
 )
+_SQLC = re.compile(r"(?m)^--\s*name:\s*\w+\s+:[a-z]+\s*$")
 _DBT = re.compile(r"""\{\{\s*(?:ref|source)\((?:[^(){}]*,\s*)?['"](\w+)['"]\s*\)\s*\}\}""")
 _TEMPLATE = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _TEMPLATE_VALUE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
@@ -27,12 +28,13 @@ _TEMPLATE_VALUE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 class Uses:
     """What a file holds: `texts` look like SQL, the parts that are known at run time only marked by HOLE.
 
-    `inserted` are the tables that calls insert rows into. `text` is the file's own, for names side by side, empty where the
+    `names_columns`: what runs is made from the file (by sqlc), and names the columns in place of `*`. `inserted` are the tables that calls insert rows into. `text` is the file's own, for names side by side, empty where the
     syntax tree says more.
     """
 
     texts: tuple[Literal, ...] = ()
     models: tuple[Model, ...] = ()
+    names_columns: bool = False
     inserted: frozenset[str] = frozenset()
     text: str = ""
 
@@ -64,7 +66,7 @@ def uses(source: Source, root: str = "") -> Uses:
     text = source.content.decode("utf-8", "replace").replace("\r\n", "\n").replace(HOLE, " ")
     language = source.path.rpartition(".")[2]
     if language == "sql":
-        return Uses((Literal(_without_templates(text), 1),))
+        return Uses((Literal(_without_templates(text), 1),), names_columns=_SQLC.search(text) is not None)
     if language == "prisma":
         return Uses(models=tuple(schemas.prisma(text)))
     if language == "py":
@@ -76,7 +78,7 @@ def uses(source: Source, root: str = "") -> Uses:
     queries = tuple(_queries(in_text(text, language)))
     if language == "rs":
         found = tuple(schemas.diesel(text))
-        return Uses(queries, found, schemas.diesel_inserts(text), "" if found else text)
+        return Uses(queries, found, inserted=schemas.diesel_inserts(text), text="" if found else text)
     return Uses(queries, text=text)
 
 

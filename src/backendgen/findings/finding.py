@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from posixpath import normpath
 from pathlib import Path
+from posixpath import normpath
 
 from backendgen.errors import Problem
 from backendgen.rules import Confidence, Rule, Severity

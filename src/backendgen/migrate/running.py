@@ -153,7 +153,10 @@ class RunningCode:
         """Note what a file says of the wanted tables."""
         for literal in _statements(found.texts) if path.endswith(".sql") else found.texts:
             if any(name in literal.text for name in wanted.tables):
-                self._note(_Text(read_embedded(literal.text, HOLE), path, literal.line, literal.verbatim), wanted)
+                text = _Text(read_embedded(literal.text, HOLE), path, literal.line, literal.verbatim)
+                if found.names_columns:
+                    text.embedded.query.stars.clear()
+                self._note(text, wanted)
         for model in found.models:
             if _bare(model.table) in wanted.tables:
                 self._models[_bare(model.table)].append((model, path))

@@ -141,8 +141,8 @@ def not_written(operation: op.Operation, schema: Schema, context: Context) -> It
     proven = found[0].confidence is Confidence.HIGH
     doubt = _doubt(table, context)
     message = (
-        f"{table}.{column} becomes required, but {context.running.name} {'inserts' if proven else 'may insert'} rows without "
-        f"it, which fails from here on{doubt}: {_places(found)}"
+        f"{table}.{column} becomes required, but {context.running.name} {'inserts' if proven else 'may insert'} rows "
+        f"without it, which fails from here on{doubt}: {_places(found)}"
     )
     note = (
         f"give {table}.{column} a DEFAULT (ALTER COLUMN ... SET DEFAULT) until the code that writes it is everywhere; "
