@@ -49,12 +49,26 @@ class Model:
 
 def models(tree: ast.Module, path: str) -> Iterator[Model]:
     """Yield the models of a module; `path` tells Django's app label."""
-    classes = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    classes: dict[str, ast.ClassDef] = {}
+    for node in _statements(tree):
+        if isinstance(node, ast.ClassDef):
+            classes[node.name] = node
+        elif isinstance(node, ast.Assign | ast.AnnAssign | ast.Return | ast.Expr) and isinstance(node.value, ast.Call):
+            yield from _of_call(node.value)
     for node in classes.values():
         yield from _of_class(node, classes, path)
-    for call in ast.walk(tree):
-        if isinstance(call, ast.Call) and _last(call.func) == "Table":
-            yield from _of_table_call(call)
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Every statement of a module, also inside classes, functions and branches."""
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            for each in getattr(node, name, ()):
+                pending.append(each)
+                if isinstance(each, ast.stmt):
+                    yield each
 
 
 def _of_class(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], path: str) -> Iterator[Model]:
@@ -168,9 +182,9 @@ def _is_optional(annotation: ast.expr) -> bool:
     )
 
 
-def _of_table_call(node: ast.Call) -> Iterator[Model]:
+def _of_call(node: ast.Call) -> Iterator[Model]:
     first = node.args[0] if node.args else None
-    if not (isinstance(first, ast.Constant) and isinstance(first.value, str)):
+    if _last(node.func) != "Table" or not (isinstance(first, ast.Constant) and isinstance(first.value, str)):
         return
     columns = tuple(
         _column_of_call(each, "", None)

@@ -13,7 +13,9 @@ from backendgen.code.parse import Unparsable, parse
 from backendgen.code.sources import Source
 
 _WORD = re.compile(rb"[0-9a-z_\x80-\xff]+")
-_VERB = re.compile(rb"(?i)\b(?:select|insert|update|delete|merge|copy)\b")
+_QUERY = re.compile(
+    rb"\bselect\s|\binsert\s+into\s|\bupdate\s+\S+\s+(?:as\s+)?(?:\S+\s+)?set\s|\bdelete\s+from\s|\bmerge\s+into\s|\bcopy\s+\S"
+)
 _MAPPING = re.compile(rb"__tablename__|\bTable\(|\bModel\b|\bSQLModel\b|\bMeta\b")
 _SQL = re.compile(
     r"(?is)(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:select|insert\s+into|update|delete\s+from|with|merge\s+into|copy|explain)\b"
@@ -28,8 +30,8 @@ _TEMPLATE_VALUE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 class Uses:
     """What a file holds: `texts` look like SQL, the parts that are known at run time only marked by HOLE.
 
-    `names_columns`: what runs is made from the file (by sqlc), and names the columns in place of `*`. `inserted` are the tables that calls insert rows into. `text` is the file's own, for names side by side, empty where the
-    syntax tree says more.
+    `names_columns`: what runs is made from the file (by sqlc), and names the columns in place of `*`. `inserted` are the
+    tables that calls insert rows into. `text` is the file's own, for names side by side, empty where the tree says more.
     """
 
     texts: tuple[Literal, ...] = ()
@@ -52,7 +54,7 @@ def may_use(source: Source, names: frozenset[bytes], classes: frozenset[bytes]) 
     if not source.path.endswith(".py"):
         return not names.isdisjoint(_WORD.findall(lower))
     mapping = _MAPPING.search(source.content) is not None
-    if not mapping and not _VERB.search(lower):
+    if not mapping and not _QUERY.search(lower):
         return False
     words = frozenset(_WORD.findall(lower))
     return not words.isdisjoint(names) or (mapping and not words.isdisjoint(classes))
@@ -72,13 +74,15 @@ def uses(source: Source, root: str = "") -> Uses:
     if language == "py":
         try:
             tree = parse(text)
-            return Uses(tuple(_queries(in_python(tree))), tuple(models(tree, f"{root}/{source.path}")))
+            found = tuple(_queries(in_python(tree))) if _QUERY.search(source.content.lower()) else ()
+            mapped = tuple(models(tree, f"{root}/{source.path}")) if _MAPPING.search(source.content) else ()
+            return Uses(found, mapped)
         except (Unparsable, RecursionError):
             return Uses(tuple(_queries(in_text(text, language))), text=text)
     queries = tuple(_queries(in_text(text, language)))
     if language == "rs":
-        found = tuple(schemas.diesel(text))
-        return Uses(queries, found, inserted=schemas.diesel_inserts(text), text="" if found else text)
+        tables = tuple(schemas.diesel(text))
+        return Uses(queries, tables, inserted=schemas.diesel_inserts(text), text="" if tables else text)
     return Uses(queries, text=text)
 
 

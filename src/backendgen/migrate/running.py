@@ -55,12 +55,6 @@ class _Text:
     line: int
     verbatim: bool
 
-    @property
-    def verb(self) -> str:
-        """Its first word; `query` for one that begins with WITH."""
-        word = next((each for each in self.embedded.sql.replace("(", " ").split() if each.isalpha()), "query").upper()
-        return "query" if word == "WITH" else word
-
     def place(self, offset: int) -> Location:
         """Where the byte at an offset stands; the text's own beginning when its lines are not those of the file."""
         inside = self.embedded.sql.encode()[: max(offset, 0)].count(b"\n") if self.verbatim else 0
@@ -90,7 +84,7 @@ class RunningCode:
         for text in self._texts.get(_bare(table), ()):
             offset = next((offset for name, offset in text.embedded.query.tables if _same(name, table)), None)
             if offset is not None:
-                found.append(Use(text.place(offset), f"{text.verb} names {table}", _sure(text)))
+                found.append(Use(text.place(offset), f"{text.embedded.query.verb} names {table}", _sure(text)))
         found += [
             Use(Location(path, model.line), f"{model.name} maps {table}", Confidence.HIGH)
             for model, path in self._mapping(table)
@@ -107,7 +101,7 @@ class RunningCode:
                 others = [each for each in use.candidates if not _same(each, table)]
                 confidence = min(_sure(text), _belongs(column, others, schema))
                 verb = "writes" if use.written else "names"
-                note = f"{text.verb} {verb} {table}.{column}"
+                note = f"{text.embedded.query.verb} {verb} {table}.{column}"
                 found.append(Use(text.place(use.offset), note, confidence, use.written))
         for model, path in self._mapping(table):
             if mapped := model.column(column):
@@ -141,7 +135,7 @@ class RunningCode:
     def stars(self, table: str) -> tuple[Use, ...]:
         """Return the queries that return all columns of a table by `*`."""
         return _distinct(
-            Use(text.place(0), f"{text.verb} returns {table}.*", Confidence.HIGH)
+            Use(text.place(0), f"{text.embedded.query.verb} returns {table}.*", Confidence.HIGH)
             for text in self._texts.get(_bare(table), ())
             if any(_same(each, table) for each in text.embedded.query.stars)
         )

@@ -45,8 +45,12 @@ class Insert:
 
 @dataclass(slots=True)
 class Query:
-    """All that the statements of one text use. `tables` are (name, offset); `stars` the tables whose `*` is returned."""
+    """All that the statements of one text use.
 
+    `verb` is that of the first; `tables` are (name, offset); `stars` the tables whose `*` is returned.
+    """
+
+    verb: str = "SQL"
     tables: list[tuple[str, int]] = field(default_factory=list)
     columns: list[ColumnUse] = field(default_factory=list)
     inserts: list[Insert] = field(default_factory=list)
@@ -91,8 +95,11 @@ class _Scope:
 def read_query(sql: str) -> Query:
     """Read what the statements of a text use; those that change the schema use nothing. Raises SyntaxProblem."""
     reader = _Reader(Query())
-    for statement in parse_tree(sql):
-        reader.statement(getattr(statement, statement.WhichOneof("node") or "", None))
+    for number, statement in enumerate(parse_tree(sql)):
+        kind = statement.WhichOneof("node") or ""
+        if not number:
+            reader.query.verb = kind.partition("_")[0].upper()
+        reader.statement(getattr(statement, kind, None))
     return reader.query
 
 
@@ -175,7 +182,7 @@ class _Reader:
                 "cols",
             ),
         )
-        return self._stars(getattr(message, "returning_list", ()), scope)
+        return self._stars(message.returning_clause.exprs, scope)
 
     def _insert(self, message: pb.InsertStmt, table: str, scope: _Scope) -> None:
         offset = message.relation.location
@@ -340,4 +347,4 @@ def _by_words(text: str) -> Query:
     ]
     names = tuple(dict.fromkeys(name for name, _ in tables))
     words = {match[0]: match.start() for match in _WORD.finditer(text)}
-    return Query(tables, [ColumnUse(word, names, offset) for word, offset in words.items()])
+    return Query(tables=tables, columns=[ColumnUse(word, names, offset) for word, offset in words.items()])

@@ -44,7 +44,18 @@ class _Loss:
 
 
 @check("BG840")
-def still_used(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def still_used(
+    operation: op.DropTable
+    | op.RenameTable
+    | op.SetSchema
+    | op.DropColumn
+    | op.RenameColumn
+    | op.Drop
+    | op.Rename
+    | op.AlterColumnType,
+    schema: Schema,
+    context: Context,
+) -> Iterator[Hit]:
     """What is dropped, renamed or narrowed, and the places that use it."""
     running = context.running
     loss = _loss(operation, context)
@@ -128,7 +139,9 @@ def _uses(loss: _Loss, running: RunningCode, schema: Schema) -> Sequence[Use]:
 
 
 @check("BG841")
-def not_written(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def not_written(
+    operation: op.AddColumn | op.SetNotNull | op.SetDefault, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """A column that becomes required, and the places that insert rows without it."""
     required = _required(operation, schema, context)
     if required is None or context.running is None:
@@ -164,9 +177,11 @@ def _makes_trigger(operation: op.Operation, table: str) -> bool:
     return isinstance(operation, op.Harmless) and operation.what == "CREATE TRIGGER" and operation.table == table
 
 
-def _required(operation: op.Operation, schema: Schema, context: Context) -> tuple[str, str] | None:
+def _required(
+    operation: op.AddColumn | op.SetNotNull | op.SetDefault, schema: Schema, context: Context
+) -> tuple[str, str] | None:
     """Return the table and column that every INSERT must fill from this operation on, None when there is none."""
-    if not isinstance(operation, op.AddColumn | op.SetNotNull | op.SetDefault) or context.is_new(operation.table):
+    if context.is_new(operation.table):
         return None
     table = schema.tables.get(operation.table)
     if isinstance(operation, op.AddColumn):
@@ -205,10 +220,10 @@ def _fills(operation: op.Operation, table: str, column: str) -> bool:
 
 
 @check("BG842")
-def plan_cached(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def plan_cached(
+    operation: op.AddColumn | op.DropColumn | op.AlterColumnType | op.RenameColumn, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """A table whose columns change beneath prepared statements that return `*`; said once for each table."""
-    if not isinstance(operation, op.AddColumn | op.DropColumn | op.AlterColumnType | op.RenameColumn):
-        return
     table = operation.table
     if context.running is None or context.is_new(table) or f"BG842 {table}" in context.said:
         return
