@@ -138,8 +138,8 @@ def _up(
             if function in silent:
                 continue
             for hit in function(operation, schema, context):
-                hit = graded(rule_id, hit, operation, schema, context)
-                yield rule_id, replace(hit, message=_within(context.action, hit.message))
+                weighed = graded(rule_id, hit, operation, schema, context)
+                yield rule_id, replace(weighed, message=_within(context.action, weighed.message))
                 if function in ONCE:
                     silent.add(function)
                     break
