@@ -13,6 +13,10 @@ from backendgen.errors import Problem, UserError, did_you_mean
 GRADES = ("info", "low", "medium", "high", "critical")
 SEVERITIES = (*GRADES, "never")
 CONFIDENCES = ("low", "medium", "high")
+READERS = (
+    "alembic", "dbmate", "diesel", "django", "flyway", "golang-migrate", "goose", "liquibase", "prisma", "sqitch", "sql",
+    "sql-migrate",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,8 @@ class Config:
     """What a project may set; the command line's options win. `exclude` are gitignore patterns.
 
     `public` lists the endpoints that are open on purpose: `GET /catalog`, or `/catalog/*` for all methods. `since` is the
-    git revision after which migrations are pending. `severity` gives rules, by the beginning of their ids, another severity.
+    git revision after which migrations are pending, `reader` the tool that runs them (empty: as they show themselves).
+    `severity` gives rules, by the beginning of their ids, another severity.
     `folder` is where the configuration was read.
     """
 
@@ -42,6 +47,7 @@ class Config:
     confidence: str = "medium"
     pg_version: int = 14
     since: str = ""
+    reader: str = ""
     severity: tuple[tuple[str, str], ...] = ()
     paths: tuple[PathSettings, ...] = ()
     baseline: Path | None = None
@@ -52,6 +58,7 @@ class Config:
         choices = [("fail-on", self.fail_on, SEVERITIES), ("confidence", self.confidence, CONFIDENCES)]
         choices += [(f"severity of {rule}", grade, GRADES) for rule, grade in self.severity]
         choices += [(f"severity of {rule}", grade, GRADES) for one in self.paths for rule, grade in one.severity]
+        choices += [("reader", self.reader, READERS)] if self.reader else []
         wrong = [
             f"{key} is one of {', '.join(known)}, not '{value}'{did_you_mean(value, known)}"
             for key, value, known in choices
@@ -106,7 +113,7 @@ TABLES = _Kind("written as [[tool.backendgen.paths]] tables", _tables)
 _KINDS: Mapping[str, _Kind] = {
     "select": LIST, "ignore": LIST, "exclude": LIST, "public": LIST,
     "fail-on": STRING, "confidence": STRING, "pg-version": NUMBER, "baseline": STRING,
-    "since": STRING, "severity": GRADE_TABLE, "paths": TABLES,
+    "since": STRING, "reader": STRING, "severity": GRADE_TABLE, "paths": TABLES,
 }  # fmt: skip
 _PATH_KINDS: Mapping[str, _Kind] = {"match": LIST, "select": LIST, "ignore": LIST, "severity": GRADE_TABLE}
 
