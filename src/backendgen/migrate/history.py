@@ -47,7 +47,8 @@ class Migration:
 
     `parents` are the revisions that it follows, where the tool goes by them and not by numbers. `one_way`: it says itself
     that it cannot be taken back. `irreversible` are the actions for which the tool refuses to.
-    `repeatable`: the tool runs it again when its text has changed. `part` names it in a file that holds several.
+    `repeatable`: the tool runs it again when its text has changed. `part` names it in a file that holds several,
+    where it begins in `line`.
     """
 
     revision: str
@@ -60,6 +61,7 @@ class Migration:
     irreversible: tuple[Action, ...] = ()
     repeatable: bool = False
     part: str = ""
+    line: int = 1
 
     @property
     def files(self) -> tuple[str, ...]:

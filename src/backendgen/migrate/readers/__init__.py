@@ -64,8 +64,8 @@ def _nothing(path: Path, reading: Reading) -> UserError:
     looked_for = (
         f"looked for migrations of {reading.reader} only, as --reader says"
         if reading.reader
-        else "looked for Alembic revisions (*.py with revision and down_revision), Django migrations (migrations/*.py with a "
-        "class Migration), sqitch.plan, Liquibase changelogs and SQL migrations: NNNN_name.sql, NNNN_name.up.sql, "
+        else "looked for Alembic revisions (*.py with revision and down_revision), Django migrations (migrations/*.py "
+        "with a class Migration), sqitch.plan, Liquibase changelogs and SQL migrations: NNNN_name.sql, NNNN_name.up.sql, "
         "V1__name.sql, NNNN_name/up.sql, or any *.sql in a folder that you name"
     )
     return UserError(Problem("no migrations found", str(path), hint=looked_for), *reading.skipped)
