@@ -13,6 +13,10 @@ from backendgen.errors import Problem, UserError, did_you_mean
 GRADES = ("info", "low", "medium", "high", "critical")
 SEVERITIES = (*GRADES, "never")
 CONFIDENCES = ("low", "medium", "high")
+READERS = (
+    "alembic", "dbmate", "diesel", "django", "flyway", "golang-migrate", "goose", "liquibase", "prisma", "sqitch", "sql",
+    "sql-migrate",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,7 @@ class Config:
     """What a project may set; the command line's options win. `exclude` are gitignore patterns.
 
     `public` lists the endpoints that are open on purpose: `GET /catalog`, or `/catalog/*` for all methods. `since` is the
-    git revision after which migrations are pending. `severity` gives rules, by the beginning of their ids, another severity.
-    `code` is the folder of the code that runs while migrations are applied, `deployed` the git revision of it that runs.
+    "since": STRING, "code": STRING, "deployed": STRING, "reader": STRING, "severity": GRADE_TABLE, "paths": TABLES,
     `folder` is where the configuration was read.
     """
 
@@ -43,6 +46,7 @@ class Config:
     confidence: str = "medium"
     pg_version: int = 14
     since: str = ""
+    reader: str = ""
     severity: tuple[tuple[str, str], ...] = ()
     paths: tuple[PathSettings, ...] = ()
     baseline: Path | None = None
@@ -55,6 +59,7 @@ class Config:
         choices = [("fail-on", self.fail_on, SEVERITIES), ("confidence", self.confidence, CONFIDENCES)]
         choices += [(f"severity of {rule}", grade, GRADES) for rule, grade in self.severity]
         choices += [(f"severity of {rule}", grade, GRADES) for one in self.paths for rule, grade in one.severity]
+        choices += [("reader", self.reader, READERS)] if self.reader else []
         wrong = [
             f"{key} is one of {', '.join(known)}, not '{value}'{did_you_mean(value, known)}"
             for key, value, known in choices
@@ -109,7 +114,7 @@ TABLES = _Kind("written as [[tool.backendgen.paths]] tables", _tables)
 _KINDS: Mapping[str, _Kind] = {
     "select": LIST, "ignore": LIST, "exclude": LIST, "public": LIST,
     "fail-on": STRING, "confidence": STRING, "pg-version": NUMBER, "baseline": STRING,
-    "since": STRING, "code": STRING, "deployed": STRING, "severity": GRADE_TABLE, "paths": TABLES,
+    "since": STRING, "code": STRING, "deployed": STRING, "reader": STRING, "severity": GRADE_TABLE, "paths": TABLES,
 }  # fmt: skip
 _PATH_KINDS: Mapping[str, _Kind] = {"match": LIST, "select": LIST, "ignore": LIST, "severity": GRADE_TABLE}
 

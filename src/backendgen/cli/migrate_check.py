@@ -29,6 +29,7 @@ EXAMPLES = (
     "migrate-check migrations",
     "migrate-check alembic/versions --fail-on high",
     "migrate-check 0042.sql --pg-version 16",
+    "migrate-check db/changes --reader golang-migrate",
     "migrate-check . --since origin/main",
     "migrate-check . --format github --report sarif=migrations.sarif",
     "migrate-check migrations --applied 0041",
@@ -37,6 +38,12 @@ EXAMPLES = (
     "migrate-check migrations --applied 0041 --trace",
     "migrate-check --stats-query | psql -XAtq > stats.json; backendgen migrate-check . --stats stats.json",
 )
+
+
+def _readers() -> list[str]:
+    from backendgen.config import READERS
+
+    return list(READERS)
 
 
 def migrate_check(
@@ -53,6 +60,15 @@ def migrate_check(
     write_baseline: WriteBaselineOption = None,
     pg_version: Annotated[
         int | None, typer.Option(help="The server's major version (default 14).", metavar="N")
+    ] = None,
+    reader: Annotated[
+        str | None,
+        typer.Option(
+            help="The tool that runs the migrations, whatever they look like: alembic, dbmate, diesel, django, flyway, "
+            "golang-migrate, goose, liquibase, prisma, sqitch, sql (plain files), sql-migrate.",
+            metavar="NAME",
+            autocompletion=_readers,
+        ),
     ] = None,
     since: Annotated[
         str | None, typer.Option(help="Judge only what came since this git revision.", metavar="REVISION")
@@ -114,6 +130,8 @@ def migrate_check(
         )
     if settings.deployed and settings.code is None:
         raise UserError("--deployed says which code runs; --code says where it is")
+    if reader is not None:
+        settings = replace(settings, reader=reader)
     if everything and (since or applied):
         raise UserError("--all judges everything; leave out --since and --applied, or --all")
     if since == "":

@@ -148,7 +148,8 @@ class Trace:
 class Report:
     """The outcome of a run. `failures` are engines that could not run: the exit code is 2 then, findings or not.
 
-    `root` leads from where the report is read to the scanned root, to which every path is relative.
+    `histories` names what was read as one history each, where there are several. `root` leads from where the report is
+    read to the scanned root, to which every path is relative.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -157,6 +158,7 @@ class Report:
     failures: tuple[Problem, ...] = ()
     files: int = 0
     comparison: Comparison | None = None
+    histories: tuple[str, ...] = ()
     root: str = ""
     trace: Trace | None = None
 

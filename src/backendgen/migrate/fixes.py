@@ -16,6 +16,9 @@ _OUTSIDE = {
     "goose": "-- +goose NO TRANSACTION",
     "dbmate": "-- migrate:up transaction:false",
     "diesel": "-- alone in its migration, with run_in_transaction = false in metadata.toml",
+    "sql-migrate": "-- +migrate Up notransaction",
+    "liquibase": "--changeset author:id runInTransaction:false",
+    "sqitch": "-- without BEGIN and COMMIT",
     "flyway": "-- alone in its migration (Flyway then runs it without a transaction)",
 }
 _ALONE = "-- alone in a migration that runs outside a transaction"

@@ -13,7 +13,10 @@ from backendgen.findings.finding import Location
 from backendgen.sql.operation import AddConstraint, CreateIndex, Operation
 from backendgen.sql.table_changes import BACKED_BY_INDEX
 
-Tool = Literal["sql", "goose", "dbmate", "flyway", "golang-migrate", "diesel", "prisma", "alembic", "django"]
+Tool = Literal[
+    "sql", "goose", "sql-migrate", "dbmate", "flyway", "golang-migrate", "diesel", "prisma", "sqitch", "liquibase",
+    "alembic", "django",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class Migration:
 
     `parents` are the revisions that it follows, where the tool goes by them and not by numbers. `one_way`: it says itself
     that it cannot be taken back. `irreversible` are the actions for which the tool refuses to.
+    `repeatable`: the tool runs it again when its text has changed. `part` names it in a file that holds several,
+    where it begins in `line`.
     """
 
     revision: str
@@ -54,6 +59,9 @@ class Migration:
     parents: tuple[str, ...] = ()
     one_way: bool = False
     irreversible: tuple[Action, ...] = ()
+    repeatable: bool = False
+    part: str = ""
+    line: int = 1
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -74,12 +82,16 @@ class Refusal:
 class History:
     """One database's migrations, in the order in which their tool applies them.
 
-    `sets_lock_timeout`: the tool's own configuration (Alembic's env.py) sets it for every migration.
+    `sets_lock_timeout`: the tool's own configuration (Alembic's env.py) sets it for every migration. `takes_late`: it also
+    applies migrations whose number is lower than that of an applied one. `tool_holds_transaction`: a transaction of the
+    tool's own stays open meanwhile; None where that depends on settings that are not here.
     """
 
     name: str
     migrations: tuple[Migration, ...]
     sets_lock_timeout: bool = False
+    takes_late: bool = False
+    tool_holds_transaction: bool | None = False
 
     @cached_property
     def indexed(self) -> frozenset[tuple[str, str]]:

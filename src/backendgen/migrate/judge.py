@@ -59,7 +59,8 @@ def check(
     sources = _judged_sources(histories, selection, refusals)
     settled = settle(found, sources, judged, rulebook, config, path if path.is_dir() else path.parent)
     skipped = (*histories.skipped, *(running.skipped if running else ()))
-    return replace(settled, skipped=skipped, files=len(sources))
+    named = tuple(map(_named, histories.histories)) if len(histories.histories) > 1 else ()
+    return replace(settled, skipped=skipped, files=len(sources), histories=named)
 
 
 def _running(histories: Histories, selection: Selection, config: Config) -> RunningCode | None:
@@ -68,6 +69,13 @@ def _running(histories: Histories, selection: Selection, config: Config) -> Runn
     from backendgen.migrate.running import search  # few runs search code
 
     return search(histories, selection, config, config.code)
+
+
+def _named(history: History) -> str:
+    """Return a history as reports name it: `db/migrations (goose, 12 migrations)`."""
+    tools = ", ".join(dict.fromkeys(migration.tool for migration in history.migrations))
+    number = len(history.migrations)
+    return f"{history.name} ({tools}, {number} {'migration' if number == 1 else 'migrations'})"
 
 
 def _judged_sources(histories: Histories, selection: Selection, refusals: Sequence[Refusal]) -> dict[str, str]:

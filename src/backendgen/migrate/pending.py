@@ -6,7 +6,7 @@ What the others do is replayed but not judged. Pending ones of one run are one d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +24,10 @@ _LATE = {
     "flyway": "Flyway refuses to migrate databases that have it (outOfOrder is off)",
     "goose": "goose refuses to migrate databases that have it (without -allow-missing)",
     "golang-migrate": "golang-migrate never runs it on databases that have it",
+    "sqitch": "Sqitch never deploys it on databases that have it",
 }
 _LATE_ELSEWHERE = "databases that have it run the two in another order than new ones"
+_REMEDY = {"sqitch": "move its line to the end of the plan", "liquibase": "move it behind the others"}
 _BY_PARENTS = ("alembic", "django")
 
 
@@ -80,6 +82,14 @@ def _since(histories: Histories, base: git.Base, since: str) -> Selection:
         for position, migration in enumerate(history.migrations):
             paths = [root / name for name in migration.files]
             known.update(paths)
+            if migration.repeatable or migration.part or migration.tool == "sqitch":
+                state = _state(migration, paths[0], changes, histories, base)
+                was_there.append(state != "added")
+                if state == "added" or (state == "modified" and migration.repeatable):
+                    chosen.add((history.name, position))
+                elif state == "modified":
+                    refusals.append(_edited(paths[0], migration, histories, since))
+                continue
             moved = old_ids.pop(migration.revision, None) if migration.tool == "alembic" else None
             new = changes.get(paths[0]) == "added" and moved is None
             was_there.append(not new)
@@ -98,6 +108,49 @@ def _since(histories: Histories, base: git.Base, since: str) -> Selection:
     gone += old_ids.values()
     refusals += [_removed(path, histories, since) for path in sorted(gone)]
     return Selection(frozenset(chosen), tuple(refusals))
+
+
+def _state(
+    migration: Migration, path: Path, changes: Mapping[Path, git.Change], histories: Histories, base: git.Base
+) -> git.Change | None:
+    """Say what became of a migration that is not told by its file's own fate; None when nothing did.
+
+    A changeset is one of several in its file. A reworked change of Sqitch has moved to a file that is named after a tag,
+    and what stands in its old file is new.
+    """
+    change = changes.get(path)
+    if migration.tool == "sqitch":
+        stem, at, _ = path.name.partition("@")
+        first = path.with_name(f"{stem}{path.suffix}") if at else path
+        reworked = any(
+            other.name.startswith(f"{path.stem}@") and other.parent == path.parent and each == "added"
+            for other, each in changes.items()
+        )
+        if at and change == "added" and changes.get(first) == "modified":
+            return None
+        if change == "modified" and reworked:
+            return "added"
+    if change != "modified":
+        return change
+    before, now = base.text(path), histories.sources.get(_name(path, histories))
+    if migration.part and before is not None and now is not None and path.suffix == ".sql":
+        from backendgen.migrate.readers.liquibase import part
+
+        old, new = part(before, migration.part), part(now, migration.part)
+        if old is None or new is None:
+            return "added"
+        return None if _code(old, path) == _code(new, path) else "modified"
+    if migration.part and before is not None:  # a changelog in XML, YAML or JSON
+        return None if _has_changeset(before, migration.part) else "added"
+    return "modified" if _differs(path, histories, base) else None
+
+
+def _has_changeset(text: str, part: str) -> bool:
+    """Whether a changelog names a changeset's author and id near each other."""
+    author, _, own = part.partition(":")
+    near = r"(?:id|author)\W+{0}\W[^<]{{0,200}}?(?:id|author)\W+{1}\W"
+    pairs = ((own, author), (author, own))
+    return any(re.search(near.format(re.escape(one), re.escape(other)), text) for one, other in pairs)
 
 
 def _differs(path: Path, histories: Histories, base: git.Base) -> bool:
@@ -150,14 +203,16 @@ def _removed(path: Path, histories: Histories, since: str) -> Refusal:
 
 def _out_of_order(history: History, was_there: Sequence[bool], since: str) -> Iterable[Refusal]:
     """A new migration that stands before one that was there; tools that follow parents mind no file names."""
-    last = max((position for position, old in enumerate(was_there) if old), default=-1)
+    late = {} if history.takes_late else _LATE
+    ordered = [not migration.repeatable for migration in history.migrations]
+    last = max((position for position, old in enumerate(was_there) if old and ordered[position]), default=-1)
     for position, migration in enumerate(history.migrations[:last]):
-        if was_there[position] or migration.tool in _BY_PARENTS:
+        if was_there[position] or migration.tool in _BY_PARENTS or not ordered[position]:
             continue
         later = history.migrations[last]
         message = (
             f"{migration.revision} comes before {later.revision}, which was there at {since}: "
-            f"{_LATE.get(migration.tool, _LATE_ELSEWHERE)}; give it a higher number"
+            f"{late.get(migration.tool, _LATE_ELSEWHERE)}; {_REMEDY.get(migration.tool, 'give it a higher number')}"
         )
         yield Refusal(OUT_OF_ORDER, Location(migration.path), message)
 

@@ -31,6 +31,7 @@ def render(report: Report, rulebook: Rulebook) -> str:
             {"path": one.path, "rule": one.rule_id, "content": one.content}
             for one in (report.comparison.stale if report.comparison else ())
         ],
+        "histories": list(report.histories),
         "skipped": [_problem(one) for one in report.skipped],
         "failures": [_problem(one) for one in report.failures],
         **({"trace": trace.data(report.trace)} if report.trace else {}),

@@ -30,6 +30,7 @@ def render(report: Report, rulebook: Rulebook, *, colour: bool = False) -> str:
         parts.append("")
     if report.trace:
         parts.extend(printable(line) for line in trace.lines(report.trace))
+    parts.extend(f"read: {printable(name)}" for name in report.histories)
     parts.extend(f"could not run: {printable(str(problem))}" for problem in report.failures)
     parts.extend(f"skipped: {printable(str(problem))}" for problem in report.skipped)
     parts.extend(filter(None, [outline.stale(report)]))

@@ -11,6 +11,7 @@ from backendgen.migrate.context import Context
 from backendgen.migrate.fixes import Stage, concurrently, render
 from backendgen.migrate.quoting import name
 from backendgen.migrate.rewrites import rewrite_of
+from backendgen.rules import Confidence
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
 
@@ -80,6 +81,7 @@ def concurrently_in_transaction(operation: op.Operation, schema: Schema, context
     if not getattr(operation, "concurrently", False) or isinstance(operation, op.RefreshView):
         return
     if context.in_transaction is not True:
+        yield from _waits_for_tool(operation, context)
         return
     what = " ".join(operation.sql.split()[:3]).upper()
     what = what if what.endswith("CONCURRENTLY") else f"{what.split()[0]} ... CONCURRENTLY"
@@ -87,13 +89,34 @@ def concurrently_in_transaction(operation: op.Operation, schema: Schema, context
         "goose": "goose runs this file in a transaction", "dbmate": "dbmate runs this file in a transaction",
         "diesel": "diesel runs this migration in a transaction", "alembic": "Alembic runs this revision in a transaction",
         "django": "Django runs this migration in a transaction",
+        "sql-migrate": "sql-migrate runs this direction in a transaction",
+        "liquibase": "Liquibase runs this changeset in a transaction",
         "flyway": "Flyway runs this file in a transaction because of its other statements",
     }.get(context.migration.tool, "a file of several statements is sent as one transaction")  # fmt: skip
+    if any(each.transactional is False for each in context.migration.up):
+        where = "StatementBegin and StatementEnd send it with others as one transaction"
     if context.explicit_transaction:
         where = "it stands between BEGIN and COMMIT"
     stage = Stage((operation.sql,), transactional=False, call=context.action.call)
     message = f"{what} cannot run inside a transaction, and {where}: the migration fails"
     yield Hit(context.action.location, message, render(context, stage), "".join(operation.tables[:1]))
+
+
+def _waits_for_tool(operation: op.Operation, context: Context) -> Iterator[Hit]:
+    """Flyway's lock on its own table is a transaction that stays open: CONCURRENTLY waits for it for ever (its manual,
+    PostgreSQL Transactional Lock).
+    """
+    if context.history.tool_holds_transaction is False:
+        return
+    setting = "flyway.postgresql.transactional.lock=false"
+    message = (
+        "CONCURRENTLY waits for all open transactions, and Flyway holds its own lock in one: the migration hangs, "
+        f"unless {setting} is set"
+    )
+    known = context.history.tool_holds_transaction is True
+    fix = render(context, Stage((operation.sql,), transactional=False, note=f"with {setting}"))
+    confidence = Confidence.MEDIUM if known else Confidence.LOW
+    yield Hit(context.action.location, message, fix, "".join(operation.tables[:1]), confidence=confidence)
 
 
 @check("BG703")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from backendgen.config import Config
 from backendgen.errors import Problem, UserError
 from backendgen.migrate.history import Histories, History
-from backendgen.migrate.readers import sql
+from backendgen.migrate.readers import liquibase, sqitch, sql
 from backendgen.migrate.readers.reading import Reading
 from backendgen.migrate.routines import with_calls
 
@@ -19,22 +20,41 @@ def read(path: Path, config: Config) -> Histories:
     """
     if not path.exists():
         raise UserError(Problem("no such file or directory", str(path)))
-    reading = Reading.of(path, config.exclude)
-    histories: list[History] = []
-    if any(found.suffix == ".py" for found in reading.found):
-        from backendgen.migrate.readers import alembic
-        from backendgen.migrate.readers.django_settings import candidates
+    reading = Reading.of(path, config.exclude, config.reader)
+    histories = [*_python(reading), *_planned(reading)]
+    if config.reader in ("", *sql.TOOLS):
+        histories += sql.histories(reading)
+    if reading.beside and not config.reader:
+        from backendgen.migrate.readers import foreign
 
-        histories += alembic.histories(reading)
-        if migrations := list(candidates(reading)):
-            from backendgen.migrate.readers import django
-
-            histories += django.histories(migrations, reading)
-    histories += sql.histories(reading)
+        foreign.name_unread(reading)
     if not any(history.migrations for history in histories):
         raise _nothing(path, reading)
     followed = tuple(map(with_calls, histories))
     return Histories(reading.root, followed, reading.sources, tuple(reading.refusals), tuple(reading.skipped))
+
+
+def _python(reading: Reading) -> Iterator[History]:
+    """Yield the histories that are written in Python."""
+    if not any(found.suffix == ".py" for found in reading.found):
+        return
+    from backendgen.migrate.readers import alembic
+    from backendgen.migrate.readers.django_settings import candidates
+
+    if reading.reader in ("", "alembic"):
+        yield from alembic.histories(reading)
+    if reading.reader in ("", "django") and (migrations := list(candidates(reading))):
+        from backendgen.migrate.readers import django
+
+        yield from django.histories(migrations, reading)
+
+
+def _planned(reading: Reading) -> Iterator[History]:
+    """Yield the histories whose order stands in a file of its own: Sqitch's and Liquibase's."""
+    if reading.reader in ("", "sqitch") and sqitch.plans(reading):
+        yield from sqitch.histories(reading)
+    if reading.reader in ("", "liquibase"):
+        yield from liquibase.histories(reading)
 
 
 def _nothing(path: Path, reading: Reading) -> UserError:
@@ -42,8 +62,10 @@ def _nothing(path: Path, reading: Reading) -> UserError:
     if unread:
         return UserError(*unread)
     looked_for = (
-        "looked for Alembic revisions (*.py with revision and down_revision), Django migrations (migrations/*.py with a "
-        "class Migration) and SQL migrations: NNNN_name.sql, NNNN_name.up.sql, V1__name.sql, NNNN_name/up.sql, or "
-        "any *.sql in a folder that you name"
+        f"looked for migrations of {reading.reader} only, as --reader says"
+        if reading.reader
+        else "looked for Alembic revisions (*.py with revision and down_revision), Django migrations (migrations/*.py "
+        "with a class Migration), sqitch.plan, Liquibase changelogs and SQL migrations: NNNN_name.sql, NNNN_name.up.sql, "
+        "V1__name.sql, NNNN_name/up.sql, or any *.sql in a folder that you name"
     )
     return UserError(Problem("no migrations found", str(path), hint=looked_for), *reading.skipped)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,33 +17,63 @@ UNREADABLE = "BG901"
 PASSED_OVER = frozenset(
     {"node_modules", "venv", "env", "site-packages", "__pycache__", "vendor", "dist", "build", "target"}
 )
+MIGRATION_FOLDERS = frozenset({"migrations", "migration", "migrate", "changelogs"})
+_READ = (".sql", ".py")
+_LANGUAGES = (".go", ".ts", ".js", ".mjs", ".cjs", ".rb", ".exs", ".java", ".kt", ".php", ".cs")
+_CHANGELOGS = (".xml", ".yaml", ".yml", ".json")
+_CHANGELOG = re.compile(r"change[-_.]?(?:log|set)|liquibase", re.IGNORECASE)
 
 
 @dataclass(slots=True)
 class Reading:
-    """What a run has found and read so far. `root` is the scanned folder, or the folder of the one scanned file."""
+    """What a run has found and read so far. `root` is the scanned folder, or the folder of the one scanned file.
+
+    `beside` are files of other kinds that may say what the SQL means (a plan, a changelog), or be migrations that are not
+    read. `used` are the SQL files that Python migrations run, `claimed` those that another reader has taken. `reader` is
+    the one that the user named.
+    """
 
     root: Path
     found: tuple[Path, ...]
     single: bool = False
+    beside: tuple[Path, ...] = ()
+    reader: str = ""
     sources: dict[str, str] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
     skipped: list[Problem] = field(default_factory=list)
     used: set[Path] = field(default_factory=set)
+    claimed: set[Path] = field(default_factory=set)
+    _tops: set[Path] = field(default_factory=set)
 
     @classmethod
-    def of(cls, path: Path, exclude: tuple[str, ...] = ()) -> Reading:
-        """Find the .sql and .py files at or beneath a path, links to folders and excluded files left out."""
+    def of(cls, path: Path, exclude: tuple[str, ...] = (), reader: str = "") -> Reading:
+        """Find the files at or beneath a path that readers know, links to folders and excluded files left out."""
         path = path.absolute()
         if not path.is_dir():
-            return cls(path.parent, (path,), single=True)
+            alone = (path,)
+            is_beside = _is_beside(str(path.parent), path.name)
+            return cls(path.parent, alone, single=True, beside=alone if is_beside else (), reader=reader)
         found = _found(path)
         if exclude:
             import pathspec
 
             spec = pathspec.GitIgnoreSpec.from_lines(exclude)
             found = (file for file in found if not spec.match_file(file.relative_to(path).as_posix()))
-        return cls(path, tuple(found))
+        every = tuple(found)
+        beside = tuple(file for file in every if file.suffix not in _READ)
+        read = tuple(file for file in every if file.suffix in _READ) if beside else every
+        return cls(path, read, beside=beside, reader=reader)
+
+    def above(self, folder: Path) -> Iterator[Path]:
+        """Yield a folder and those above it, up to the project's own (it holds .git), or to the scanned root."""
+        chain = (folder, *folder.parents)
+        if not self._tops:
+            root = next((each for each in (self.root, *self.root.parents) if (each / ".git").exists()), self.root)
+            self._tops.add(root)
+        for each in chain if any(top in chain for top in self._tops) else (folder,):
+            yield each
+            if each in self._tops:
+                return
 
     def name(self, path: Path) -> str:
         """Return a path as reports show it: relative to the root, with forward slashes."""
@@ -85,4 +116,13 @@ def _found(root: Path) -> Iterator[Path]:
     """Walk without following links to folders, so that a loop of links ends."""
     for folder, names, leaves in os.walk(root):
         names[:] = sorted(name for name in names if not name.startswith(".") and name not in PASSED_OVER)
-        yield from (Path(folder, leaf) for leaf in sorted(leaves) if leaf.endswith((".sql", ".py")))
+        yield from (Path(folder, leaf) for leaf in sorted(leaves) if leaf.endswith(_READ) or _is_beside(folder, leaf))
+
+
+def _is_beside(folder: str, leaf: str) -> bool:
+    """Whether a file may be a plan, a changelog, or a migration in a language that is not read."""
+    if leaf.endswith(".plan"):
+        return True
+    if leaf.endswith(_CHANGELOGS):
+        return bool(_CHANGELOG.search(folder) or _CHANGELOG.search(leaf))
+    return leaf.endswith(_LANGUAGES) and Path(folder).name.lower() in MIGRATION_FOLDERS

@@ -1,47 +1,55 @@
-"""Folders of SQL files: numbered files, up and down pairs, Flyway, goose, dbmate, golang-migrate, diesel and Prisma."""
+"""Folders of SQL files: numbered files, up and down pairs, Flyway, goose, dbmate, golang-migrate, diesel and Prisma.
+
+goose, golang-migrate and Flyway go by numbers, dbmate, diesel and Prisma by names (flyway.py, transactions.py).
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import get_args
 
 from backendgen.findings.finding import Location
 from backendgen.migrate.history import Action, History, Migration, Tool
-from backendgen.migrate.readers import dialects
-from backendgen.migrate.readers.reading import Reading, real
+from backendgen.migrate.readers import dialects, flyway, psql, templates, transactions, unreadable
+from backendgen.migrate.readers.reading import MIGRATION_FOLDERS, Reading, real
 from backendgen.sql import operation as op
+from backendgen.sql.lexer import split
 from backendgen.sql.schema import Type
 
 ORDER_UNKNOWN = "BG905"
-FOLDERS = frozenset({"migrations", "migration", "migrate", "changelogs"})
-_FLYWAY = re.compile(r"(?P<kind>[VUB])(?P<version>\d+(?:[._]\d+)*)__.+\.sql", re.IGNORECASE)
-_REPEATABLE = re.compile(r"R__.+\.sql", re.IGNORECASE)
+TOOLS = ("sql", "goose", "sql-migrate", "dbmate", "flyway", "golang-migrate", "diesel", "prisma")
+FOLDERS = MIGRATION_FOLDERS
 _NUMBERED = re.compile(r"(?P<version>\d{4}([-_])\d\d\2\d\d\2\d+(?:-\d+)*|\d+(?:[.-]\d+)*)(?!\d).*\.sql", re.IGNORECASE)
 _DIRECTED = re.compile(r"(?P<stem>.+)(?P<mark>[._-])(?P<direction>up|down)\.sql", re.IGNORECASE)
 _SECTION = re.compile(
     r"^[ \t]*--[ \t]*(?:\+goose|migrate:|\+migrate)[ \t]*(up|down)\b(.*)$", re.IGNORECASE | re.MULTILINE
 )
-_GOOSE = re.compile(r"^[ \t]*--[ \t]*\+(?:goose|migrate)[ \t]", re.IGNORECASE | re.MULTILINE)
+_GOOSE = re.compile(r"^[ \t]*--[ \t]*\+goose[ \t]", re.IGNORECASE | re.MULTILINE)
+_SQL_MIGRATE = re.compile(r"^[ \t]*--[ \t]*\+migrate[ \t]", re.IGNORECASE | re.MULTILINE)
 _DBMATE = re.compile(r"^[ \t]*--[ \t]*migrate:", re.IGNORECASE | re.MULTILINE)
-_NO_TRANSACTION = re.compile(
-    r"^[ \t]*--[ \t]*(?:\+goose NO TRANSACTION|no-transaction|atlas:txmode none|\+migrate (?:up|down) notransaction)\b",
-    re.IGNORECASE | re.MULTILINE,
-)
 _ONE_WAY = re.compile(
     r"--.*(?:irreversibl|not reversible|cannot be (?:undone|reversed|reverted|rolled back))", re.IGNORECASE
 )
-_TEMPLATE = re.compile(r"\{\{[^{}\n]*\}\}|\$\{[^{}\n]*\}")
-_WORD = re.compile(r"[A-Za-z_]\w*")
 _RELEASE = re.compile(r"v?\d+(?:\.\d+)*", re.IGNORECASE)
 _DIGITS = re.compile(r"(\d+)")
+_DUMPS = frozenset({"schema.sql", "structure.sql"})
+_DUMP = re.compile(
+    r"^-- (?:Dbmate schema migrations|PostgreSQL database dump)|insert into \S*schema_migrations", re.I | re.M
+)
+_PLAIN = flyway.Settings()
+_BY_NUMBER = ("goose", "golang-migrate", "flyway")
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One file's part in a migration: `key` orders it, `revision` pairs an up with its down."""
+    """One file's part in a migration: `key` orders it, `revision` pairs an up with its down.
+
+    `kind` is Flyway's: V, U, B, R, or C for a callback; `rules` are Flyway's settings there.
+    """
 
     path: Path
     folder: Path
@@ -51,6 +59,8 @@ class Script:
     tool: Tool
     down: bool = False
     dialect: str = ""
+    kind: str = "V"
+    rules: flyway.Settings = _PLAIN
 
 
 def histories(reading: Reading) -> list[History]:
@@ -58,32 +68,31 @@ def histories(reading: Reading) -> list[History]:
     found = [path for path in reading.found if path.suffix == ".sql"]
     if reading.used:  # to follow links costs a quarter of the time that it takes to parse the file
         found = [path for path in found if real(path) not in reading.used]
+    if reading.claimed:
+        found = [path for path in found if path not in reading.claimed]
     used_folders = {path.parent for path in reading.used}
     scripts: list[Script] = []
     for folder, group in groupby(found, key=lambda path: path.parent):
         paths = list(group)
         if used_folders and real(folder) in used_folders:
             for path in paths:
-                reading.skip(path, "is run by no Alembic revision, so it is not judged")
+                reading.skip(path, "is run by no Python migration beside it, so it is not judged")
         else:
             scripts += _scripts(folder, paths, reading)
+    scripts = _at_home([script for script in scripts if not _is_dump(script, len(scripts), reading)], reading)
     scripts.sort(key=lambda script: (script.folder, script.key, script.path.name))
     return [
-        History(reading.name(folder), tuple(_migrations(list(group), reading)))
-        for folder, group in groupby(scripts, key=lambda script: script.folder)
+        _history(folder, list(group), reading) for folder, group in groupby(scripts, key=lambda script: script.folder)
     ]
 
 
-def operations(text: str) -> tuple[op.Operation, ...]:
-    """Translate PostgreSQL text; the parser is loaded when the first text needs it.
-
-    A template's `{{ ... }}` or `${...}` is read as the last word in it.
-    """
+def operations(
+    text: str, values: Mapping[str, str] | None = None, placeholder: re.Pattern[str] | None = None
+) -> tuple[op.Operation, ...]:
+    """Translate PostgreSQL text, its placeholders filled (templates.py); the first text loads the parser."""
     from backendgen.sql import postgres
 
-    if "{{" in text or "${" in text:
-        text = _TEMPLATE.sub(lambda found: (_WORD.findall(found[0]) or ["t"])[-1].lower(), text)
-    return postgres.parse(text)
+    return postgres.parse(templates.fill(text, values, placeholder))
 
 
 def column_type(sql: str) -> Type | None:
@@ -96,7 +105,10 @@ def _scripts(folder: Path, paths: list[Path], reading: Reading) -> list[Script]:
     """Tell migrations from other SQL by their names; in a folder that the user named, plain names count too."""
     if skipped_dialect(folder, reading):
         return []
-    named = [script for path in paths if (script := _named(path))]
+    if reading.reader == "sql":
+        named = [replace(script, tool="sql") for path in paths if (script := named_script(path))]
+    else:
+        named = _as_asked(_named(folder, paths, reading), reading)
     known = {script.path for script in named}
     own = {(script.revision, script.down) for script in named if script.dialect == dialects.POSTGRESQL}
     named = [script for script in named if not _for_another(script, own, reading)]
@@ -106,10 +118,117 @@ def _scripts(folder: Path, paths: list[Path], reading: Reading) -> list[Script]:
                 reading.skip(path, "is named like no migration, so it is not judged")
         return [_of_release(script, folder) for script in named] if folder != reading.root else named
     if _is_release(folder):
-        return [_of_release(_plain(path), folder) for path in paths]
+        return [_of_release(script, folder) for script in _plain(paths, reading)]
     if reading.single or folder == reading.root or folder.name.lower() in FOLDERS:
-        return [_plain(path) for path in paths]
+        return _plain(paths, reading)
     return []
+
+
+def _named(folder: Path, paths: list[Path], reading: Reading) -> list[Script]:
+    """Return the files that are named like migrations; Flyway's settings are looked up where a name may be Flyway's."""
+    may_be = reading.reader == "flyway" or any(
+        "__" in path.name or path.name.startswith(("before", "after")) for path in paths
+    )
+    rules = flyway.settings(folder, reading) if may_be else _PLAIN
+    named = [script for path in paths if (script := named_script(path, rules))]
+    if any(script.tool == "flyway" and script.kind != "C" for script in named):
+        return [script for script in named if not _is_left_out(script, reading)]
+    return [script for script in named if script.kind != "C"]
+
+
+def _is_left_out(script: Script, reading: Reading) -> bool:
+    """Whether Flyway's `migrate` does not run a file, and that is said."""
+    if script.kind == "C" and not flyway.runs_with_migrate(script.revision.partition("__")[0]):
+        reading.skip(script.path, "is a callback of another command than Flyway's migrate, so it is not judged")
+    elif flyway.script_settings(script.path).get("shouldexecute", "").lower() == "false":
+        reading.skip(script.path, "is switched off by its shouldExecute=false, so it is not judged")
+    else:
+        return False
+    return True
+
+
+def _as_asked(named: list[Script], reading: Reading) -> list[Script]:
+    """Return the files as those of the tool that the user named; what it would not run is none of its migrations."""
+    asked = reading.reader
+    if not asked:
+        return named
+    if asked in ("flyway", "prisma", "diesel"):
+        return [script for script in named if script.tool == asked]
+    tool = next(each for each in get_args(Tool) if each == asked)
+    return [replace(script, tool=tool) for script in named if script.tool not in ("flyway", "prisma", "diesel")]
+
+
+def _plain(paths: list[Path], reading: Reading) -> list[Script]:
+    """Return files that are ordered by their whole names, without those that another one includes (psql's `\\i`)."""
+    if reading.reader not in ("", "sql"):
+        return []
+    inner = {target for path in paths if (text := reading.text(path)) for target in psql.included(text, path, reading)}
+    return [plain_script(path) for path in paths if path not in inner]
+
+
+def _is_dump(script: Script, scripts: int, reading: Reading) -> bool:
+    """Whether a file is the dump of the schema that dbmate or Rails keeps beside the migrations."""
+    if reading.single or scripts < 2 or script.path.name not in _DUMPS:
+        return False
+    if script.tool != "sql" or not _DUMP.search(reading.text(script.path) or ""):
+        return False
+    reading.skip(script.path, "is the dump of a schema, not a migration")
+    return True
+
+
+def _at_home(scripts: list[Script], reading: Reading) -> list[Script]:
+    """Put what Flyway finds beneath one location into one history, and the files that dbmate reads in its order."""
+    names: dict[Path, list[flyway.Name]] = {}
+    for script in scripts:
+        if script.tool == "flyway":
+            names.setdefault(script.folder, []).append(flyway.Name(script.kind, script.version, script.revision))
+    home = flyway.homes(names, reading.root)
+    scripts = [
+        replace(one, folder=home.get(one.folder, one.folder)) if one.tool == "flyway" else one for one in scripts
+    ]
+    by_name: dict[Path, bool] = {}
+    for script in scripts:
+        if script.tool == "sql" and script.folder not in by_name:
+            by_name[script.folder] = bool(_DBMATE.search(reading.text(script.path) or ""))
+    return [
+        replace(one, key=((1, one.path.name),)) if one.tool == "sql" and by_name.get(one.folder) else one
+        for one in scripts
+    ]
+
+
+def _history(folder: Path, scripts: list[Script], reading: Reading) -> History:
+    scripts = _from_baseline(scripts, reading)
+    rules = scripts[0].rules
+    migrations = tuple(_migrations(scripts, reading))
+    if scripts[0].tool != "flyway":
+        return History(reading.name(folder), migrations)
+    bounded = rules.sets_lock_timeout or any(
+        isinstance(action.operation, op.SetSetting)
+        and (action.operation.name, action.operation.value not in (None, "0")) == ("lock_timeout", True)
+        for migration in migrations
+        if migration.repeatable and migration.revision.startswith("before")
+        for action in migration.up
+    )
+    return History(
+        reading.name(folder), migrations, bounded, takes_late=rules.is_on("outOfOrder"),
+        tool_holds_transaction=rules.holds_transaction,
+    )  # fmt: skip
+
+
+def _from_baseline(scripts: list[Script], reading: Reading) -> list[Script]:
+    """Databases that are there have run the versions, not the baseline: it counts where those before it are gone."""
+    baselines = [script for script in scripts if script.kind == "B"]
+    if not baselines:
+        return scripts
+    last = max(baselines, key=lambda script: script.key)
+    older = [one for one in scripts if one.kind == "V" and one.tool == "flyway" and one.key <= last.key]
+    for script in baselines:
+        if older or script is not last:
+            others = f"the versions up to {script.version}" if older else last.path.name
+            reading.skip(script.path, f"is where new databases start; {others} are read instead")
+    if older:
+        return [script for script in scripts if script.kind != "B"]
+    return [one for one in scripts if one is last or one.kind in "RC" or (one.kind in "VU" and one.key > last.key)]
 
 
 def _for_another(script: Script, own: Collection[tuple[str, bool]], reading: Reading) -> bool:
@@ -145,16 +264,14 @@ def skipped_dialect(folder: Path, reading: Reading) -> str:
     return dialect
 
 
-def _named(path: Path) -> Script | None:
+def named_script(path: Path, rules: flyway.Settings = _PLAIN) -> Script | None:
+    """Return the part in a migration that a file's name gives it, None when it is named like none."""
     name, folder = path.name, path.parent
-    if flyway := _FLYWAY.fullmatch(name):
-        version = flyway["version"].replace("_", ".")
-        return Script(path, folder, version, version, _natural(version), "flyway", down=flyway["kind"] in "Uu")
-    if _REPEATABLE.fullmatch(name):
-        return Script(path, folder, path.stem, path.stem, ((2, path.stem),), "flyway")
+    if said := rules.name(name):
+        return _of_flyway(path, said, rules)
     if name in ("up.sql", "down.sql", "migration.sql") and (numbered := _NUMBERED.fullmatch(f"{folder.name}.sql")):
         tool: Tool = "prisma" if name == "migration.sql" else "diesel"
-        key = _natural(folder.name)
+        key = ((1, folder.name if tool == "prisma" else folder.name.replace("-", "")),)
         return Script(path, folder.parent, folder.name, numbered["version"], key, tool, down=name == "down.sql")
     directed = _direction(path)
     if numbered := _NUMBERED.fullmatch(f"{directed['stem']}.sql" if directed else name):
@@ -163,6 +280,13 @@ def _named(path: Path) -> Script | None:
         tool = "golang-migrate" if directed else "sql"
         return Script(path, folder, stem, numbered["version"], _natural(stem), tool, down, dialect)
     return None
+
+
+def _of_flyway(path: Path, said: flyway.Name, rules: flyway.Settings) -> Script:
+    key = {"R": ((2, said.description),), "C": ((3, path.stem),)}.get(said.kind) or _natural(said.version)
+    revision = path.stem if said.kind in "RC" else said.version
+    version = said.version or path.stem
+    return Script(path, path.parent, revision, version, key, "flyway", said.kind == "U", kind=said.kind, rules=rules)
 
 
 def _direction(path: Path) -> re.Match[str] | None:
@@ -184,7 +308,8 @@ def _of_release(script: Script, folder: Path) -> Script:
     return replace(script, folder=folder.parent, key=key, revision=revision, version=version)
 
 
-def _plain(path: Path) -> Script:
+def plain_script(path: Path) -> Script:
+    """Return the part of a file that is ordered by the whole of its name."""
     return Script(path, path.parent, path.stem, "", _natural(path.stem), "sql")
 
 
@@ -197,17 +322,18 @@ def _natural(text: str) -> tuple[tuple[int, int | str], ...]:
 def _migrations(scripts: list[Script], reading: Reading) -> Iterator[Migration]:
     """Pair ups and downs by revision and read each file."""
     versions: dict[str, Script] = {}
-    for revision, group in groupby(scripts, key=lambda script: script.revision):
+    alone = scripts[0].tool == "golang-migrate" and transactions.multi_statement(scripts[0].path.parent, reading)
+    for _, group in groupby(scripts, key=lambda script: script.revision):
         migration: Migration | None = None
         for script in sorted(group, key=lambda one: one.down):
             text = reading.text(script.path)
             if text is None:
                 continue
+            read = _read(script, text, reading, multi_statement=alone)
             if not script.down:
-                _same_version(script, versions, reading)
-            read = _read(script, text, reading)
+                _same_version(replace(script, tool=read.tool), versions, reading)
             if migration is None:
-                migration = Migration(revision, reading.name(script.path), read.tool)
+                migration = replace(read, up=(), down=())
             migration = replace(
                 migration,
                 up=migration.up + read.up,
@@ -219,8 +345,11 @@ def _migrations(scripts: list[Script], reading: Reading) -> Iterator[Migration]:
 
 
 def _same_version(script: Script, versions: dict[str, Script], reading: Reading) -> None:
-    # Prisma knows a migration by the whole name of its folder.
-    first = versions.setdefault(script.version, script) if script.version and script.tool != "prisma" else script
+    # Prisma and sql-migrate know a migration by its whole name, the others that are known by a number.
+    version = script.version
+    if script.tool in _BY_NUMBER and script.kind == "V":
+        version = re.sub(r"\b0+(?=\d)", "", version)
+    first = versions.setdefault(version, script) if version and script.tool not in ("prisma", "sql-migrate") else script
     if first is not script:
         message = (
             f"{script.revision} has the version {script.version} of {first.revision}: "
@@ -229,54 +358,69 @@ def _same_version(script: Script, versions: dict[str, Script], reading: Reading)
         reading.refuse(ORDER_UNKNOWN, Location(reading.name(script.path)), message)
 
 
-def _read(script: Script, text: str, reading: Reading) -> Migration:
+def _read(script: Script, text: str, reading: Reading, *, multi_statement: bool) -> Migration:
     name = reading.name(script.path)
-    tool: Tool = "goose" if _GOOSE.search(text) else "dbmate" if _DBMATE.search(text) else script.tool
-    up: list[Action] = []
-    down: list[Action] = []
-    for is_down, body, options in _sections(text, script.down):
-        found = operations(body)
-        transactional = _transactional(tool, script, text, options, found)
-        (down if is_down else up).extend(Action(operation, name, transactional) for operation in found)
-    return Migration(script.revision, name, tool, tuple(up), tuple(down))
+    tool = script.tool if reading.reader else _tool(text) or script.tool
+    actions: dict[bool, list[Action]] = {False: [], True: []}
+    values, placeholder = script.rules.placeholders, script.rules.placeholder
+    plain = tool == "sql"
+
+    def translate(body: str) -> tuple[op.Operation, ...]:
+        found = operations(templates.fill_variables(body) if plain else body, values, placeholder)
+        return unreadable.condensed(found)
+
+    for section in [Section(script.down, 0, 0, len(text))] if reading.reader == "sql" else sections(text, script.down):
+        body = "\n" * text.count("\n", 0, section.start) + text[section.start : section.end]
+        found = translate(body)
+        mode = transactions.Mode(tool, script.path, text, section.options, script.rules, multi_statement)
+        inside = transactions.transactional(mode, found)
+        together = transactions.sent_together(body, found) if inside is False else frozenset()
+        for operation, path in psql.followed(found, script.path, reading, translate):
+            where = name if path == script.path else reading.name(path)
+            alone = inside if operation.statement not in together else True
+            actions[section.down].append(Action(operation, where, alone))
+    outside = _outside_sections(tool, text)
+    actions[False][:0] = [Action(operation, name) for operation in outside]
+    return Migration(
+        script.revision, name, tool, tuple(actions[False]), tuple(actions[True]), repeatable=script.kind in "RC"
+    )
 
 
-def _sections(text: str, down: bool) -> Iterator[tuple[bool, str, str]]:
-    """Yield (is down, text, options of the marker) for each section, line numbers kept."""
+def _tool(text: str) -> Tool | None:
+    """Return the tool whose markers a file has."""
+    if _GOOSE.search(text):
+        return "goose"
+    return "dbmate" if _DBMATE.search(text) else "sql-migrate" if _SQL_MIGRATE.search(text) else None
+
+
+def _outside_sections(tool: Tool, text: str) -> Iterator[op.Operation]:
+    """Yield what stands before the first marker: goose and dbmate refuse such a file."""
+    first = _SECTION.search(text) if tool in ("goose", "dbmate") else None
+    for statement in split(text[: first.start()]) if first else ():
+        reason = f"stands before `{first[0].strip() if first else ''}`: {tool} refuses the file"
+        yield op.NotUnderstood(
+            reason=reason, sql=statement.text, line=statement.line, column=statement.column, end_line=statement.end_line
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a file that goes one way: its text from `start` to `end`, after the marker that begins at `mark`."""
+
+    down: bool
+    mark: int
+    start: int
+    end: int
+    options: str = ""
+
+
+def sections(text: str, down: bool) -> list[Section]:
+    """Return the sections that goose's and dbmate's markers make; without any, the whole text is one."""
     marks = list(_SECTION.finditer(text))
     if not marks:
-        yield down, text, ""
-        return
+        return [Section(down, 0, 0, len(text))]
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
-    for mark, end in zip(marks, ends, strict=True):
-        yield mark[1].lower() == "down", "\n" * text.count("\n", 0, mark.end()) + text[mark.end() : end], mark[2]
-
-
-def _transactional(tool: Tool, script: Script, text: str, options: str, found: Iterable[op.Operation]) -> bool | None:
-    """Say whether the tool runs these operations in a transaction, as its own manual has it; None when nobody knows."""
-    if f"{dialects.AUTOCOMMIT}." in script.path.name:
-        return False
-    if _NO_TRANSACTION.search(text) or re.search(r"transaction:\s*false|notransaction", options):
-        return False
-    if tool in ("goose", "dbmate"):
-        return True
-    statements = {operation.statement for operation in found if not isinstance(operation, op.Transaction)}
-    if tool in ("golang-migrate", "prisma"):
-        # The whole file is sent as one query: several statements make an implicit transaction block.
-        return True if len(statements) > 1 else None
-    if tool == "diesel":
-        return not _metadata_says_no(script.path.parent / "metadata.toml")
-    if tool == "flyway":
-        # Flyway runs a script without a transaction when all of its statements demand that, and refuses a mixture.
-        alone = all(getattr(operation, "concurrently", False) for operation in found)
-        return not (alone or _metadata_says_no(script.path.with_name(f"{script.path.name}.conf")))
-    return None
-
-
-def _metadata_says_no(path: Path) -> bool:
-    """Whether diesel's metadata.toml or Flyway's script configuration switches the transaction off."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return False
-    return bool(re.search(r"(?im)^\s*(?:run_in_transaction|executeInTransaction)\s*=\s*false\b", text))
+    return [
+        Section(mark[1].lower() == "down", mark.start(), mark.end(), end, mark[2])
+        for mark, end in zip(marks, ends, strict=True)
+    ]
