@@ -304,13 +304,13 @@ def _nulls(named: tuple[str, ...], select: pb.SelectStmt) -> Iterator[str]:
 
 
 _PLACEHOLDER = re.compile(
-    r"""'(?:[^']|'')*'|"[^"]*"|--[^\n]*|/\*.*?\*/|::|(?P<mark>%\(\w+\)s|%[sdb]|(?<![\w:\])]):[A-Za-z_]\w*|(?<=[\s(,=<>])\?\d*"""
+    r"""'[^']*+'|"[^"]*+"|--[^\n]*+|/\*.*?(?:\*/|\Z)|::|(?P<mark>%\(\w+\)s|%[sdb]|(?<![\w:\])]):[A-Za-z_]\w*|(?<=[\s(,=<>])\?\d*"""
     r"""|(?<![\w@])@[A-Za-z_]\w*|(?<=[\s(,=])\{\w*\})""",
     re.DOTALL,
 )
 _AFTER_TABLE_WORD = re.compile(r'(?i)\b(?:from|join|into|update|only)\s+((?:"?[\w$]+"?\.)?"?[A-Za-z_][\w$]*"?)')
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_LONGEST = 100_000
+_LONGEST = 20_000  # characters: the scanner of PostgreSQL takes seconds for some longer texts
 
 
 @dataclass(frozen=True, slots=True)

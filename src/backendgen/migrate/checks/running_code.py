@@ -27,7 +27,7 @@ _COMPARED = frozenset({
     "smallint", "integer", "bigint", "numeric", "real", "double precision", "character", "character varying", "text", "uuid",
     "boolean", "date",
 })  # fmt: skip
-_LOWERED = frozenset({"BG801", "BG802", "BG803"})
+_LOWERED = frozenset({"BG801", "BG802", "BG803", "BG816"})
 
 
 @dataclass(frozen=True, slots=True)
