@@ -228,6 +228,8 @@ def test_options_and_configuration(backendgen: Run, tmp_path: Path) -> None:
     write(tmp_path, {"db/0001_init.sql": TABLES, "db/0002_change.sql": DROP, "app/orders.py": QUERY})
     alone = backendgen("migrate-check", "db", "--deployed", "HEAD", cwd=tmp_path)
     assert (alone.returncode, alone.stderr) == (2, "error: --deployed says which code runs; --code says where it is\n")
+    empty = backendgen("migrate-check", "db", "--code", "app", "--deployed", "", cwd=tmp_path)
+    assert (empty.returncode, empty.stderr) == (2, "error: --deployed needs a git revision, such as v1.4\n")
     done = backendgen("migrate-check", "db", "--code", "app", "--select", "BG840", "--format", "json", cwd=tmp_path)
     (given,) = json.loads(done.stdout)["findings"]
     assert given["steps"][0]["path"] == "../app/orders.py"
