@@ -47,7 +47,8 @@ class Insert:
 class Query:
     """All that the statements of one text use.
 
-    `verb` is that of the first; `tables` are (name, offset); `stars` the tables whose `*` is returned.
+    `verb` is that of the first; `tables` are (name, offset); `stars` the tables whose `*` is returned; `aliases` the names
+    by which a whole row can be named as if it were a column.
     """
 
     verb: str = "SQL"
@@ -55,6 +56,7 @@ class Query:
     columns: list[ColumnUse] = field(default_factory=list)
     inserts: list[Insert] = field(default_factory=list)
     stars: list[str] = field(default_factory=list)
+    aliases: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -229,6 +231,7 @@ class _Reader:
             scope.relations[alias], scope.stars[alias] = UNKNOWN, stars
             return UNKNOWN
         scope.relations[alias] = name
+        self.query.aliases.add(alias)
         self.query.tables.append((name, node.location))
         return name
 
