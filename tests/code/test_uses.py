@@ -199,6 +199,12 @@ def test_queries_of_dbt_and_sqlc() -> None:
     assert not uses(Source("a.sql", b"-- name: find\nSELECT * FROM t;")).names_columns
 
 
+@pytest.mark.parametrize("repeated", [b"/**/", b"/*", b"(", b"{{", b"{%", b"model a {\n", b'r#"', b'"""', b"'a' + "])
+@pytest.mark.parametrize("suffix", ["ts", "sql", "rs", "prisma", "py"])
+def test_what_never_ends_does_not_take_for_ever(suffix: str, repeated: bytes) -> None:
+    uses(Source(f"a.{suffix}", b"x = '" + repeated * 2_000))
+
+
 @given(st.sampled_from(sorted(SUFFIXES)), st.binary(max_size=300))
 def test_any_bytes_can_be_searched(suffix: str, content: bytes) -> None:
     uses(Source(f"a.{suffix}", content))

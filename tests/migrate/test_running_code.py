@@ -68,6 +68,8 @@ def test_the_line_in_a_text_of_several_lines(tmp_path: Path) -> None:
         ("SELECT o.status FROM orders o JOIN users ON true", Confidence.HIGH),
         ("SELECT status FROM orders JOIN elsewhere ON true", Confidence.MEDIUM),
         ("SELECT status FROM orders {joins} {more} {still}", Confidence.MEDIUM),
+        ("SELECT status, row_to_json(o), o.ctid FROM orders o", Confidence.HIGH),
+        ("SELECT status, event_ts FROM orders", Confidence.LOW),
         ("SELECT users.status FROM orders JOIN users ON true", None),
         ("SELECT status FROM archive.orders_old", None),
         ("SELECT 'status' FROM orders", None),
@@ -76,6 +78,12 @@ def test_the_line_in_a_text_of_several_lines(tmp_path: Path) -> None:
 def test_how_sure_a_use_in_a_query_is(tmp_path: Path, query: str, confidence: Confidence | None) -> None:
     found = check(tmp_path, DROP, {"app/orders.py": f"q = f{query!r}\n", "app/more.py": ""}, "BG840")
     assert [one.confidence for one in found] == ([] if confidence is None else [confidence])
+
+
+def test_what_the_same_deploy_took_or_gave_makes_no_query_strange(tmp_path: Path) -> None:
+    change = f"ALTER TABLE orders ADD memo text;\nALTER TABLE orders DROP COLUMN note;\n{DROP}"
+    found = check(tmp_path, change, {"app/orders.py": 'q = "SELECT note, status, memo FROM orders"\n'}, "BG840")
+    assert [(one.location.line, one.confidence) for one in found] == [(2, Confidence.HIGH), (3, Confidence.HIGH)]
 
 
 def test_names_side_by_side_are_a_doubtful_use(tmp_path: Path) -> None:
@@ -228,6 +236,8 @@ def test_options_and_configuration(backendgen: Run, tmp_path: Path) -> None:
     write(tmp_path, {"db/0001_init.sql": TABLES, "db/0002_change.sql": DROP, "app/orders.py": QUERY})
     alone = backendgen("migrate-check", "db", "--deployed", "HEAD", cwd=tmp_path)
     assert (alone.returncode, alone.stderr) == (2, "error: --deployed says which code runs; --code says where it is\n")
+    empty = backendgen("migrate-check", "db", "--code", "app", "--deployed", "", cwd=tmp_path)
+    assert (empty.returncode, empty.stderr) == (2, "error: --deployed needs a git revision, such as v1.4\n")
     done = backendgen("migrate-check", "db", "--code", "app", "--select", "BG840", "--format", "json", cwd=tmp_path)
     (given,) = json.loads(done.stdout)["findings"]
     assert given["steps"][0]["path"] == "../app/orders.py"

@@ -124,6 +124,8 @@ def migrate_check(
     settings = settings_of(path, config, fail_on, confidence, select, ignore, baseline, write_baseline)
     if pg_version is not None:
         settings = replace(settings, pg_version=pg_version)
+    if deployed == "":
+        raise UserError("--deployed needs a git revision, such as v1.4")
     if code is not None or deployed is not None:
         settings = replace(
             settings, code=code or settings.code, deployed=settings.deployed if deployed is None else deployed

@@ -17,10 +17,10 @@ _LINE_COMMENT = {"py": "#", "rb": "#", "ex": "#", "exs": "#", "sql": "--"}
 _SINGLE_IS_NO_STRING = frozenset({"rs", "go", "java", "kt", "scala", "cs"})
 _OVER_LINES = frozenset({"rs", "rb", "php"})  # whose quoted strings may hold line breaks
 _CHARACTER = r"'(?:[^'\\\n]|\\[^\n])'"
-_STRINGS = r'''"""(?P<triple>.*?)"""|"(?P<double>(?:[^"\\\n]|\\.)*+)"|`(?P<tick>(?:[^`\\]|\\.)*+)`'''
-_RAW = r"""r(?P<hash>\#+)"(?P<raw>.*?)"(?P=hash)"""
+_STRINGS = r'''"""(?P<triple>.*?)(?:"""|\Z)|"(?P<double>(?:[^"\\\n]|\\.)*+)"|`(?P<tick>(?:[^`\\]|\\.)*+)`'''
+_RAW = r"""r(?P<hash>\#+)"(?P<raw>.*?)(?:"(?P=hash)|\Z)"""
 _SINGLE = r"""'(?P<single>(?:[^'\\\n]|\\.)*+)'"""
-_HEREDOC = r"<<[-~]?(?P<quote>['\"]?)(?P<tag>[A-Z_]+)(?P=quote)[^\n]*\n(?P<heredoc>.*?)^[ \t]*(?P=tag)\b"
+_HEREDOC = r"<<[-~]?(?P<quote>['\"]?)(?P<tag>[A-Z_]+)(?P=quote)[^\n]*\n(?P<heredoc>.*?)(?:^[ \t]*(?P=tag)\b|\Z)"
 _VALUES = ("triple", "double", "tick", "raw", "single", "heredoc")
 _HOLES = {"rb": r"#\{[^{}]*\}", "ex": r"#\{[^{}]*\}", "exs": r"#\{[^{}]*\}", "php": r"\{?\$\w+(?:->\w+)*\}?",
           "kt": r"\$\{[^{}]*\}|\$[A-Za-z]\w*", "scala": r"\$\{[^{}]*\}|\$[A-Za-z]\w*"}  # fmt: skip
@@ -44,49 +44,42 @@ def in_python(tree: ast.Module) -> Iterator[Literal]:
         node = pending.pop()
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
-        if isinstance(node, ast.Constant | ast.JoinedStr) or (
-            isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Mod)
-        ):
-            text = _text(node)
-            if text is not None:
-                lines = (node.end_lineno or node.lineno) - node.lineno
-                yield Literal(text, node.lineno, lines == text.count("\n"))
-                if not isinstance(node, ast.BinOp):
-                    pending.extend(_values(node))
-                    continue
-                if isinstance(node.op, ast.Add):
-                    continue
-                pending.append(node.right)
-                continue
-        pending.extend(ast.iter_child_nodes(node))
+        leaves = _leaves(node)
+        if any(_is_string(leaf) for leaf in leaves):
+            text = "".join(_text(leaf) for leaf in leaves)
+            lines = (node.end_lineno or 0) - node.lineno if isinstance(node, ast.expr) else 0
+            yield Literal(text, getattr(node, "lineno", 1), lines == text.count("\n"))
+        for leaf in leaves:
+            if isinstance(leaf, ast.JoinedStr):  # what stands inside its braces may hold strings of its own
+                pending.extend(each.value for each in leaf.values if isinstance(each, ast.FormattedValue))
+            elif leaf is node:
+                pending.extend(ast.iter_child_nodes(leaf))
+            elif not _is_string(leaf):
+                pending.append(leaf)
 
 
-def _values(node: ast.AST) -> Iterator[ast.AST]:
-    """What stands inside the braces of a formatted string: it may hold strings of its own."""
-    if isinstance(node, ast.JoinedStr):
-        yield from (each.value for each in node.values if isinstance(each, ast.FormattedValue))
-
-
-def _text(node: ast.AST) -> str | None:
-    """Return a string expression as text with holes, None when it is no string."""
-    parts: list[str] = []
+def _leaves(node: ast.AST) -> list[ast.AST]:
+    """What `+` joins, in order; the node alone when there is no `+`."""
+    leaves: list[ast.AST] = []
     pending = [node]
-    known = False
     while pending:
         part = pending.pop()
-        if isinstance(part, ast.Constant) and isinstance(part.value, str):
-            parts.append(part.value)
-            known = True
-        elif isinstance(part, ast.JoinedStr):
-            pending.extend(reversed(part.values))
-            known = True
-        elif isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add):
+        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add):
             pending += [part.right, part.left]
-        elif isinstance(part, ast.BinOp) and isinstance(part.op, ast.Mod) and part is node:
-            pending.append(part.left)
         else:
-            parts.append(HOLE)
-    return "".join(parts) if known else None
+            leaves.append(part)
+    return leaves
+
+
+def _is_string(node: ast.AST) -> bool:
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _text(node: ast.AST) -> str:
+    """Return a leaf as text, a hole for what is known at run time only."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_text(part) for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else HOLE
 
 
 def in_text(text: str, language: str) -> Iterator[Literal]:
@@ -123,7 +116,7 @@ def _pattern(language: str) -> re.Pattern[str]:
     """Comments and strings of a language. A quote in a comment opens nothing, a comment in a string is none."""
     found = _PATTERNS.get(language)
     if found is None:
-        comment = rf"{_LINE_COMMENT.get(language, '//')}[^\n]*|/\*.*?\*/"
+        comment = rf"{_LINE_COMMENT.get(language, '//')}[^\n]*|/\*.*?(?:\*/|\Z)"
         parts = [comment, _STRINGS.replace(r'[^"\\\n]', r'[^"\\]') if language in _OVER_LINES else _STRINGS]
         if language == "rs":
             parts.insert(1, _RAW)

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from backendgen.code.models import MappedColumn, Model
 
-_PRISMA_MODEL = re.compile(r"^model[ \t]+(\w+)[ \t]*\{(.*?)^\}", re.MULTILINE | re.DOTALL)
+_PRISMA_MODEL = re.compile(r"^model[ \t]+(\w+)[ \t]*\{(.*?)(?:^\}|\Z)", re.MULTILINE | re.DOTALL)
 _PRISMA_FIELD = re.compile(r"^[ \t]+(\w+)[ \t]+(\w+)(\[\])?(\?)?(.*)$", re.MULTILINE)
 _PRISMA_NAME = re.compile(r'@map\(\s*(?:name:\s*)?"([^"]+)"')
 _PRISMA_TABLE = re.compile(r'@@map\(\s*(?:name:\s*)?"([^"]+)"')
 _PRISMA_SCHEMA = re.compile(r'@@schema\(\s*"([^"]+)"')
 _PRISMA_KIND = re.compile(r"^(?:model|view|type)[ \t]+(\w+)", re.MULTILINE)
-_DIESEL_TABLE = re.compile(r"table!\s*\{(.*?)^[ \t]*\}\s*^\}", re.MULTILINE | re.DOTALL)
+_DIESEL_TABLE = re.compile(r"table!\s*\{(.*?)(?:^[ \t]*\}\s*^\}|\Z)", re.MULTILINE | re.DOTALL)
 _DIESEL_HEAD = re.compile(r'(?:#\[sql_name\s*=\s*"([^"]+)"\]\s*)?([\w.]+)\s*(?:\([^)]*\))?\s*\{')
 _DIESEL_COLUMN = re.compile(r'(?:#\[sql_name\s*=\s*"([^"]+)"\]\s*)?(?:r#)?(\w+)\s*->\s*(\w+)')
 _COMMENT = re.compile(r"(?:///?|#(?!\[)).*")
@@ -22,7 +22,7 @@ _MAPS = re.compile(
     r"|\$table\b|\.table\(|bun:.table:"
 )
 _INSERTED = re.compile(r"\binsert_into\(\s*(?:\w+::)*?(\w+)(?:::table|::dsl)?\s*[,)]")
-_NEAR, _REGION = 12, 200
+_NEAR, _REGION, _PLACES = 12, 200, 50
 
 
 def prisma(text: str) -> Iterator[Model]:
@@ -78,7 +78,7 @@ def mention(text: str, table: str, column: str = "") -> tuple[int, bool] | None:
     """
     lines = text.split("\n")
     named = re.compile(rf"""["'`:.]{re.escape(table)}["'`,;]""")
-    places = [number for number, line in enumerate(lines) if table in line and named.search(line)]
+    places = [number for number, line in enumerate(lines) if table in line and named.search(line)][:_PLACES]
     if not column:
         found = [(number + 1, bool(_MAPS.search(lines[number]))) for number in places]
         return max(found, key=lambda one: one[1], default=None)
@@ -87,8 +87,9 @@ def mention(text: str, table: str, column: str = "") -> tuple[int, bool] | None:
     quoted = re.compile(rf"""["'`:]{re.escape(column)}["'`,;]""")
     field = re.compile(rf"\b(?:{re.escape(column)}|{re.escape(_camel(column))})\b\s*[?!]?\s*[:=(;]")
     mapped = [number for number in places if _MAPS.search(lines[number])]
+    others = list(_mapping_lines(lines)) if mapped else []
     for start in mapped:
-        following = (each for each in _mapping_lines(lines) if each > start)
+        following = (each for each in others if each > start)
         end = min(next(following, len(lines)), start + _REGION)
         for number in range(start, end):
             if quoted.search(lines[number]) or field.search(lines[number]):

@@ -18,12 +18,12 @@ _QUERY = re.compile(
 )
 _MAPPING = re.compile(rb"__tablename__|\bTable\(|\bModel\b|\bSQLModel\b|\bMeta\b")
 _SQL = re.compile(
-    r"(?is)(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:select|insert\s+into|update|delete\s+from|with|merge\s+into|copy|explain)\b"
+    r"(?is)(?:\s++|--[^\n]*+\n|(?>/\*.*?\*/)|\()*+(?:select|insert\s+into|update|delete\s+from|with|merge\s+into|copy|explain)\b"
 )
 _SQLC = re.compile(r"(?m)^--\s*name:\s*\w+\s+:[a-z]+\s*$")
 _DBT = re.compile(r"""\{\{\s*(?:ref|source)\((?:[^(){}]*,\s*)?['"](\w+)['"]\s*\)\s*\}\}""")
-_TEMPLATE = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.DOTALL)
-_TEMPLATE_VALUE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_TEMPLATE = re.compile(r"\{%[^%]{0,2000}%\}|\{#[^#]{0,2000}#\}")
+_TEMPLATE_VALUE = re.compile(r"\{\{[^{}]{0,500}\}\}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ _CHANGING = (
     op.SetNotNull, op.SetDefault,
 )  # fmt: skip
 
+_SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
+
 
 @dataclass(frozen=True, slots=True)
 class Use:
@@ -76,15 +78,17 @@ class RunningCode:
     _texts: defaultdict[str, list[_Text]] = field(default_factory=lambda: defaultdict(list))
     _models: defaultdict[str, list[tuple[Model, str]]] = field(default_factory=lambda: defaultdict(list))
     _inserted: set[str] = field(default_factory=set)
+    _changing: frozenset[tuple[str, str]] = frozenset()
     _mentions: defaultdict[tuple[str, str], list[Use]] = field(default_factory=lambda: defaultdict(list))
 
-    def of_table(self, table: str) -> tuple[Use, ...]:
+    def of_table(self, table: str, schema: Schema) -> tuple[Use, ...]:
         """Return the places that use a table or view."""
         found = []
         for text in self._texts.get(_bare(table), ()):
             offset = next((offset for name, offset in text.embedded.query.tables if _same(name, table)), None)
             if offset is not None:
-                found.append(Use(text.place(offset), f"{text.embedded.query.verb} names {table}", _sure(text)))
+                sure = self._sure(text, table, schema)
+                found.append(Use(text.place(offset), f"{text.embedded.query.verb} names {table}", sure))
         found += [
             Use(Location(path, model.line), f"{model.name} maps {table}", Confidence.HIGH)
             for model, path in self._mapping(table)
@@ -99,7 +103,7 @@ class RunningCode:
                 if use.column != column or not any(_same(each, table) for each in use.candidates):
                     continue
                 others = [each for each in use.candidates if not _same(each, table)]
-                confidence = min(_sure(text), _belongs(column, others, schema))
+                confidence = min(self._sure(text, table, schema), _belongs(column, others, schema))
                 verb = "writes" if use.written else "names"
                 note = f"{text.embedded.query.verb} {verb} {table}.{column}"
                 found.append(Use(text.place(use.offset), note, confidence, use.written))
@@ -109,7 +113,7 @@ class RunningCode:
                 found.append(Use(Location(path, mapped.line), note, Confidence.HIGH, written=True))
         return _distinct([*found, *self._mentions.get((table, column), ())])
 
-    def leaving_out(self, table: str, column: str, *, added: bool) -> tuple[Use, ...]:
+    def leaving_out(self, table: str, column: str, schema: Schema, *, added: bool) -> tuple[Use, ...]:
         """Return the places that insert rows without a value for a column. `added`: no code can fill it by its place."""
         found = []
         label = f"{table}.{column}"
@@ -117,10 +121,11 @@ class RunningCode:
             for insert in text.embedded.query.inserts:
                 if not _same(insert.table, table):
                     continue
+                sure = self._sure(text, table, schema)
                 if column in insert.nulls:
-                    found.append(Use(text.place(insert.offset), f"INSERT writes NULL to {label}", Confidence.HIGH))
+                    found.append(Use(text.place(insert.offset), f"INSERT writes NULL to {label}", sure))
                 elif column not in insert.columns if insert.columns is not None else added:
-                    found.append(Use(text.place(insert.offset), f"INSERT leaves out {label}", Confidence.HIGH))
+                    found.append(Use(text.place(insert.offset), f"INSERT leaves out {label}", sure))
         for model, path in self._mapping(table):
             mapped = model.column(column)
             if not model.inserts and _bare(table) not in self._inserted:
@@ -138,6 +143,20 @@ class RunningCode:
             Use(text.place(0), f"{text.embedded.query.verb} returns {table}.*", Confidence.HIGH)
             for text in self._texts.get(_bare(table), ())
             if any(_same(each, table) for each in text.embedded.query.stars)
+        )
+
+    def _sure(self, text: _Text, table: str, schema: Schema) -> Confidence:
+        """How sure it is that a query means this table: one that names columns which it never had is of another database."""
+        if not text.embedded.exact:
+            return Confidence.MEDIUM
+        known = schema.tables.get(table)
+        if known is None:
+            return Confidence.HIGH
+        query = text.embedded.query
+        own = {use.column for use in query.columns if len(use.candidates) == 1 and _same(use.candidates[0], table)}
+        strange = own - {column.name for column in known.columns} - query.aliases - _SYSTEM_COLUMNS
+        return (
+            Confidence.LOW if any((_bare(table), name) not in self._changing for name in strange) else Confidence.HIGH
         )
 
     def _mapping(self, table: str) -> Iterator[tuple[Model, str]]:
@@ -171,10 +190,14 @@ class RunningCode:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What the pending migrations change: (table, column)s, the column empty for the whole; `tables` are bare names."""
+    """What the pending migrations change: (table, column)s, the column empty for the whole.
+
+    `tables` are their bare names, `changing` the columns that come or go, by their tables' bare names.
+    """
 
     pairs: tuple[tuple[str, str], ...]
     tables: frozenset[str]
+    changing: frozenset[tuple[str, str]]
 
 
 def search(histories: Histories, selection: Selection, config: Config, folder: Path) -> RunningCode:
@@ -190,7 +213,7 @@ def search(histories: Histories, selection: Selection, config: Config, folder: P
     folders = {path.parent for path in own if path.suffix == ".sql"}
     root = code.folder.resolve()
     beside = Path(os.path.relpath(root, histories.root.resolve())).as_posix()
-    running = RunningCode(_name(folder, config.deployed), beside, bool(config.deployed))
+    running = RunningCode(_name(folder, config.deployed), beside, bool(config.deployed), _changing=wanted.changing)
     for source in code.sources():
         location = root / source.path
         if location in own or (location.suffix == ".sql" and location.parent in folders):
@@ -211,13 +234,15 @@ def _name(folder: Path, deployed: str) -> str:
 
 def _wanted(histories: Histories, selection: Selection) -> _Wanted:
     pairs: dict[tuple[str, str], None] = {}
+    changing: set[tuple[str, str]] = set()
     for history in histories.histories:
         for position, migration in enumerate(history.migrations):
             if selection.has(history, position):
                 for action in migration.up:
                     pairs.update(dict.fromkeys(_changed(action.operation)))
+                    changing.update(_coming_or_going(action.operation))
     tables = frozenset(_bare(table) for table, _ in pairs)
-    return _Wanted(tuple(pairs), tables)
+    return _Wanted(tuple(pairs), tables, frozenset(changing))
 
 
 def _changed(operation: op.Operation) -> Iterator[tuple[str, str]]:
@@ -226,6 +251,19 @@ def _changed(operation: op.Operation) -> Iterator[tuple[str, str]]:
         yield operation.name, ""
     elif isinstance(operation, _CHANGING):
         yield operation.table, getattr(operation, "name", "")
+
+
+def _coming_or_going(operation: op.Operation) -> Iterator[tuple[str, str]]:
+    """Yield the columns that a table has only before or only after an operation, by the table's bare name."""
+    match operation:
+        case op.AddColumn(table=table, definition=column):
+            yield _bare(table), column.name
+        case op.DropColumn(table=table, name=name):
+            yield _bare(table), name
+        case op.RenameColumn(table=table, name=name, new_name=new):
+            yield from ((_bare(table), name), (_bare(table), new))
+        case _:
+            return
 
 
 def _statements(texts: Iterable[Literal]) -> Iterator[Literal]:
@@ -242,10 +280,6 @@ def _same(one: str, other: str) -> bool:
     if one == UNKNOWN:
         return False
     return one == other or (_bare(one) == _bare(other) and ("." in one) != ("." in other))
-
-
-def _sure(text: _Text) -> Confidence:
-    return Confidence.HIGH if text.embedded.exact else Confidence.MEDIUM
 
 
 def _belongs(column: str, others: Iterable[str], schema: Schema) -> Confidence:

@@ -47,7 +47,8 @@ class Insert:
 class Query:
     """All that the statements of one text use.
 
-    `verb` is that of the first; `tables` are (name, offset); `stars` the tables whose `*` is returned.
+    `verb` is that of the first; `tables` are (name, offset); `stars` the tables whose `*` is returned; `aliases` the names
+    by which a whole row can be named as if it were a column.
     """
 
     verb: str = "SQL"
@@ -55,6 +56,7 @@ class Query:
     columns: list[ColumnUse] = field(default_factory=list)
     inserts: list[Insert] = field(default_factory=list)
     stars: list[str] = field(default_factory=list)
+    aliases: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -229,6 +231,7 @@ class _Reader:
             scope.relations[alias], scope.stars[alias] = UNKNOWN, stars
             return UNKNOWN
         scope.relations[alias] = name
+        self.query.aliases.add(alias)
         self.query.tables.append((name, node.location))
         return name
 
@@ -304,13 +307,13 @@ def _nulls(named: tuple[str, ...], select: pb.SelectStmt) -> Iterator[str]:
 
 
 _PLACEHOLDER = re.compile(
-    r"""'(?:[^']|'')*'|"[^"]*"|--[^\n]*|/\*.*?\*/|::|(?P<mark>%\(\w+\)s|%[sdb]|(?<![\w:\])]):[A-Za-z_]\w*|(?<=[\s(,=<>])\?\d*"""
+    r"""'[^']*+'|"[^"]*+"|--[^\n]*+|/\*.*?(?:\*/|\Z)|::|(?P<mark>%\(\w+\)s|%[sdb]|(?<![\w:\])]):[A-Za-z_]\w*|(?<=[\s(,=<>])\?\d*"""
     r"""|(?<![\w@])@[A-Za-z_]\w*|(?<=[\s(,=])\{\w*\})""",
     re.DOTALL,
 )
 _AFTER_TABLE_WORD = re.compile(r'(?i)\b(?:from|join|into|update|only)\s+((?:"?[\w$]+"?\.)?"?[A-Za-z_][\w$]*"?)')
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_LONGEST = 100_000
+_LONGEST = 20_000  # characters: the scanner of PostgreSQL takes seconds for some longer texts
 
 
 @dataclass(frozen=True, slots=True)

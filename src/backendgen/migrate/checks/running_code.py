@@ -27,7 +27,7 @@ _COMPARED = frozenset({
     "smallint", "integer", "bigint", "numeric", "real", "double precision", "character", "character varying", "text", "uuid",
     "boolean", "date",
 })  # fmt: skip
-_LOWERED = frozenset({"BG801", "BG802", "BG803"})
+_LOWERED = frozenset({"BG801", "BG802", "BG803", "BG816"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def _narrows(operation: op.AlterColumnType, schema: Schema, context: Context) ->
 
 
 def _uses(loss: _Loss, running: RunningCode, schema: Schema) -> Sequence[Use]:
-    return running.of_column(loss.table, loss.column, schema) if loss.column else running.of_table(loss.table)
+    return running.of_column(loss.table, loss.column, schema) if loss.column else running.of_table(loss.table, schema)
 
 
 @check("BG841")
@@ -148,7 +148,7 @@ def not_written(
         return
     table, column = required
     added = isinstance(operation, op.AddColumn) or (table, column) in context.new_columns
-    found = context.running.leaving_out(table, column, added=added)
+    found = context.running.leaving_out(table, column, schema, added=added)
     if not found:
         return
     proven = found[0].confidence is Confidence.HIGH
