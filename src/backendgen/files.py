@@ -43,6 +43,17 @@ def read_bytes(path: Path, limit: int = MAX_TEXT_BYTES) -> bytes:
     return content
 
 
+def head(path: Path, size: int) -> bytes:
+    """Return the first bytes of a regular file, none of anything else or of a file that cannot be read."""
+    try:
+        if not path.is_file():
+            return b""
+        with path.open("rb") as handle:
+            return handle.read(size)
+    except OSError:
+        return b""
+
+
 def read_text(path: Path, limit: int = MAX_TEXT_BYTES) -> str:
     """Return a UTF-8 file's text, without a byte order mark. Raises UserError with the place of the first wrong byte."""
     return decode(read_bytes(path, limit), str(path))

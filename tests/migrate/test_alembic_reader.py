@@ -316,7 +316,7 @@ def test_sql_files_that_revisions_run(tmp_path: Path) -> None:
         ("migrations/sql/0002_i.up.sql", 2, False)
     ]
     assert [str(one) for one in found.skipped] == [
-        "migrations/sql/0001_t.down.sql is run by no Alembic revision, so it is not judged"]  # fmt: skip
+        "migrations/sql/0001_t.down.sql is run by no Python migration beside it, so it is not judged"]  # fmt: skip
 
 
 def test_other_ways_to_read_a_file(tmp_path: Path) -> None:

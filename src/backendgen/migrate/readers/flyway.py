@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backendgen.migrate.readers.reading import MIGRATION_FOLDERS, Reading
+from backendgen.migrate.readers.reading import MIGRATION_FOLDERS, Reading, setting_text
 from backendgen.sql import operation as op
 
 _FILES = ("flyway.toml", "flyway.conf", "conf/flyway.toml", "conf/flyway.conf")
@@ -122,7 +122,7 @@ def runs_with_migrate(event: str) -> bool:
 
 def script_settings(path: Path) -> Mapping[str, str]:
     """Return what the script's own configuration (`V1__x.sql.conf`) says, by lower-case name."""
-    return _properties(_text(path.with_name(f"{path.name}.conf")), "")
+    return _properties(setting_text(path.with_name(f"{path.name}.conf")), "")
 
 
 def settings(folder: Path, reading: Reading) -> Settings:
@@ -130,11 +130,11 @@ def settings(folder: Path, reading: Reading) -> Settings:
     for above in reading.above(folder):
         for name in _FILES:
             path = above / name
-            if text := _text(path):
+            if text := setting_text(path):
                 values = _toml(text) if name.endswith(".toml") else _properties(text, "flyway.")
                 return Settings(values, (reading.name(path),))
         for name in _SPRING:
-            text = _text(above / name)
+            text = setting_text(above / name)
             if "flyway" not in text:
                 continue
             values = _properties(text, "spring.flyway.") if name.endswith(".properties") else _yaml(text)
@@ -173,13 +173,6 @@ def in_transaction(operations: Iterable[op.Operation], path: Path, rules: Settin
         return False
     alone = [bool(_ALONE.match(operation.sql)) or getattr(operation, "concurrently", False) for operation in operations]
     return not (any(alone) if rules.is_on("mixed") else all(alone))
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8") if path.is_file() and path.stat().st_size < 1_000_000 else ""
-    except (OSError, UnicodeDecodeError):
-        return ""
 
 
 def _key(name: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from backendgen import files
 from backendgen.findings.finding import Location
 from backendgen.migrate.history import Action, History, Migration
 from backendgen.migrate.readers import changelog, dialects, liquibase_changes, unreadable
@@ -94,11 +95,7 @@ def histories(reading: Reading) -> Iterator[History]:
 
 def is_formatted(path: Path) -> bool:
     """Whether a file begins with `--liquibase formatted sql`."""
-    try:
-        with path.open("rb") as file:
-            return bool(_FORMATTED.match(file.read(_HEAD).decode("utf-8", "replace")))
-    except OSError:
-        return False
+    return bool(_FORMATTED.match(files.head(path, _HEAD).decode("utf-8", "replace")))
 
 
 def changesets(text: str) -> Iterator[Changeset]:
@@ -145,11 +142,7 @@ def _delimited(text: str, delimiter: str) -> str:
 
 
 def _tree(path: Path, reading: Reading) -> Element | None:
-    try:
-        with path.open("rb") as file:
-            if b"databaseChangeLog" not in file.read(100_000):
-                return None
-    except OSError:
+    if b"databaseChangeLog" not in files.head(path, 100_000):
         return None
     text = reading.text(path)
     try:

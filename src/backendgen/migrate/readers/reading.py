@@ -126,3 +126,11 @@ def _is_beside(folder: str, leaf: str) -> bool:
     if leaf.endswith(_CHANGELOGS):
         return bool(_CHANGELOG.search(folder) or _CHANGELOG.search(leaf))
     return leaf.endswith(_LANGUAGES) and Path(folder).name.lower() in MIGRATION_FOLDERS
+
+
+def setting_text(path: Path) -> str:
+    """Return the text of a configuration file beside migrations, empty when there is none that can be read."""
+    try:
+        return files.read_text(path, limit=1_000_000)
+    except UserError:
+        return ""

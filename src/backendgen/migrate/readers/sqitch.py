@@ -15,7 +15,7 @@ from pathlib import Path
 from backendgen.findings.finding import Location
 from backendgen.migrate.history import Action, History, Migration
 from backendgen.migrate.readers import dialects, psql, templates, unreadable
-from backendgen.migrate.readers.reading import UNREADABLE, Reading
+from backendgen.migrate.readers.reading import UNREADABLE, Reading, setting_text
 from backendgen.migrate.readers.sql import ORDER_UNKNOWN, operations
 from backendgen.sql import operation as op
 
@@ -153,10 +153,7 @@ def _project(plan: Path) -> Project:
 
 def _settings(conf: Path) -> dict[str, str]:
     """Return the settings of the core section and of the core engine's own."""
-    try:
-        text = conf.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return {}
+    text = setting_text(conf)
     section = ""
     values: dict[str, str] = {}
     for found in _SECTION.finditer(text):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from backendgen.migrate.history import Tool
 from backendgen.migrate.readers import dialects, flyway
-from backendgen.migrate.readers.reading import Reading
+from backendgen.migrate.readers.reading import Reading, setting_text
 from backendgen.sql import operation as op
 
 _NO_TRANSACTION = re.compile(
@@ -85,16 +85,10 @@ def multi_statement(folder: Path, reading: Reading) -> bool:
 
 
 def _says_multi(path: Path) -> bool:
-    try:
-        return path.stat().st_size < 1_000_000 and bool(_MULTI.search(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError):
-        return False
+    return bool(_MULTI.search(setting_text(path)))
 
 
 def _metadata_says_no(path: Path) -> bool:
     """Whether diesel's metadata.toml switches the transaction off."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return False
+    text = setting_text(path)
     return bool(re.search(r"(?im)^\s*run_in_transaction\s*=\s*false\b", text))
