@@ -36,8 +36,8 @@ HYGIENE = frozenset({
 HAZARDS = frozenset({
     "adding-field-with-default", "adding-foreign-key-constraint", "adding-not-nullable-field",
     "adding-serial-primary-key-field",
-    "ban-alter-domain-with-add-constraint", "ban-concurrent-index-creation-in-transaction", "ban-drop-column",
-    "ban-drop-database", "ban-drop-schema", "ban-drop-table", "ban-truncate-cascade", "changing-column-type",
+    "ban-alter-domain-with-add-constraint",
+    "ban-concurrent-index-creation-in-transaction", "ban-drop-column", "ban-drop-database", "ban-drop-schema", "ban-drop-table", "ban-truncate-cascade", "changing-column-type",
     "constraint-missing-not-valid", "disallowed-unique-constraint", "prefer-repack", "require-concurrent-index-creation",
     "require-concurrent-index-deletion", "require-concurrent-partition-detach", "require-concurrent-reindex",
 })  # fmt: skip
