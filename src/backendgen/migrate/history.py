@@ -15,6 +15,8 @@ from backendgen.sql.table_changes import BACKED_BY_INDEX
 
 Tool = Literal["sql", "goose", "dbmate", "flyway", "golang-migrate", "diesel", "prisma", "alembic", "django"]
 
+_HABIT = 10  # migrations that show how a team works
+
 
 @dataclass(frozen=True, slots=True)
 class Action:
@@ -87,10 +89,18 @@ class History:
         done = (action.operation for migration in self.migrations for action in migration.up)
         return frozenset(pair for operation in done for pair in _indexed(operation))
 
+    def expects_down(self, migration: Migration) -> bool:
+        """Whether most of the migrations just before this one, or after the first, have a way back.
+
+        A team that wrote a few once does not rely on them, and one that begins to does not write the old ones.
+        """
+        at = self._positions.get(migration.revision, 0)
+        near = self.migrations[max(at - _HABIT, 0) : at] or self.migrations[1:]
+        return bool(near) and sum(bool(each.down) for each in near) * 2 >= len(near)
+
     @cached_property
-    def has_downs(self) -> bool:
-        """Whether most migrations have a way back: a team that wrote a few once does not rely on them."""
-        return sum(bool(migration.down) for migration in self.migrations) * 2 >= len(self.migrations)
+    def _positions(self) -> Mapping[str, int]:
+        return {migration.revision: position for position, migration in enumerate(self.migrations)}
 
 
 def _indexed(operation: Operation) -> Iterator[tuple[str, str]]:

@@ -89,9 +89,7 @@ def _judge(
             for rule_id, function in down_checks:
                 yield from (finding(rulebook[rule_id], hit, ENGINE) for hit in function(rollback))
         if NOT_UNDERSTOOD in judged:
-            actions = (*migration.up, *migration.down)
-            hits = (one for action in actions for one in _not_understood(action))
-            yield from (finding(rulebook[NOT_UNDERSTOOD], hit, ENGINE) for hit in hits)
+            yield from (finding(rulebook[NOT_UNDERSTOOD], hit, ENGINE) for hit in _not_understood(migration))
 
 
 @cache
@@ -121,11 +119,19 @@ def _up(
                     break
 
 
-def _not_understood(action: Action) -> Iterator[Hit]:
-    if isinstance(action.operation, op.NotUnderstood):
-        where = f" (line {action.operation.error_line})" if action.operation.error_line > action.operation.line else ""
-        message = f"not understood, so not judged: {action.operation.reason}{where}"
-        yield Hit(action.location, _within(action, message))
+def _not_understood(migration: Migration) -> Iterator[Hit]:
+    """Yield what was not understood; of a routine that is called several times, once in each direction."""
+    for actions in (migration.up, migration.down):
+        said: set[tuple[str, str]] = set()
+        for action in actions:
+            operation = action.operation
+            if not isinstance(operation, op.NotUnderstood) or (action.routine, operation.reason) in said:
+                continue
+            if action.routine:
+                said.add((action.routine, operation.reason))
+            where = f" (line {operation.error_line})" if operation.error_line > operation.line else ""
+            message = f"not understood, so not judged: {operation.reason}{where}"
+            yield Hit(action.location, _within(action, message))
 
 
 def _within(action: Action, message: str) -> str:

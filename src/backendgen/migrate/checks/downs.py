@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from backendgen.findings.finding import Hit, Location
 from backendgen.migrate.checks.registry import check_down
+from backendgen.migrate.checks.values import may_refuse
 from backendgen.migrate.fixes import Stage, written
+from backendgen.migrate.quoting import label
 from backendgen.migrate.rollback import Rollback, differences, is_understood
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
-from backendgen.sql.types import narrows
 
 # What changes rows or settings only need not be taken back for the schema to be as it was.
 _NO_SCHEMA = (
@@ -40,12 +41,12 @@ def not_the_inverse(rollback: Rollback) -> Iterator[Hit]:
 
 @check_down("BG909")
 def no_way_back(rollback: Rollback) -> Iterator[Hit]:
-    """No down, where most migrations of the history have one and this one does not say that it cannot have any."""
+    """No down, where most migrations before it have one and this one does not say that it cannot have any."""
     migration = rollback.migration
     changes = [action for action in migration.up if not isinstance(action.operation, _NO_SCHEMA)]
     if migration.down or migration.one_way or not changes:
         return
-    if not rollback.history.has_downs:
+    if not rollback.history.expects_down(migration):
         return
     message = f"{migration.revision} has no down, so a deploy that fails after it cannot be rolled back"
     said = 'raise NotImplementedError("irreversible")' if migration.tool == "alembic" else "-- irreversible"
@@ -84,6 +85,7 @@ def _rows_that_do_not_fit(operation: op.Operation, schema: Schema) -> str:
             if column.not_null
             else f"rows that were written with {operation.table}.{operation.name} NULL in the meantime"
         )
-    if operation.using or not narrows(column.type, operation.type):
+    old, new = schema.base_type(column.type), schema.base_type(operation.type)
+    if not may_refuse(old, new, label(operation.name), operation.using):
         return ""
     return f"values of {operation.table}.{operation.name} that {operation.type} does not hold"

@@ -154,7 +154,7 @@ def _named(path: Path) -> Script | None:
         return Script(path, folder, path.stem, path.stem, ((2, path.stem),), "flyway")
     if name in ("up.sql", "down.sql", "migration.sql") and (numbered := _NUMBERED.fullmatch(f"{folder.name}.sql")):
         tool: Tool = "prisma" if name == "migration.sql" else "diesel"
-        key = _natural(folder.name)
+        key = ((1, folder.name if tool == "prisma" else folder.name.replace("-", "")),)
         return Script(path, folder.parent, folder.name, numbered["version"], key, tool, down=name == "down.sql")
     directed = _direction(path)
     if numbered := _NUMBERED.fullmatch(f"{directed['stem']}.sql" if directed else name):
@@ -212,7 +212,7 @@ def _migrations(scripts: list[Script], reading: Reading) -> Iterator[Migration]:
                 migration,
                 up=migration.up + read.up,
                 down=migration.down + read.down,
-                one_way=migration.one_way or bool(_ONE_WAY.search(text)),
+                one_way=migration.one_way or bool(_ONE_WAY.search(text)) or (script.down and not text.strip()),
             )
         if migration:
             yield migration
