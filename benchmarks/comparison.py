@@ -1,8 +1,10 @@
 """Joins our findings with squawk's, by file, line and what is said, over the files that both read.
 
-A finding of squawk's stands in a place: a `down` migration, a statement on tables that are `new` in the same migration, or
-`old`, everything else. It is `both` where one of our rules that says the same (tests/migrate/squawk_rules.py), or one that
-supersedes it, is reported on its lines; rules that are said once a file are looked for in the file.
+A finding of squawk's stands in a place: a `down` migration, a statement on tables that are `new` in the same migration,
+one that is `harmless` (it changes nothing, or only the catalogue, as the tables of rewrites and locks say that tests
+hold against a real PostgreSQL), or `old`, everything else. It is `both` where one of our rules that says the same
+(tests/migrate/squawk_rules.py), or one that supersedes it, is reported on its lines; rules that are said once a file are
+looked for in the file.
 """
 
 from __future__ import annotations
@@ -16,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from backendgen.config import Config
-from backendgen.migrate.context import Deploy, walk
+from backendgen.migrate.checks.columns import effect_here
+from backendgen.migrate.context import Context, Deploy, walk
 from backendgen.migrate.history import Action, History
 from backendgen.migrate.readers import read
+from backendgen.migrate.rewrites import column_written
 from backendgen.rules import Rulebook
 from backendgen.sql import operation as op
-from backendgen.sql.replay import Schema
+from backendgen.sql.replay import Schema, has_no_effect
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "migrate"))
 from squawk_rules import OURS, UNLABELLED
@@ -35,12 +39,17 @@ HYGIENE = frozenset({
 # What blocks others or writes a table anew, and what loses rows: recall is measured on these.
 HAZARDS = frozenset({
     "adding-field-with-default", "adding-foreign-key-constraint", "adding-not-nullable-field",
-    "adding-serial-primary-key-field",
-    "ban-alter-domain-with-add-constraint",
-    "ban-concurrent-index-creation-in-transaction", "ban-drop-column", "ban-drop-database", "ban-drop-schema", "ban-drop-table", "ban-truncate-cascade", "changing-column-type",
-    "constraint-missing-not-valid", "disallowed-unique-constraint", "prefer-repack", "require-concurrent-index-creation",
+    "adding-serial-primary-key-field", "ban-alter-domain-with-add-constraint",
+    "ban-concurrent-index-creation-in-transaction", "ban-drop-column", "ban-drop-database", "ban-drop-schema",
+    "ban-drop-table", "ban-truncate-cascade", "changing-column-type", "constraint-missing-not-valid",
+    "disallowed-unique-constraint", "prefer-repack", "require-concurrent-index-creation",
     "require-concurrent-index-deletion", "require-concurrent-partition-detach", "require-concurrent-reindex",
 })  # fmt: skip
+# What a rule of squawk's is about, where a statement has several actions.
+KINDS = {
+    "adding-field-with-default": "AddColumn", "adding-not-nullable-field": "SetNotNull",
+    "changing-column-type": "AlterColumnType",
+}  # fmt: skip
 ONCE_A_FILE = frozenset({"BG710", "BG735", "BG738", "BG820", "BG821"})
 SEVERE = frozenset({"medium", "high", "critical"})
 
@@ -72,10 +81,11 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Where a statement stands in a file, and in which place."""
+    """Where an operation stands in a file, of which kind it is, and in which place."""
 
     first: int
     last: int
+    kind: str
     place: str
 
 
@@ -115,7 +125,8 @@ def _statements(history: History) -> Iterator[tuple[str, Statement]]:
         for context in walk(history, migration, schema, Deploy(unseen=unseen), Config().pg_version):
             tables = _tables(context.action.operation, schema)
             is_new = bool(tables) and all(context.is_new(table) for table in tables)
-            yield context.action.path, _placed(context.action, "new" if is_new else "old")
+            place = "new" if is_new else "harmless" if _is_harmless(schema, context) else "old"
+            yield context.action.path, _placed(context.action, place)
         yield from ((action.path, _placed(action, "down")) for action in migration.down)
 
 
@@ -126,8 +137,26 @@ def _tables(operation: op.Operation, schema: Schema) -> tuple[str, ...]:
     return operation.tables
 
 
+def _is_harmless(schema: Schema, context: Context) -> bool:
+    match operation := context.action.operation:
+        case op.AlterColumnType(table=table, name=name):
+            column = schema.column(table, name)
+            return column is not None and not effect_here(operation, column.type, schema.tables[table], schema, context)
+        case op.SetNotNull(table=table, name=name):
+            column = schema.column(table, name)
+            return column is not None and column.not_null
+        case op.AddColumn(definition=column) if not has_no_effect(operation, schema):
+            written, _ = column_written(column, schema, context.pg_version)
+            checked = [one for one in operation.constraints if one.kind not in ("foreign_key", "not_null")]
+            keys = [one for one in operation.constraints if one.kind == "foreign_key"]
+            return not written and not checked and not (keys and column.default is not None)
+        case _:
+            return has_no_effect(operation, schema)
+
+
 def _placed(action: Action, place: str) -> Statement:
-    return Statement(action.operation.line, max(action.operation.line, action.operation.end_line), place)
+    operation = action.operation
+    return Statement(operation.line, max(operation.line, operation.end_line), type(operation).__name__, place)
 
 
 def judge(
@@ -158,8 +187,9 @@ def judge(
 
 
 def _place(said: Said, statements: Iterable[Statement]) -> str:
-    """A file is down or up; of several statements on a line the older table counts."""
-    places = {each.place for each in statements if said.touches(each.first, each.last)}
+    """A file is down or up; of several operations on a line the worst counts."""
+    near = [each for each in statements if said.touches(each.first, each.last)]
+    places = {each.place for each in near if each.kind == KINDS.get(said.rule)} or {each.place for each in near}
     return places.pop() if len(places) == 1 else "old"
 
 
@@ -184,9 +214,10 @@ def print_comparison(files: int, found: list[Said], theirs: list[Said], judged: 
     table: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for one in judged:
         table[one.said.rule][one.outcome if one.outcome == "both" else one.place] += 1
-    print(f"\n{'squawk rule':<44}{'both':>7}{'only squawk: down':>19}{'new table':>11}{'other':>7}")
+    print(f"\n{'squawk rule':<44}{'both':>7}{'only squawk: down':>19}{'new table':>11}{'harmless':>10}{'other':>7}")
     for rule, count in sorted(table.items(), key=lambda pair: -pair[1].total()):
-        print(f"{rule:<44}{count['both']:>7}{count['down']:>19}{count['new']:>11}{count['old']:>7}")
+        print(f"{rule:<44}{count['both']:>7}{count['down']:>19}{count['new']:>11}"
+              f"{count['harmless']:>10}{count['old']:>7}")  # fmt: skip
     alone, every = Counter(one.rule for one in unmatched(found, theirs)), Counter(one.rule for one in found)
     print(f"\n{'our rule':<10}{'findings':>9}{'only ours':>11}")
     for rule, count in every.most_common():

@@ -8,6 +8,7 @@ from backendgen.findings.finding import Hit, Location
 from backendgen.migrate.checks.registry import check_down
 from backendgen.migrate.checks.values import may_refuse
 from backendgen.migrate.fixes import Stage, written
+from backendgen.migrate.history import Action
 from backendgen.migrate.quoting import label
 from backendgen.migrate.rollback import Rollback, differences, is_understood
 from backendgen.sql import operation as op
@@ -53,7 +54,7 @@ def no_way_back(rollback: Rollback) -> Iterator[Hit]:
     fix = written(
         migration, migration.path, Stage((), note=f"write its down; when it cannot be taken back, say so: {said}")
     )
-    yield Hit(Location(migration.path, changes[0].location.line), message, fix, migration.revision)
+    yield Hit(Location(changes[0].path, changes[0].location.line), message, fix, migration.revision)
 
 
 @check_down("BG912")
@@ -62,13 +63,19 @@ def new_rows_may_not_fit(rollback: Rollback) -> Iterator[Hit]:
     if not any(isinstance(action.operation, _DEMANDS) for action in rollback.migration.down):
         return
     schema = rollback.after.copy()
+    found: list[tuple[Action, str]] = []
     for action in rollback.migration.down:
         if rows := _rows_that_do_not_fit(action.operation, schema):
-            message = f"{rows} make the rollback of {rollback.migration.revision} fail"
-            note = "in the down, first bring such rows into the old form with an UPDATE"
-            fix = written(rollback.migration, action.path, Stage((), note=note))
-            yield Hit(action.location, message, fix, action.operation.tables[0])
+            found.append((action, rows))
         schema.apply(action.operation)
+    if not found:
+        return
+    action, rows = found[0]
+    more = f" (and so do {len(found) - 1} more columns)" if len(found) > 1 else ""
+    message = f"{rows} make the rollback of {rollback.migration.revision} fail{more}"
+    note = "in the down, first bring such rows into the old form with an UPDATE"
+    fix = written(rollback.migration, action.path, Stage((), note=note))
+    yield Hit(action.location, message, fix, action.operation.tables[0])
 
 
 def _rows_that_do_not_fit(operation: op.Operation, schema: Schema) -> str:
