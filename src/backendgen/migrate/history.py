@@ -90,12 +90,12 @@ class History:
         return frozenset(pair for operation in done for pair in _indexed(operation))
 
     def expects_down(self, migration: Migration) -> bool:
-        """Whether most of the migrations just before this one, or after the first, have a way back.
+        """Whether most of the migrations just before this one have a way back.
 
         A team that wrote a few once does not rely on them, and one that begins to does not write the old ones.
         """
         at = self._positions.get(migration.revision, 0)
-        near = self.migrations[max(at - _HABIT, 0) : at] or self.migrations[1:]
+        near = self.migrations[max(at - _HABIT, 0) : at]
         return bool(near) and sum(bool(each.down) for each in near) * 2 >= len(near)
 
     @cached_property
