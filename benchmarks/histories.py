@@ -1,8 +1,8 @@
 """migrate-check on real histories beside squawk in the same run, and on histories of growing length.
 
-usage: .venv/bin/python benchmarks/histories.py FOLDER [--runs N] [--skip-growth]
+usage: .venv/bin/python benchmarks/histories.py FOLDER [--runs N] [--sample N] [--skip-growth]
 
-FOLDER holds projects, or their .sql files only; fetch them first. The last lines are ratios.
+FOLDER holds projects, or their .sql files only; fetch them first. Only files that both read are compared.
 """
 
 from __future__ import annotations
@@ -15,18 +15,25 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
+from typing import Any
+
+from comparison import (
+    SEVERE,
+    Said,
+    Statement,
+    files_and_statements,
+    judge,
+    ours,
+    print_comparison,
+    print_sample,
+    squawks,
+)
+
+from backendgen.rules import Rulebook
 
 TOOL = [sys.executable, "-m", "backendgen", "migrate-check"]
 SQUAWK = Path(sys.executable).parent / "squawk"
-# squawk's hygiene, which says little about danger: the comparison of findings leaves it out on both sides.
-SQUAWK_HYGIENE = {
-    "prefer-robust-stmts", "require-lock-timeout", "require-statement-timeout", "require-timeout-settings", "prefer-big-int",
-    "prefer-bigint-over-int", "prefer-bigint-over-smallint", "prefer-identity", "prefer-text-field", "prefer-timestamp-tz",
-    "syntax-error", "identifier-too-long", "require-table-schema",
-}  # fmt: skip
-SEVERE = {"medium", "high", "critical"}
 
 
 def timed(command: list[str | Path], runs: int) -> tuple[float, bytes]:
@@ -40,49 +47,44 @@ def timed(command: list[str | Path], runs: int) -> tuple[float, bytes]:
     return statistics.median(times), output
 
 
-def ours(folder: Path, runs: int) -> tuple[float, dict[str, object]]:
+def report_of(folder: Path, runs: int) -> tuple[float, dict[str, Any]]:
     """Check one project; a folder without any PostgreSQL migration has an empty report."""
     seconds, output = timed([*TOOL, folder, "--format", "json"], runs)
     return seconds, json.loads(output) if output else {"files": 0, "findings": [], "skipped": []}
 
 
-def projects(folder: Path, runs: int) -> None:
-    """Print a line for each project and the totals."""
-    files, wall, found, hygiene = 0, 0.0, Counter[str](), 0
-    reports = {}
-    for project in sorted(path for path in folder.iterdir() if path.is_dir()):
-        seconds, report = ours(project, runs)
-        reports[project] = report
-        findings = report["findings"]
-        severe = [one["rule"] for one in findings if one["severity"] in SEVERE]
-        hygiene += len(findings) - len(severe)
-        found.update(severe)
-        files += report["files"]
-        wall += seconds
+def projects(folder: Path, runs: int, sample: int, seed: int) -> None:
+    """Print a line for each project, the comparison with squawk and the totals."""
+    wall, lost, built, found, paths = 0.0, 0, 0, list[Said](), list[Path]()
+    statements: dict[tuple[str, str], list[Statement]] = {}
+    roots = sorted(path for path in folder.iterdir() if path.is_dir())
+    for project in roots:
+        seconds, report = report_of(project, runs)
+        mine = ours(project, report)
+        severe = sum(one.severity in SEVERE for one in mine)
         print(
-            f"{project.name:<32}{report['files']:>6} files {seconds:>6.2f} s {len(severe):>6} findings of medium and above"
+            f"{project.name:<32}{report['files']:>6} files {seconds:>6.2f} s {severe:>6} findings of medium and above"
         )
-    print(f"{files:,} files, {sum(found.values()):,} findings of medium and above, {hygiene:,} below")
-    print("not understood:", found["BG904"], " ".join(f"{rule} {count}" for rule, count in found.most_common(12)))
-    paths = [project / one for project in reports for one in read_files(project)]
-    peer_wall, peer = squawk(paths, runs)
-    severe = {rule: count for rule, count in peer.items() if rule not in SQUAWK_HYGIENE}
-    print(f"squawk: {len(paths):,} files, {peer_wall:.2f} s, {sum(severe.values()):,} findings without its hygiene, "
-          f"{sum(peer.values()):,} with it")  # fmt: skip
+        names, known = files_and_statements(project)
+        statements |= {(project.name, path): each for path, each in known.items()}
+        read = frozenset(names)
+        paths += [project / path for path in names]
+        found += [one for one in mine if one.path in read]
+        wall += seconds
+        unread = [one for one in report["findings"] if one["rule"] == "BG904" and one["path"] in read]
+        built += sum("EXECUTE runs SQL" in one["message"] for one in unread)
+        lost += sum("EXECUTE runs SQL" not in one["message"] for one in unread)
+    peer_wall, output = timed([SQUAWK, "--reporter", "Json", *paths], runs)
+    theirs = squawks(roots, json.loads(output or b"[]"))
+    judged = judge(theirs, found, statements, Rulebook())
+    print_comparison(len(paths), found, theirs, judged)
+    total = sum(len(each) for each in statements.values())
+    print(f"statements                     {total:,}, of which {lost:,} are not understood ({100 * lost / total:.3f} %) and "
+          f"{built:,} run SQL that they build at run time, which is said")  # fmt: skip
     print(f"wall / squawk's                {wall / peer_wall:.2f}  (one process for each project, start-up included)")
-    print(f"findings / squawk's            {sum(found.values()) / max(1, sum(severe.values())):.2f}")
     print(f"peak memory of a process       {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:.0f} MB")
-
-
-def read_files(project: Path) -> list[str]:
-    """Return the .sql files of a project, relative to it."""
-    return sorted(str(path.relative_to(project)) for path in project.rglob("*.sql"))
-
-
-def squawk(paths: list[Path], runs: int) -> tuple[float, Counter[str]]:
-    """Run squawk over all files in one process."""
-    seconds, output = timed([SQUAWK, "--reporter", "Json", *paths], runs)
-    return seconds, Counter(one["rule_name"] for one in json.loads(output or b"[]"))
+    if sample:
+        print_sample(sample, seed, found, judged)
 
 
 def growth() -> None:
@@ -97,7 +99,7 @@ def growth() -> None:
                     sql = f"ALTER TABLE {table} ADD COLUMN c{number} int;\n"
                     sql += f"CREATE INDEX CONCURRENTLY i{number} ON {table} (c{number});"
                 (folder / f"{number:05}_change.sql").write_text(sql)
-            seconds, _ = ours(folder, 1)
+            seconds, _ = report_of(folder, 1)
             print(f"{count:>7,} migrations {seconds:>7.2f} s {seconds / count * 1e3:>7.2f} ms each")
 
 
@@ -105,8 +107,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--sample", type=int, default=0, help="print so many findings of each side to be judged")
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--skip-growth", action="store_true")
     arguments = parser.parse_args()
-    projects(arguments.folder, arguments.runs)
+    projects(arguments.folder, arguments.runs, arguments.sample, arguments.seed)
     if not arguments.skip_growth:
         growth()

@@ -12,19 +12,18 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "migrations"
 
 UNSAFE = """
 0002_orders_of_a_customer.sql:1:1 BG701 high
-0002_orders_of_a_customer.sql:1:1 BG710 low
 0002_orders_of_a_customer.sql:2:1 BG704 high
+0002_orders_of_a_customer.sql:2:1 BG710 low
 0002_orders_of_a_customer.sql:4:1 BG706 high
 0003_money.sql:3:1 BG708 high
 0003_money.sql:3:1 BG740 info
-0003_money.sql:4:1 BG714 medium
 0003_money.sql:6:1 BG711 medium
 0003_money.sql:8:1 BG805 medium
 0003_money.sql:9:1 BG702 high
 0004_public_id.sql:2:1 BG709 high
 0004_public_id.sql:3:1 BG707 high
 0004_public_id.sql:4:1 BG804 high
-0005_tidy_up.sql:2:1 BG703 medium
+0005_tidy_up.sql:2:1 BG703 low
 0005_tidy_up.sql:3:1 BG803 high
 0005_tidy_up.sql:4:1 BG802 high
 0005_tidy_up.sql:7:1 BG801 high

@@ -51,7 +51,6 @@ class Context:
     running: RunningCode | None = None
     position: int = 0
     lock_timeout: bool = False
-    timeout_missed: bool = False
     timeout_note: str = ""
     validated_unseen: set[str] = field(default_factory=set)
     not_valid: dict[tuple[str, str], Action] = field(default_factory=dict)
@@ -162,7 +161,6 @@ class Context:
             case _:
                 pass
         strong = [lock for lock in self.locks(schema) if lock.mode in BLOCKS_WRITES]
-        self.timeout_missed = self.timeout_missed or (bool(strong) and not self.lock_timeout)
         if self.in_transaction is not False:
             for lock in strong:
                 if lock.table not in self.held or (lock.blocks_reads and not self.held[lock.table][1].blocks_reads):

@@ -18,6 +18,8 @@ Tool = Literal[
     "alembic", "django",
 ]  # fmt: skip
 
+_HABIT = 10  # migrations that show how a team works
+
 
 @dataclass(frozen=True, slots=True)
 class Action:
@@ -99,10 +101,18 @@ class History:
         done = (action.operation for migration in self.migrations for action in migration.up)
         return frozenset(pair for operation in done for pair in _indexed(operation))
 
+    def expects_down(self, migration: Migration) -> bool:
+        """Whether most of the migrations just before this one have a way back.
+
+        A team that wrote a few once does not rely on them, and one that begins to does not write the old ones.
+        """
+        at = self._positions.get(migration.revision, 0)
+        near = self.migrations[max(at - _HABIT, 0) : at]
+        return bool(near) and sum(bool(each.down) for each in near) * 2 >= len(near)
+
     @cached_property
-    def has_downs(self) -> bool:
-        """Whether most migrations have a way back: a team that wrote a few once does not rely on them."""
-        return sum(bool(migration.down) for migration in self.migrations) * 2 >= len(self.migrations)
+    def _positions(self) -> Mapping[str, int]:
+        return {migration.revision: position for position, migration in enumerate(self.migrations)}
 
 
 def _indexed(operation: Operation) -> Iterator[tuple[str, str]]:

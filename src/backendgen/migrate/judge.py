@@ -17,7 +17,7 @@ from backendgen.migrate.context import Deploy, follow, walk
 from backendgen.migrate.history import Action, Histories, History, Migration, Refusal
 from backendgen.migrate.pending import EVERYTHING, Pending, Selection, select
 from backendgen.migrate.readers import read
-from backendgen.migrate.rollback import roll_back
+from backendgen.migrate.rollback import joined, roll_back, series
 from backendgen.migrate.sizes import Size, weigh
 from backendgen.rules import Rulebook
 from backendgen.sql import operation as op
@@ -105,23 +105,31 @@ def _judge(
     down_checks = [(rule_id, function) for rule_id, function in DOWN_CHECKS.functions.items() if rule_id in judged]
     schema = Schema()
     deploy = Deploy()
+    before, parts = schema, list[Migration]()
     for position, migration in enumerate(history.migrations):
         if not selection.has(history, position):
             follow(history, migration, schema, deploy, config.pg_version)
             continue
-        before = schema.copy() if down_checks and migration.down else schema
+        if not parts:
+            before = schema.copy() if down_checks and (migration.down or series(migration)) else schema
+        parts.append(migration)
         if selection.chosen is None:
             deploy = Deploy(unseen=deploy.unseen)
         for rule_id, hit in _up(history, migration, schema, deploy, checks, config, running):
             yield finding(rulebook[rule_id], hit, ENGINE)
-        if down_checks:
-            rollback = roll_back(history, migration, before, schema)
+        if not (_goes_on(history, position) and selection.has(history, position + 1)):
+            rollback = roll_back(history, joined(parts) if len(parts) > 1 else migration, before, schema)
+            parts.clear()
             for rule_id, function in down_checks:
                 yield from (finding(rulebook[rule_id], hit, ENGINE) for hit in function(rollback))
         if NOT_UNDERSTOOD in judged:
-            actions = (*migration.up, *migration.down)
-            hits = (one for action in actions for one in _not_understood(action))
-            yield from (finding(rulebook[NOT_UNDERSTOOD], hit, ENGINE) for hit in hits)
+            yield from (finding(rulebook[NOT_UNDERSTOOD], hit, ENGINE) for hit in _not_understood(migration))
+
+
+def _goes_on(history: History, position: int) -> bool:
+    """Whether the next migration is another part of the same change."""
+    following = history.migrations[position + 1 : position + 2]
+    return any(series(each) and series(each) == series(history.migrations[position]) for each in following)
 
 
 @cache
@@ -153,11 +161,19 @@ def _up(
                     break
 
 
-def _not_understood(action: Action) -> Iterator[Hit]:
-    if isinstance(action.operation, op.NotUnderstood):
-        where = f" (line {action.operation.error_line})" if action.operation.error_line > action.operation.line else ""
-        message = f"not understood, so not judged: {action.operation.reason}{where}"
-        yield Hit(action.location, _within(action, message))
+def _not_understood(migration: Migration) -> Iterator[Hit]:
+    """Yield what was not understood; of a routine that is called several times, once in each direction."""
+    for actions in (migration.up, migration.down):
+        said: set[tuple[str, str]] = set()
+        for action in actions:
+            operation = action.operation
+            if not isinstance(operation, op.NotUnderstood) or (action.routine, operation.reason) in said:
+                continue
+            if action.routine:
+                said.add((action.routine, operation.reason))
+            where = f" (line {operation.error_line})" if operation.error_line > operation.line else ""
+            message = f"not understood, so not judged: {operation.reason}{where}"
+            yield Hit(action.location, _within(action, message))
 
 
 def _within(action: Action, message: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Column, Constraint, Index, Table
 
 T = TypeVar("T")
+_SERIES = re.compile(r"\d{14}(?=\d)")
 _CASTS = re.compile(r"""(?:::[\w."]+(?:\([\d,]+\))?(?:\[\])?)+\)*$""")
 
 
@@ -43,6 +44,25 @@ def roll_back(history: History, migration: Migration, before: Schema, after: Sch
     for action in migration.down:
         restored.apply(action.operation)
     return Rollback(history, migration, before, after, restored)
+
+
+def series(migration: Migration) -> str:
+    """Return what the parts of one change share that is split over several migrations, empty for a whole one.
+
+    Some tools number the parts behind the time: 20210410175418000001, 20210410175418000002.
+    """
+    found = _SERIES.match(migration.revision)
+    return found[0] if found else ""
+
+
+def joined(parts: Sequence[Migration]) -> Migration:
+    """Return the parts of one change as one migration: ups in order, downs from the last to the first."""
+    return replace(
+        parts[-1],
+        up=tuple(action for part in parts for action in part.up),
+        down=tuple(action for part in reversed(parts) for action in part.down),
+        one_way=all(part.one_way for part in parts),
+    )
 
 
 def is_understood(migration: Migration) -> bool:

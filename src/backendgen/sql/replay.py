@@ -10,7 +10,7 @@ from typing import Any
 
 from backendgen.sql.operation import AddColumn, CreateIndex, Operation
 from backendgen.sql.schema import Column, Constraint, DomainType, Index, Routine, Table, Type, View
-from backendgen.sql.table_changes import in_schema
+from backendgen.sql.table_changes import bare, in_schema, schema_of
 
 
 @dataclass(slots=True)
@@ -29,6 +29,7 @@ class Schema:
     routines: dict[str, Routine] = field(default_factory=dict)
     policies: Counter[str] = field(default_factory=Counter)  # table -> how many row security policies it has
     _owners: dict[str, str] = field(default_factory=dict)  # index -> its table or materialized view
+    _elsewhere: dict[str, dict[str, None]] = field(default_factory=dict)  # bare name -> indexes outside of public
     _constraint_names: Counter[str] = field(default_factory=Counter)
     _children: dict[str, dict[str, None]] = field(default_factory=dict)  # table -> the tables that refer to it
     _partitions: dict[str, dict[str, None]] = field(default_factory=dict)  # table -> its partitions
@@ -59,12 +60,18 @@ class Schema:
 
     def index(self, name: str) -> Index | None:
         """Return the named index, or None."""
-        holder = self.index_owner(name)
-        return next((index for index in holder.indexes if index.name == name), None) if holder else None
+        holder, known = self.index_owner(name), self.index_name(name)
+        return next((index for index in holder.indexes if index.name == known), None) if holder else None
+
+    def index_name(self, index: str) -> str:
+        """Return the full name of an index: without a schema it is found wherever the search_path leads."""
+        if index in self._owners or len(self._elsewhere.get(index, ())) != 1:
+            return index
+        return next(iter(self._elsewhere[index]))
 
     def index_owner(self, index: str) -> Table | View | None:
         """Return the table or materialized view that has the named index, or None."""
-        owner = self._owners.get(index, "")
+        owner = self._owners.get(self.index_name(index), "")
         return self.tables.get(owner) or self.views.get(owner)
 
     def references_to(self, table: str) -> tuple[tuple[Table, Constraint], ...]:
@@ -97,7 +104,7 @@ class Schema:
         self._forget(table.name)
         self.tables[table.name] = table
         for index in table.indexes:
-            self._owners[index.name] = table.name
+            self._owns(table.name, index.name)
         for constraint in table.constraints:
             self._constraint_names[constraint.name] += 1
             if constraint.references:
@@ -120,7 +127,7 @@ class Schema:
         if table is None:
             return
         for index in table.indexes:
-            self._owners.pop(index.name, None)
+            self._disown(index.name)
         for constraint in table.constraints:
             self._constraint_names[constraint.name] -= 1
             self._children[constraint.references] = _without(self._children.get(constraint.references, {}), name)
@@ -133,13 +140,23 @@ class Schema:
         self.remove_view(view.name)
         self.views[view.name] = view
         for index in view.indexes:
-            self._owners[index.name] = view.name
+            self._owns(view.name, index.name)
 
     def remove_view(self, name: str) -> None:
         """Forget a view."""
         if view := self.views.pop(name, None):
             for index in view.indexes:
-                self._owners.pop(index.name, None)
+                self._disown(index.name)
+
+    def _owns(self, relation: str, index: str) -> None:
+        self._owners[index] = relation
+        if schema_of(index):
+            self._elsewhere[bare(index)] = {**self._elsewhere.get(bare(index), {}), index: None}
+
+    def _disown(self, index: str) -> None:
+        self._owners.pop(index, None)
+        if schema_of(index):
+            self._elsewhere[bare(index)] = _without(self._elsewhere.get(bare(index), {}), index)
 
     def has_name(self, schema: str, name: str) -> bool:
         """Whether a relation or constraint in the schema has this name already."""
@@ -166,7 +183,9 @@ class TakenNames:
 def has_no_effect(operation: Operation, schema: Schema) -> bool:
     """Whether IF NOT EXISTS finds what the operation would add."""
     if isinstance(operation, CreateIndex) and operation.if_not_exists:
-        return schema.index_owner(operation.index.name) is not None
+        return schema.index_name(operation.index.name) == operation.index.name and bool(
+            schema.index(operation.index.name)
+        )
     if isinstance(operation, AddColumn) and operation.if_not_exists:
         table = schema.tables.get(operation.table)
         return table is not None and table.column(operation.definition.name) is not None

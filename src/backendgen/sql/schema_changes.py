@@ -313,15 +313,15 @@ def _with_own_index(schema: Schema, table: Table, index: Index) -> Table:
 
 
 def _drop_index(schema: Schema, change: op.DropIndex) -> None:
-    owner = schema.index_owner(change.index)
+    owner, index = schema.index_owner(change.index), schema.index_name(change.index)
     if isinstance(owner, View):
-        schema.put_view(replace(owner, indexes=tuple(i for i in owner.indexes if i.name != change.index)))
+        schema.put_view(replace(owner, indexes=tuple(i for i in owner.indexes if i.name != index)))
     elif owner is not None:
-        dropped = owner.index(change.index)
+        dropped = owner.index(index)
         for name in _with_partitions(schema, owner.name):
             table = schema.tables[name]
             same = next((i.name for i in table.indexes if dropped and _serves_alike(i, dropped)), "")
-            schema.put(tables.without_index(table, change.index if name == owner.name else same))
+            schema.put(tables.without_index(table, index if name == owner.name else same))
 
 
 def _serves_alike(one: Index, other: Index) -> bool:
@@ -331,17 +331,18 @@ def _serves_alike(one: Index, other: Index) -> bool:
 
 
 def _rename_index(schema: Schema, change: op.RenameIndex) -> None:
-    owner, new_name = schema.index_owner(change.index), in_schema(schema_of(change.index), change.new_name)
+    owner, index = schema.index_owner(change.index), schema.index_name(change.index)
+    new_name = in_schema(schema_of(index), change.new_name)
     if isinstance(owner, View):
-        indexes = tuple(replace(i, name=new_name) if i.name == change.index else i for i in owner.indexes)
+        indexes = tuple(replace(i, name=new_name) if i.name == index else i for i in owner.indexes)
         schema.put_view(replace(owner, indexes=indexes))
     elif owner is not None:
         # The index behind a constraint and the constraint share their name.
-        constraint = owner.constraint(bare(change.index))
+        constraint = owner.constraint(bare(index))
         if constraint and constraint.kind in BACKED_BY_INDEX:
             schema.put(tables.with_renamed_constraint(owner, constraint.name, change.new_name))
         else:
-            schema.put(tables.with_renamed_index(owner, change.index, new_name))
+            schema.put(tables.with_renamed_index(owner, index, new_name))
 
 
 def _create_type(schema: Schema, change: op.CreateType) -> None:

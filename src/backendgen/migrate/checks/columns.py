@@ -10,11 +10,11 @@ from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
 from backendgen.migrate.fixes import Stage, alter, render, update_batch
 from backendgen.migrate.quoting import label, name
-from backendgen.migrate.rewrites import column_written, is_known, type_effect, value_per_row
+from backendgen.migrate.rewrites import Effect, column_written, is_known, type_effect, value_per_row
 from backendgen.rules import Confidence
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
-from backendgen.sql.schema import Column
+from backendgen.sql.schema import Column, Table, Type
 
 _EFFECTS = {
     "": "",
@@ -22,6 +22,8 @@ _EFFECTS = {
     "scan": "reads every row to check the column's constraint again",
     "indexes": "builds the column's indexes anew",
 }
+# PostgreSQL 12 and later know that these are the same in UTC, and leave the rows as they are.
+_INSTANTS = {"timestamp without time zone", "timestamp with time zone"}
 
 
 @check("BG708")
@@ -36,7 +38,7 @@ def type_change_rewrites(operation: op.AlterColumnType, schema: Schema, context:
     effect = "most such changes write the whole table anew"
     was = definition.type if definition else operation.was
     if was is not None:
-        effect = _EFFECTS[type_effect(operation, was, known, schema)]
+        effect = _EFFECTS[effect_here(operation, was, known, schema, context)]
         if not effect:
             return
         old, base = schema.base_type(was), schema.base_type(new)
@@ -44,10 +46,32 @@ def type_change_rewrites(operation: op.AlterColumnType, schema: Schema, context:
         confidence = Confidence.HIGH if is_known(old, schema) and is_known(base, schema) else Confidence.LOW
     relatives = sorted({lock.table for lock in context.locks(schema) if lock.parent and lock.table != table})
     consequence = f"; {', '.join(relatives)} is locked as well, and the foreign key checked again" if relatives else ""
+    if was is not None and {was.name, new.name} == _INSTANTS and not _in_utc(context):
+        consequence += (
+            f"; where its values are UTC, SET {'LOCAL ' if context.in_transaction else ''}timezone = 'UTC' before it: "
+            "then only indexes are built"
+        )
     message = f"changing {what}: {effect} while reads and writes of {table} are blocked{consequence}"
     yield Hit(
         context.action.location, message, _new_column_fix(operation, schema, context), table, confidence=confidence
     )
+
+
+def effect_here(
+    operation: op.AlterColumnType, was: Type, table: Table | None, schema: Schema, context: Context
+) -> Effect:
+    """Return what PostgreSQL does to the table, in the time zone that the migration has set."""
+    effect = type_effect(operation, was, table, schema)
+    if effect == "rewrite" and {was.name, operation.type.name} == _INSTANTS and _in_utc(context):
+        return "indexes" if table is None or any(operation.name in each.columns for each in table.indexes) else ""
+    return effect
+
+
+def _in_utc(context: Context) -> bool:
+    """Whether the migration has set the session's time zone to UTC."""
+    done = [each.operation for each in context.migration.up[: context.position]]
+    zones = [each.value for each in done if isinstance(each, op.SetSetting) and each.name == "timezone"]
+    return bool(zones) and (zones[-1] or "").strip("'\"").upper() in ("UTC", "ETC/UTC")
 
 
 def _new_column_fix(operation: op.AlterColumnType, schema: Schema, context: Context) -> str:

@@ -104,7 +104,7 @@ def renamed(operation: op.Operation, schema: Schema, context: Context) -> Iterat
     """RENAME of a table or column: old code fails from the moment it commits, new code until then."""
     if isinstance(operation, op.RenameTable) and not context.is_new(operation.table):
         table = operation.table
-        if any(isinstance(later.operation, op.CreateView) and later.operation.name == table for later in context.later):
+        if any(_stands_in(later, table) for later in context.afterwards(table)):
             return
         message = f"renaming {table} to {operation.new_name} {BREAKS}"
         view = f"CREATE VIEW {name(table)} AS SELECT * FROM {name(_beside(table, operation.new_name))}"
@@ -141,6 +141,14 @@ def renamed(operation: op.Operation, schema: Schema, context: Context) -> Iterat
         view = f"CREATE VIEW {name(operation.table)} AS SELECT * FROM {name(f'{operation.schema}.{bare(operation.table)}')}"
         stage = Stage((operation.sql, view), note="in one transaction; drop the view in a later release")
         yield Hit(context.action.location, message, render(context, stage), operation.table)
+
+
+def _stands_in(later: op.Operation, table: str) -> bool:
+    """Whether a view or a new table takes the old name, so that running code still finds one."""
+    created = (
+        later.name if isinstance(later, op.CreateView) else later.table if isinstance(later, op.CreateTable) else ""
+    )
+    return created == table
 
 
 def _beside(table: str, new_name: str) -> str:

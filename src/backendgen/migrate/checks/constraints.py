@@ -78,7 +78,11 @@ def foreign_key_validated_under_lock(operation: op.Operation, schema: Schema, co
         fix = _not_valid_then_validate(operation, constraint, context)
         if needs_its_parts_first(table, constraint, schema, context):
             fix = render(context, *part_by_part(table, constraint, schema))
-        parent = "" if context.is_new(constraint.references) else f" and {constraint.references}"
+        parent = (
+            ""
+            if constraint.references == table or context.is_new(constraint.references)
+            else f" and {constraint.references}"
+        )
         if isinstance(operation, op.AddColumn) and operation.definition.default is None:
             # No row can violate a key whose column is all NULL: PostgreSQL skips the check (transformFKConstraints).
             if not parent:

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from backendgen.findings.finding import Hit, Location
 from backendgen.migrate.checks.registry import check_down
+from backendgen.migrate.checks.values import may_refuse
 from backendgen.migrate.fixes import Stage, written
+from backendgen.migrate.history import Action
+from backendgen.migrate.quoting import label
 from backendgen.migrate.rollback import Rollback, differences, is_understood
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
-from backendgen.sql.types import narrows
 
 # What changes rows or settings only need not be taken back for the schema to be as it was.
 _NO_SCHEMA = (
@@ -40,19 +42,19 @@ def not_the_inverse(rollback: Rollback) -> Iterator[Hit]:
 
 @check_down("BG909")
 def no_way_back(rollback: Rollback) -> Iterator[Hit]:
-    """No down, where most migrations of the history have one and this one does not say that it cannot have any."""
+    """No down, where most migrations before it have one and this one does not say that it cannot have any."""
     migration = rollback.migration
     changes = [action for action in migration.up if not isinstance(action.operation, _NO_SCHEMA)]
     if migration.down or migration.one_way or not changes:
         return
-    if not rollback.history.has_downs:
+    if not rollback.history.expects_down(migration):
         return
     message = f"{migration.revision} has no down, so a deploy that fails after it cannot be rolled back"
     said = 'raise NotImplementedError("irreversible")' if migration.tool == "alembic" else "-- irreversible"
     fix = written(
         migration, migration.path, Stage((), note=f"write its down; when it cannot be taken back, say so: {said}")
     )
-    yield Hit(Location(migration.path, changes[0].location.line), message, fix, migration.revision)
+    yield Hit(Location(changes[0].path, changes[0].location.line), message, fix, migration.revision)
 
 
 @check_down("BG912")
@@ -61,13 +63,19 @@ def new_rows_may_not_fit(rollback: Rollback) -> Iterator[Hit]:
     if not any(isinstance(action.operation, _DEMANDS) for action in rollback.migration.down):
         return
     schema = rollback.after.copy()
+    found: list[tuple[Action, str]] = []
     for action in rollback.migration.down:
         if rows := _rows_that_do_not_fit(action.operation, schema):
-            message = f"{rows} make the rollback of {rollback.migration.revision} fail"
-            note = "in the down, first bring such rows into the old form with an UPDATE"
-            fix = written(rollback.migration, action.path, Stage((), note=note))
-            yield Hit(action.location, message, fix, action.operation.tables[0])
+            found.append((action, rows))
         schema.apply(action.operation)
+    if not found:
+        return
+    action, rows = found[0]
+    more = f" (and so do {len(found) - 1} more columns)" if len(found) > 1 else ""
+    message = f"{rows} make the rollback of {rollback.migration.revision} fail{more}"
+    note = "in the down, first bring such rows into the old form with an UPDATE"
+    fix = written(rollback.migration, action.path, Stage((), note=note))
+    yield Hit(action.location, message, fix, action.operation.tables[0])
 
 
 def _rows_that_do_not_fit(operation: op.Operation, schema: Schema) -> str:
@@ -84,6 +92,7 @@ def _rows_that_do_not_fit(operation: op.Operation, schema: Schema) -> str:
             if column.not_null
             else f"rows that were written with {operation.table}.{operation.name} NULL in the meantime"
         )
-    if operation.using or not narrows(column.type, operation.type):
+    old, new = schema.base_type(column.type), schema.base_type(operation.type)
+    if not may_refuse(old, new, label(operation.name), operation.using):
         return ""
     return f"values of {operation.table}.{operation.name} that {operation.type} does not hold"

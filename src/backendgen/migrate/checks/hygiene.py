@@ -14,7 +14,7 @@ from backendgen.migrate.quoting import label, name
 from backendgen.rules import Severity
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
-from backendgen.sql.schema import Column
+from backendgen.sql.schema import Column, Type
 
 _LIMIT = 63  # bytes: PostgreSQL cuts a longer identifier (manual, 4.1.1)
 _LONG = re.compile(r'\w{64}|"[^"]{64}')
@@ -26,6 +26,7 @@ _KEYS = ("smallint", "integer")
 _NUMBERED = re.compile(r"_id$|Id$|ID$|^(?:no|nr|num|number|seq)$|_(?:no|nr|num|number|seq)$")
 _MONEY = re.compile(r"(?i)(?:^|_)(?:price|amount|cost|total|balance|fee|salary|budget)(?:$|_)")
 _SHOWN = 6
+_HABIT = 10  # columns
 
 
 def _listed(found: list[str]) -> str:
@@ -51,7 +52,7 @@ def _columns(operation: op.Operation) -> Iterator[tuple[str, Column]]:
 @once
 def statistics_gone(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
     """A changed type loses the column's statistics, an index on an expression has none: until ANALYZE, plans are guesses."""
-    what = _without_statistics(operation, context)
+    what = _without_statistics(operation, schema, context)
     if not what:
         return
     (table,) = operation.tables
@@ -61,11 +62,14 @@ def statistics_gone(operation: op.Operation, schema: Schema, context: Context) -
     yield Hit(context.action.location, f"{what}: until ANALYZE, its plans are guesses", fix, table)
 
 
-def _without_statistics(operation: op.Operation, context: Context) -> str:
+def _without_statistics(operation: op.Operation, schema: Schema, context: Context) -> str:
     if isinstance(operation, op.CreateIndex) and not context.is_new(operation.table):
         if any(key.expression for key in operation.index.keys):
             return f"the index {operation.index.name} is on an expression that has no statistics yet"
     elif isinstance(operation, op.AlterColumnType) and not context.is_new(operation.table):
+        known = schema.column(operation.table, operation.name)
+        if (known and known.type == operation.type) or (operation.table, operation.name) in context.new_columns:
+            return ""
         return f"changing the type of {operation.table}.{operation.name} drops its statistics"
     return ""
 
@@ -184,15 +188,15 @@ def _is_serial(column: Column) -> bool:
 @once
 def costly_type(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
     """Types that cost a change of type later: rewrites, lost instants, rounded money."""
-    if not _costly(operation):
+    if not _costly(operation, schema, context):
         return
-    found = [one for each in _rest(context) for one in _costly(each.operation)]
+    found = [one for each in _rest(context) for one in _costly(each.operation, schema, context)]
     fix = render(context, Stage((), note="; ".join(dict.fromkeys(better for _, better in found))))
     yield Hit(context.action.location, f"costly to change later: {_listed([column for column, _ in found])}", fix)
 
 
-def _costly(operation: op.Operation) -> list[tuple[str, str]]:
-    """Return (column and type, what to write) for each column of an operation."""
+def _costly(operation: op.Operation, schema: Schema, context: Context) -> list[tuple[str, str]]:
+    """Return (column and type, what to write) for each column of an operation, types that are a habit left out."""
     found = []
     for table, column in _columns(operation):
         kind = column.type
@@ -209,8 +213,15 @@ def _costly(operation: op.Operation) -> list[tuple[str, str]]:
                 advice = "numeric: binary fractions round money"
             case _:
                 continue
-        found.append((f"{table}.{column.name} {kind}", advice))
+        if not _is_habit(kind, schema, context):
+            found.append((f"{table}.{column.name} {kind}", advice))
     return found
+
+
+def _is_habit(kind: Type, schema: Schema, context: Context) -> bool:
+    """Whether many older columns are of the type: one more is like its neighbours, and that is worth more than advice."""
+    older = (table for table in schema.tables.values() if not context.is_new(table.name))
+    return sum(column.type.name == kind.name for table in older for column in table.columns) >= _HABIT
 
 
 @check("BG822")

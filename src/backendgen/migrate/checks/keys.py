@@ -203,7 +203,10 @@ def _keys_on(owner: Table, columns: tuple[str, ...], schema: Schema) -> list[str
 @once
 def key_without_index(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
     """Every DELETE of a parent's row, and every change of its key, looks for the rows that refer to it."""
-    bare_keys = [key for key in foreign_keys(operation) if not _indexed(operation, key, schema, context)]
+    bare_keys = [
+        key for key in foreign_keys(operation)
+        if not _indexed(operation, key, schema, context) and not _lists_values(key.references, schema)
+    ]  # fmt: skip
     if not bare_keys:
         return
     (table,) = operation.tables
@@ -220,6 +223,12 @@ def key_without_index(operation: op.Operation, schema: Schema, context: Context)
     confidence = None if table in schema.tables or isinstance(operation, op.CreateTable) else Confidence.LOW
     fix = render(context, *([Stage(tuple(indexes))] if transactional else stages))
     yield Hit(context.action.location, message, fix, table, confidence=confidence)
+
+
+def _lists_values(parent: str, schema: Schema) -> bool:
+    """Whether the parent is nothing but a list of allowed values, from which hardly anybody deletes."""
+    known = schema.tables.get(parent)
+    return known is not None and len(known.columns) == 1 and known.columns[0].type.name in ("text", "character varying")
 
 
 def _indexed(operation: op.Operation, key: Constraint, schema: Schema, context: Context) -> bool:

@@ -14,9 +14,10 @@ from backendgen.sql.replay import Schema
 
 
 @check("BG710")
+@once
 def no_lock_timeout(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
     """A statement that waits for a strong lock makes all later queries on the table wait behind it. Said once a file."""
-    if context.lock_timeout or context.timeout_missed or context.history.sets_lock_timeout:
+    if context.lock_timeout or context.history.sets_lock_timeout or _goes_online(operation):
         return
     strong = _strong(schema, context)
     if strong is None:
@@ -29,6 +30,11 @@ def no_lock_timeout(operation: op.Operation, schema: Schema, context: Context) -
     fix = render(context, Stage((_setting("lock_timeout = '2s'", context),), note=(
         "before it, and retry the migration when it fails")))  # fmt: skip
     yield Hit(context.action.location, message, fix, strong.table)
+
+
+def _goes_online(operation: op.Operation) -> bool:
+    """Whether it takes no strong lock at all once it is done CONCURRENTLY, which rules of its own demand."""
+    return isinstance(operation, op.CreateIndex | op.DropIndex | op.Reindex)
 
 
 @check("BG735")
@@ -53,7 +59,9 @@ def _takes_time(operation: op.Operation) -> bool:
 
 
 def _strong(schema: Schema, context: Context) -> Lock | None:
-    return next((lock for lock in context.locks(schema) if lock.mode in BLOCKS_WRITES), None)
+    """Return the first lock that others would queue behind; nobody uses a table any more that the migration drops."""
+    strong = (lock for lock in context.locks(schema) if lock.mode in BLOCKS_WRITES)
+    return next((lock for lock in strong if lock.table not in context.dropped), None)
 
 
 def _setting(assignment: str, context: Context) -> str:

@@ -121,15 +121,10 @@ def several_tables_locked(operation: op.Operation, schema: Schema, context: Cont
         f"{second.table} is locked against {second.blocks} while {first.table} still is against {first.blocks} "
         f"(line {line}): a transaction that uses {second.table} before {first.table} can deadlock with this one"
     )
-    calm = not any(lock.blocks_reads for lock in pair)
-    unsure = context.in_transaction is None and not isinstance(operation, op.CreateTable)
     stage = Stage(
         (), note=f"{_apart(operation, second)}, with a lock_timeout: each table locked by a transaction alone"
     )
-    yield Hit(
-        context.action.location, message, render(context, stage), second.table,
-        severity=Severity.LOW if calm else None, confidence=Confidence.LOW if unsure else None,
-    )  # fmt: skip
+    yield Hit(context.action.location, message, render(context, stage), second.table)
 
 
 def _second_lock(strong: list[Lock], operation: op.Operation, context: Context) -> tuple[Lock, Lock] | None:
@@ -156,6 +151,7 @@ def _apart(operation: op.Operation, lock: Lock) -> str:
 
 
 @check("BG715")
+@once
 def relative_locked(
     operation: op.DropTable | op.DropColumn | op.DropConstraint | op.AlterColumnType, schema: Schema, context: Context
 ) -> Iterator[Hit]:

@@ -135,6 +135,12 @@ class _Loss:
     fails: bool = False
 
 
+def may_refuse(old: Type, new: Type, column: str, using: str) -> bool:
+    """Whether a change of type fails on values that do not fit; others it rounds or cuts."""
+    loss = _loss(old, new, column, using) if narrows(old, new) else None
+    return loss is not None and loss.fails
+
+
 def _loss(old: Type, new: Type, column: str, using: str) -> _Loss | None:
     """Return what a narrower type does to values, None when that is not known."""
     if old.array or new.array:

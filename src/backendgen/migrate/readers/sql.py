@@ -338,7 +338,7 @@ def _migrations(scripts: list[Script], reading: Reading) -> Iterator[Migration]:
                 migration,
                 up=migration.up + read.up,
                 down=migration.down + read.down,
-                one_way=migration.one_way or bool(_ONE_WAY.search(text)),
+                one_way=migration.one_way or bool(_ONE_WAY.search(text)) or (script.down and not text.strip()),
             )
         if migration:
             yield migration
