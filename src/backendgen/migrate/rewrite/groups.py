@@ -1,0 +1,90 @@
+"""Pieces to migrations: what may share a transaction shares a file, and order is kept where it could matter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from backendgen.migrate.history import Tool
+from backendgen.migrate.rewrite.pieces import Piece
+from backendgen.sql import operation as op
+
+# These neither see nor change what a new index or a validated constraint is about.
+_INDIFFERENT = (
+    op.CreateTable, op.CreateIndex, op.AddColumn, op.SetDefault, op.SetComment, op.SetSetting, op.ValidateConstraint,
+)  # fmt: skip
+_OF_ONE_TABLE = (op.SetNotNull, op.DropNotNull, op.DropConstraint)
+# A file of several statements is one transaction there, or may be: what must run outside stands alone.
+_ONE_BY_ONE: frozenset[Tool] = frozenset({"sql", "golang-migrate", "prisma"})
+_QUIET = (op.ValidateConstraint, op.SetSetting, op.ChangeRows, op.Harmless, op.SetComment, op.Transaction)
+
+
+@dataclass(slots=True)
+class Group:
+    """The pieces of one migration; `outside` when it runs without a transaction."""
+
+    outside: bool
+    pieces: list[Piece] = field(default_factory=list)
+
+    @property
+    def operations(self) -> list[op.Operation]:
+        """All that it does."""
+        return [each for piece in self.pieces for each in piece.operations]
+
+    @property
+    def floats(self) -> bool:
+        """Whether it may run after any migration that is indifferent to it."""
+        return all(piece.floats for piece in self.pieces)
+
+    @property
+    def locks(self) -> bool:
+        """Whether it may wait for a lock that others then wait behind."""
+        return any(map(locks_strongly, self.operations))
+
+
+def locks_strongly(operation: op.Operation) -> bool:
+    """Whether an operation may wait for a lock that others then wait behind."""
+    return not isinstance(operation, _QUIET) and not getattr(operation, "concurrently", False)
+
+
+def indifferent(operations: Iterable[op.Operation], waiting: Iterable[op.Operation]) -> bool:
+    """Whether operations may run before others that were written before them: validations and plain indexes."""
+    tables = {table for each in waiting for table in each.tables}
+    return all(
+        isinstance(each, _INDIFFERENT)
+        or (isinstance(each, op.AddConstraint) and each.constraint.kind != "exclude")
+        or (isinstance(each, _OF_ONE_TABLE) and not tables & {*each.tables})
+        for each in operations
+    )
+
+
+def grouped(found: Sequence[Piece], tool: Tool, *, outside: bool) -> list[Group]:
+    """Return the migrations that the pieces make. `outside`: the migration as a whole runs without a transaction."""
+    if outside:
+        return [Group(True, list(found))]
+    groups: list[Group] = []
+    waiting: list[Piece] = []
+    for piece in found:
+        if piece.floats and piece.later:
+            waiting.append(piece)
+            continue
+        if waiting and not indifferent(piece.operations, [each for one in waiting for each in one.operations]):
+            _add(groups, waiting, tool)
+            waiting = []
+        _add(groups, [piece], tool)
+    _add(groups, waiting, tool)
+    return groups
+
+
+def _add(groups: list[Group], pieces: Iterable[Piece], tool: Tool) -> None:
+    begin = True
+    for piece in pieces:
+        outside = piece.transactional is False
+        last = groups[-1] if groups else None
+        apart = (
+            piece.later and begin and not (last and last.pieces[-1].floats and last.pieces[-1].later and piece.floats)
+        )
+        if last is None or last.outside != outside or apart or (outside and tool in _ONE_BY_ONE):
+            groups.append(Group(outside))
+        groups[-1].pieces.append(piece)
+        begin = False

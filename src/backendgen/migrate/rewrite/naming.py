@@ -1,0 +1,125 @@
+"""Names of new migrations: after the one that they come from, before the next, in the style of both."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from backendgen.migrate.readers.sql import Script, named_script, plain_script
+
+_STAMP = 14  # digits of a version that is a time to the second
+
+
+@dataclass(slots=True)
+class Folder:
+    """The migrations of one folder, and those that are about to be written there."""
+
+    scripts: list[Script] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, script: Script) -> Folder:
+        """Read the names beside a migration."""
+        paths = script.folder.glob("*/*.sql" if _has_a_folder(script) else "*.sql")
+        return cls([found for path in sorted(paths) if (found := script_of(path)).folder == script.folder])
+
+    def last(self) -> Script:
+        """Return the migration with the highest number."""
+        return max(self.scripts, key=lambda one: one.key)
+
+    def following(self, script: Script, word: str, origin: Script) -> Script | None:
+        """Return a new migration right after another one, None when no number is left between it and the next.
+
+        It is called as `origin` is, with a word more.
+        """
+        later = [one for one in self.scripts if one.key > script.key]
+        bound = min((one.key for one in later if one.version != script.version), default=None)
+        taken = {one.version for one in self.scripts if one.version}
+        for version in _versions(script, origin):
+            new = _renamed(origin, version, word)
+            if new is None or (new.version and new.version in taken) or new.path.exists():
+                continue
+            if script.key < new.key and (bound is None or new.key < bound):
+                self.scripts.append(new)
+                return new
+        return None
+
+
+def script_of(path: Path) -> Script:
+    """Return what a migration's file says by its name."""
+    return named_script(path) or plain_script(path)
+
+
+def down_of(script: Script) -> Path | None:
+    """Return where the down of a migration stands that has a file of its own for it."""
+    if script.tool == "diesel":
+        return script.path.with_name("down.sql")
+    name = re.sub(r"(?i)([._-])up\.sql$", lambda found: f"{found[1]}down.sql", script.path.name)
+    return script.path.with_name(name) if name != script.path.name else None
+
+
+def _has_a_folder(script: Script) -> bool:
+    return script.tool in ("diesel", "prisma")
+
+
+def _versions(script: Script, origin: Script) -> Iterator[str]:
+    """Yield the next few numbers, written as the tool reads them; Flyway has room between any two."""
+    version = script.version
+    if script.tool == "flyway":
+        for parent in dict.fromkeys((origin.version, version)):
+            yield from (f"{parent}.{more}" for more in range(1, 100))
+            yield from (f"{parent}.0.{more}" for more in range(1, 100))
+        return
+    digits = re.sub(r"\D", "", version)
+    if not version:
+        yield from (str(more) for more in range(2, 12))
+    elif len(digits) == _STAMP and (moment := _moment(digits)):
+        for more in range(1, 60):
+            moved = iter((moment + timedelta(seconds=more)).strftime("%Y%m%d%H%M%S"))
+            yield "".join(next(moved) if one.isdigit() else one for one in version)
+    elif version.isdigit():
+        yield from (str(int(version) + more).zfill(len(version)) for more in range(1, 10))
+
+
+def _moment(digits: str) -> datetime | None:
+    try:
+        return datetime.strptime(digits, "%Y%m%d%H%M%S")
+    except ValueError:
+        return None
+
+
+def _renamed(script: Script, version: str, word: str) -> Script | None:
+    """Return the script under another version, with a word added to its name."""
+    stem, ending = (script.path.parent.name, "") if _has_a_folder(script) else _split(script.path)
+    if not script.version:
+        new = f"{stem}_{version}_{word}"
+    elif script.tool == "flyway":
+        number, _, slug = stem.partition("__")
+        shown = version.replace(".", "_") if "_" in number else version
+        new = f"{number[0]}{shown}__{_worded(slug, word)}"
+    else:
+        rest = stem[len(script.version) :]
+        slug = rest.lstrip("_-.")
+        between = rest[: len(rest) - len(slug)] or "_"
+        new = f"{version}{between}{_worded(slug, word)}"
+    if _has_a_folder(script):
+        return script_of(script.path.parent.with_name(new) / script.path.name)
+    return script_of(script.path.with_name(f"{new}{ending}"))
+
+
+def _worded(slug: str, word: str) -> str:
+    return f"{slug}_{word}" if slug else word
+
+
+def _split(path: Path) -> tuple[str, str]:
+    """Cut a file's name before `.sql`, `.up.sql`, `.postgres.up.sql`, and `_up.sql` where a `_down.sql` stands beside it."""
+    found = re.fullmatch(r"(?i)(.+?)((?:\.[a-z]{2,})?([._-]up)?\.sql)", path.name)
+    if found is None:
+        return path.stem, path.suffix
+    if found[3] and not found[3].startswith("."):
+        down = path.with_name(re.sub(r"(?i)up(\.sql)$", r"down\1", path.name))
+        if not down.exists():
+            return path.stem, path.suffix
+    return found[1], found[2]
