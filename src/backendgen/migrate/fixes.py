@@ -86,6 +86,17 @@ def executed(statement: str) -> str:
     return f"op.execute('{statement}')" if '"' in statement else f'op.execute("{statement}")'
 
 
+def with_argument(call: str, argument: str) -> str:
+    """Return a call with one more argument, on a line of its own where the others have one."""
+    inside = call[:-1].rstrip().removesuffix(",")
+    last = inside.rpartition("\n")[2]
+    closing = call[:-1].rpartition("\n")[2]
+    if "\n" in call and not closing.strip():
+        indent = last[: len(last) - len(last.lstrip())]
+        return f"{inside},\n{indent}{argument},\n{closing})"
+    return f"{inside}, {argument})"
+
+
 def alter(table: str, action: str) -> str:
     """Return `ALTER TABLE table action`."""
     return f"ALTER TABLE {name(table)} {action}"

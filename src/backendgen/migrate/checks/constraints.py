@@ -9,7 +9,17 @@ from backendgen.findings.finding import Hit
 from backendgen.migrate.checks.partitions import held_by_its_parts, needs_its_parts_first, part_by_part
 from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
-from backendgen.migrate.fixes import Remedy, Stage, alone, alter, constraint_sql, remedy, render, statement_of
+from backendgen.migrate.fixes import (
+    Remedy,
+    Stage,
+    alone,
+    alter,
+    constraint_sql,
+    remedy,
+    render,
+    statement_of,
+    with_argument,
+)
 from backendgen.migrate.inline import without_constraint
 from backendgen.migrate.prechecks import offending_rows
 from backendgen.migrate.quoting import label, name, names
@@ -68,7 +78,7 @@ def _not_valid_then_validate(
     note = "add the column without its constraint, then" if "add_column(" in called else ""
     call = called if called.startswith("op.create_") else ""
     if call.endswith(")"):
-        call = call[:-1].rstrip().rstrip(",") + ", postgresql_not_valid=True)"
+        call = with_argument(call, "postgresql_not_valid=True")
     validated = alter(table, f"VALIDATE CONSTRAINT {label(constraint.name)}")
     stages = (
         Stage(first, note=note, call=call),

@@ -9,7 +9,7 @@ from dataclasses import replace
 from backendgen.findings.finding import Hit
 from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
-from backendgen.migrate.fixes import Remedy, Stage, concurrently, remedy, render, stands_alone
+from backendgen.migrate.fixes import Remedy, Stage, concurrently, remedy, render, stands_alone, with_argument
 from backendgen.migrate.quoting import name
 from backendgen.migrate.rewrites import rewrite_of
 from backendgen.rules import Confidence
@@ -50,7 +50,7 @@ def _built_online(operation: op.CreateIndex, context: Context) -> Stage:
             r"(?i)concurrently\s+on\b", lambda _: f"CONCURRENTLY {name(operation.index.name)} ON", sql, count=1
         )
     if call.endswith(")") and "create_index" in call:
-        call = call[:-1].rstrip().rstrip(",") + ", postgresql_concurrently=True)"
+        call = with_argument(call, "postgresql_concurrently=True")
     return Stage((sql,), transactional=False, call=call if "postgresql_concurrently" in call else "")
 
 
@@ -146,7 +146,7 @@ def dropped_index_blocks(operation: op.DropIndex, schema: Schema, context: Conte
     )
     call = context.action.call
     if call.endswith(")") and "drop_index" in call:
-        call = call[:-1].rstrip().rstrip(",") + ", postgresql_concurrently=True)"
+        call = with_argument(call, "postgresql_concurrently=True")
     soft = "IF EXISTS " if operation.if_exists else ""
     sql = f"DROP INDEX CONCURRENTLY {soft}{name(operation.index)}"
     stage = Stage((sql,), transactional=False, call=call if "postgresql_concurrently" in call else "")

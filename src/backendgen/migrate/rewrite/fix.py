@@ -64,13 +64,15 @@ def fix(
     for migration, later, found in _with_remedies(histories, selection, report.findings):
         script = script_of(histories.root / migration.path)
         folder = folders.setdefault(script.folder, Folder.of(script))
+        left: list[str] = []
         try:
-            written |= _rewritten(histories, migration, later, found, folder)
+            written |= _rewritten(histories, migration, later, found, folder, left)
         except Unfixable as reason:
-            unfixed.append(Problem(f"not changed: {reason}", migration.path))
+            left = [f"is not changed: {reason}"]
             if heads := [one for one in found if one.place == "head"]:
                 with suppress(Unfixable):
-                    written |= _rewritten(histories, migration, later, heads, folder)
+                    written |= _rewritten(histories, migration, later, heads, folder, [])
+        unfixed += [Problem(reason, migration.path) for reason in left]
     return _fixed(histories.root, written, chosen, unfixed)
 
 
@@ -101,14 +103,19 @@ def _with_remedies(
 
 
 def _rewritten(
-    histories: Histories, migration: Migration, later: tuple[Migration, ...], remedies: list[Remedy], folder: Folder
+    histories: Histories,
+    migration: Migration,
+    later: tuple[Migration, ...],
+    remedies: list[Remedy],
+    folder: Folder,
+    left: list[str],
 ) -> dict[Path, str]:
     if migration.path.endswith(".py"):
         from backendgen.migrate.rewrite.revisions import rewrite as rewrite_revision
 
         path = histories.root / migration.path
-        return {path: rewrite_revision(migration, histories.sources[migration.path], remedies)}
-    texts = rewrite_script(Source(histories.root, migration, histories.sources, later), remedies, folder)
+        return {path: rewrite_revision(migration, histories.sources[migration.path], remedies, left)}
+    texts = rewrite_script(Source(histories.root, migration, histories.sources, later), remedies, folder, left)
     before = histories.sources[migration.path]
     if "\r\n" in before and before.count("\r\n") == before.count("\n"):
         texts = {path: text.replace("\r\n", "\n").replace("\n", "\r\n") for path, text in texts.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from backendgen.findings.remedy import Remedy, Stage
 from backendgen.migrate.fixes import alter_actions
@@ -83,11 +83,15 @@ def cut(text: str, start: int, end: int, actions: Sequence[tuple[int, Action]]) 
     return parts, body[at:]
 
 
-def pieces(part: Part, remedies: Sequence[Remedy]) -> Iterator[Piece]:
-    """Yield a statement as it is, or what takes its place.
+def pieces(part: Part, remedies: Sequence[Remedy]) -> list[Piece]:
+    """Return a statement as it is, or what takes its place.
 
     Raises Unfixable when a remedy concerns a part of it that cannot be told from the rest.
     """
+    return list(_pieces(part, remedies))
+
+
+def _pieces(part: Part, remedies: Sequence[Remedy]) -> Iterator[Piece]:
     instead = {remedy.position: remedy for remedy in remedies if remedy.place != "head"}
     chosen = [remedy for position, _ in part.actions if (remedy := instead.get(position))]
     if not chosen:
@@ -146,8 +150,3 @@ def parsed(sql: str) -> Iterable[op.Operation]:
     if any(isinstance(each, op.NotUnderstood) for each in found):
         raise Unfixable("the changed statement cannot be read")
     return found
-
-
-def settled(piece: Piece) -> Piece:
-    """Return a piece that begins a file: blank lines before it go."""
-    return replace(piece, text=piece.text.lstrip("\r\n"))

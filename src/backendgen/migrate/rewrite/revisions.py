@@ -21,10 +21,10 @@ _BLOCK = "with op.get_context().autocommit_block():"
 _BROKEN_STRING = re.compile(r"'[^'\n]*\n[^']*'")
 
 
-def rewrite(migration: Migration, text: str, remedies: Sequence[Remedy]) -> str:
-    """Return the revision's new text.
+def rewrite(migration: Migration, text: str, remedies: Sequence[Remedy], left: list[str]) -> str:
+    """Return the revision's new text; `left` takes why statements stay as they are.
 
-    Raises Unfixable when a change concerns part of a statement, or one that upgrade() does not make itself.
+    Raises Unfixable when a tool can change nothing.
     """
     upgrade = _upgrade(text)
     lines = text.splitlines(keepends=True)
@@ -34,13 +34,16 @@ def rewrite(migration: Migration, text: str, remedies: Sequence[Remedy]) -> str:
     for node in upgrade.body:
         mine = [(at, action) for at, action in enumerate(migration.up) if _inside(action, node, migration.path)]
         chosen = [instead.pop(at) for at, _ in mine if at in instead]
-        if chosen:
-            _refuse_unclear(node, [action for _, action in mine], chosen)
-            body.replace(node, [(one, stage) for one in chosen for stage in one.stages])
-        elif mine:
-            body.keep(node, [action.operation for _, action in mine])
+        try:
+            if chosen:
+                _refuse_unclear(node, [action for _, action in mine], chosen)
+                body.replace(node, [(one, stage) for one in chosen for stage in one.stages])
+                continue
+        except Unfixable as reason:
+            left.append(f"line {node.lineno} is not changed: {reason}")
+        body.keep(node, [action.operation for _, action in mine])
     if instead:
-        raise Unfixable("upgrade() does not make the change itself, or makes it in a loop, a condition or a block")
+        left.append("upgrade() does not make some of the changes itself; they stay as they are")
     return body.text()
 
 
@@ -70,7 +73,7 @@ class Body:
         if before.strip() or (comment and not comment.startswith("#")):
             raise Unfixable("it shares its line with other statements")
         column = node.col_offset
-        new = f"{' ' * column}{comment}\n" if comment else ""
+        new = ""
         for one, stage in stages:
             if _in_block(stage, later=stage is not one.stages[0] or one.place == "after"):
                 new += f"{' ' * column}{_BLOCK}\n{_laid(stage, column, 4)}"
@@ -80,13 +83,18 @@ class Body:
                 self.missing = False
                 new += _laid(self.timeout, column, 0)
             new += _laid(stage, column, 0)
-        self.edits.append((node.lineno - 1, last, new))
+        self.edits.append((node.lineno - 1, last, _commented(new, comment)))
 
     def text(self) -> str:
         """Return all lines."""
         for start, end, new in reversed(self.edits):
             self.lines[start:end] = [new]
         return "".join(self.lines)
+
+
+def _commented(new: str, comment: str) -> str:
+    """Return lines with a comment at the end of the last one."""
+    return f"{new[:-1]}  {comment}\n" if comment else new
 
 
 def _upgrade(text: str) -> ast.FunctionDef:

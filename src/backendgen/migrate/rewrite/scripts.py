@@ -13,7 +13,7 @@ from backendgen.migrate.quoting import label, name
 from backendgen.migrate.readers.sql import Script, Section, operations, sections
 from backendgen.migrate.rewrite.groups import Group, grouped, indifferent
 from backendgen.migrate.rewrite.naming import Folder, down_of, script_of
-from backendgen.migrate.rewrite.pieces import Part, Unfixable, cut, pieces
+from backendgen.migrate.rewrite.pieces import Part, Piece, Unfixable, cut, pieces
 from backendgen.sql import operation as op
 from backendgen.sql.table_changes import bare
 
@@ -40,10 +40,10 @@ class Source:
         return [(position, action) for position, action in enumerate(every) if action.path == path]
 
 
-def rewrite(source: Source, remedies: Sequence[Remedy], folder: Folder) -> dict[Path, str]:
-    """Return the texts of the files that change and of those that are new.
+def rewrite(source: Source, remedies: Sequence[Remedy], folder: Folder, left: list[str]) -> dict[Path, str]:
+    """Return the texts of the files that change and of those that are new; `left` takes why statements stay as they are.
 
-    Raises Unfixable with the reason why a tool cannot make the change.
+    Raises Unfixable with the reason why a tool can change nothing.
     """
     migration = source.migration
     text = source.texts[migration.path]
@@ -54,9 +54,13 @@ def rewrite(source: Source, remedies: Sequence[Remedy], folder: Folder) -> dict[
     parts, rest = cut(text, section.start, section.end, actions)
     opening, parts, closing = _wrapped(parts)
     outside = all(action.transactional is False for action in migration.up)
-    found = [
-        piece for part in parts for piece in pieces(part, [one for one in remedies if one.position in _places(part)])
-    ]
+    found: list[Piece] = []
+    for part in parts:
+        try:
+            found += pieces(part, [one for one in remedies if one.position in _places(part)])
+        except Unfixable as reason:
+            left.append(f"line {part.actions[0][1].operation.line} is not changed: {reason}")
+            found.append(Piece(part.text, part.operations))
     groups = grouped(found, migration.tool, outside=outside)
     timeout = _timeout(migration, remedies, wrapped=bool(opening))
     own = Way(text, section, rest, opening, closing, timeout, any(one.place == "head" for one in remedies), outside)
