@@ -11,14 +11,12 @@ from backendgen.findings.remedy import Remedy
 from backendgen.migrate.history import Action, Migration
 from backendgen.migrate.quoting import label, name
 from backendgen.migrate.readers.sql import Script, Section, operations, sections
+from backendgen.migrate.rewrite.files import Body, beside, marked, written
 from backendgen.migrate.rewrite.groups import Group, grouped, indifferent
-from backendgen.migrate.rewrite.naming import Folder, down_of, script_of
+from backendgen.migrate.rewrite.naming import Folder, script_of
 from backendgen.migrate.rewrite.pieces import Part, Piece, Unfixable, cut, pieces
 from backendgen.sql import operation as op
 from backendgen.sql.table_changes import bare
-
-_MARK = re.compile(r"(?i)([ \t]*--[ \t]*(?:\+goose[ \t]+|\+migrate[ \t]+|migrate:[ \t]*))(up)")
-_NEVER_ALONE = (op.DetachPartition,)  # Flyway does not know that it refuses a transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +167,8 @@ def _files(source: Source, groups: list[Group], way: Way, folder: Folder) -> Ite
         body = f"\n{body}"
     text = f"{text[: way.section.start]}{body}{_gap(body, text[way.section.end :])}{text[way.section.end :]}"
     if first.outside and not way.outside:
-        text = _marked(text, way.section, migration)
-        yield from _beside(main, first, migration)
+        text = marked(text, way.section, migration.tool)
+        yield from beside(main, migration.tool, first.operations)
     yield main, text
     if downs and downs.path and len(groups) > 1:
         yield downs.path, downs.texts[0]
@@ -213,42 +211,12 @@ def _word(group: Group) -> str:
     return "then"
 
 
-def _marked(text: str, section: Section, migration: Migration) -> str:
-    """Say in the file that it runs without a transaction, as its tool wants it."""
-    mark = text[section.mark : section.start]
-    if migration.tool == "dbmate":
-        return f"{text[: section.start]} transaction:false{text[section.start :]}"
-    if "+migrate" in mark:
-        return f"{text[: section.start]} notransaction{text[section.start :]}"
-    if migration.tool == "goose":
-        return f"{text[: section.mark]}-- +goose NO TRANSACTION\n{text[section.mark :]}"
-    return text
-
-
-def _beside(path: Path, group: Group, migration: Migration) -> Iterator[tuple[Path, str]]:
-    """The files beside a migration that switch its transaction off."""
-    if migration.tool == "diesel":
-        yield path.with_name("metadata.toml"), "run_in_transaction = false\n"
-    if migration.tool == "flyway" and any(isinstance(each, _NEVER_ALONE) for each in group.operations):
-        yield path.with_name(f"{path.name}.conf"), "executeInTransaction=false\n"
-
-
 def _new(
     script: Script, group: Group, way: Way, down: str, source: Source, downs: Downs | None
 ) -> Iterator[tuple[Path, str]]:
-    migration = source.migration
-    body = way.body(group, first=False)
-    if up := _MARK.match(way.text[way.section.mark : way.section.start]):
-        body = f"{up[0]}\n{body}"
-        if downs and downs.section:
-            body += f"\n{up[1]}{'Down' if up[2] == 'Up' else 'down'}\n{down}"
-        if group.outside:
-            body = _marked(body, Section(False, 0, up.end(), len(body)), migration)
-    elif downs and (path := down_of(script)):
-        yield path, down or "-- nothing to take back: the migration before this one does\nSELECT 1;\n"
-    if group.outside:
-        yield from _beside(script.path, group, migration)
-    yield script.path, body
+    mark = way.text[way.section.mark : way.section.start]
+    body = Body(way.body(group, first=False), down if downs else None, group.outside, group.operations)
+    return written(script, source.migration.tool, mark, body)
 
 
 # ---- the way back
