@@ -36,6 +36,7 @@ EXAMPLES = (
     "migrate-check migrations --since v1.4 --code . --deployed v1.4",
     "migrate-check migrations --since origin/main --fix",
     "migrate-check migrations --since origin/main --fix --diff",
+    "migrate-check migrations --applied 0041 --plan next-releases",
     "migrate-check migrations --graph",
     "migrate-check migrations --applied 0041 --trace",
     "migrate-check --stats-query | psql -XAtq > stats.json; backendgen migrate-check . --stats stats.json",
@@ -97,6 +98,12 @@ def migrate_check(
         bool, typer.Option("--fix", help="Change what a tool can change, in pending migrations only.")
     ] = False,
     diff: Annotated[bool, typer.Option("--diff", help="With --fix: print the changes, write nothing.")] = False,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the migrations of what takes several deploys to this folder, and stop.", metavar="DIR"
+        ),
+    ] = None,
     graph: Annotated[
         bool, typer.Option("--graph", help="Show which statement locks which table, and for how long, and stop.")
     ] = False,
@@ -157,6 +164,12 @@ def migrate_check(
         from backendgen.cli.output import rulebook_for
 
         pending = fixed(path, settings, rulebook_for(path), pending, everything=everything, only_diff=diff)
+    if plan is not None:
+        from backendgen.cli.migrate_fix import planned
+        from backendgen.cli.output import rulebook_for
+
+        planned(path, settings, rulebook_for(path), pending, plan, everything=everything)
+        return
     sizes = core.load_sizes(stats) if stats else None
     check = partial(core.check, path, settings, pending=pending, sizes=sizes)
     if trace or trace_dsn:

@@ -37,3 +37,23 @@ def fixed(
     if not plan.files:
         typer.echo("nothing to fix", err=True)
     return plan.pending
+
+
+def planned(
+    path: Path, settings: Config, rulebook: Rulebook, pending: Pending, folder: Path, *, everything: bool
+) -> None:
+    """Write the plan of what takes several deploys, and say what is in it."""
+    from backendgen import files
+    from backendgen.migrate import plan as planning
+
+    files.refuse_occupied(folder)
+    plan = planning.plan(path, settings, rulebook, pending, everything=everything)
+    for problem in plan.unplanned:
+        typer.echo(f"note: {problem}", err=True)
+    if not plan.files:
+        typer.echo("nothing to plan: no pending change takes several deploys", err=True)
+        return
+    files.write_tree(folder, plan.files)
+    for file in plan.files:
+        typer.echo(f"{folder / file.path}")
+    typer.echo(f"\nNext: read {folder / 'README.md'}")

@@ -81,8 +81,12 @@ def _python(stage: Stage) -> str:
 
 
 def executed(statement: str) -> str:
+    """Return a call of op.execute."""
+    statement = statement.replace("\\", "\\\\")
     if "\n" in statement or ('"' in statement and "'" in statement):
-        return f'op.execute("""{statement}""")'
+        text = statement.replace('"""', '\\"\\"\\"')
+        text = f'{text[:-1]}\\"' if text.endswith('"') else text
+        return f'op.execute("""{text}""")'
     return f"op.execute('{statement}')" if '"' in statement else f'op.execute("{statement}")'
 
 

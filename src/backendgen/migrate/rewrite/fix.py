@@ -55,7 +55,7 @@ def fix(
     that all are. Raises UserError when nothing says which may be changed.
     """
     histories = read(path, config)
-    chosen = pending if pending != EVERYTHING or everything else _uncommitted(histories)
+    chosen = pending if pending != EVERYTHING or everything else uncommitted(histories)
     selection = select(histories, chosen)
     report = check(path, config, rulebook, chosen)
     unfixed: list[Problem] = []
@@ -76,7 +76,7 @@ def fix(
     return _fixed(histories.root, written, chosen, unfixed)
 
 
-def _uncommitted(histories: Histories) -> Pending:
+def uncommitted(histories: Histories) -> Pending:
     """Return what git's last commit has not, which nobody can have applied from there."""
     pending = Pending(since="HEAD")
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,20 +26,30 @@ class Folder:
         return cls([found for path in sorted(paths) if (found := script_of(path)).folder == script.folder])
 
     def last(self) -> Script:
-        """Return the migration with the highest number."""
-        return max(self.scripts, key=lambda one: one.key)
+        """Return the migration with the highest number, or the last one where they have none."""
+        with_number = [one for one in self.scripts if one.version[:1].isdigit()]
+        return max(with_number or self.scripts, key=lambda one: one.key)
 
     def following(self, script: Script, word: str, origin: Script) -> Script | None:
         """Return a new migration right after another one, None when no number is left between it and the next.
 
         It is called as `origin` is, with a word more.
         """
+        slug = _slug(origin)
+        return self._first_free(script, _versions(script, origin), f"{slug}_{word}" if slug else word)
+
+    def appended(self, slug: str) -> Script | None:
+        """Return a new migration after the last one, None when its number cannot be told."""
+        last = self.last()
+        return self._first_free(last, _next_versions(last), slug)
+
+    def _first_free(self, script: Script, versions: Iterable[str], slug: str) -> Script | None:
         later = [one for one in self.scripts if one.key > script.key]
         bound = min((one.key for one in later if one.version != script.version), default=None)
         taken = {one.version for one in self.scripts if one.version}
-        for version in _versions(script, origin):
-            new = _renamed(origin, version, word)
-            if new is None or (new.version and new.version in taken) or new.path.exists():
+        for version in versions:
+            new = _renamed(script, version, slug)
+            if (new.version and new.version in taken) or new.path.exists():
                 continue
             if script.key < new.key and (bound is None or new.key < bound):
                 self.scripts.append(new)
@@ -83,6 +93,15 @@ def _versions(script: Script, origin: Script) -> Iterator[str]:
         yield from (str(int(version) + more).zfill(len(version)) for more in range(1, 10))
 
 
+def _next_versions(script: Script) -> Iterator[str]:
+    """Yield the next few numbers after the last one: its last part grows."""
+    if script.tool != "flyway" or len(script.version) == _STAMP:
+        yield from _versions(script, script)
+        return
+    major, dot, last = script.version.rpartition(".")
+    yield from (f"{major}{dot}{int(last) + more}" for more in range(1, 100))
+
+
 def _moment(digits: str) -> datetime | None:
     try:
         return datetime.strptime(digits, "%Y%m%d%H%M%S")
@@ -90,27 +109,29 @@ def _moment(digits: str) -> datetime | None:
         return None
 
 
-def _renamed(script: Script, version: str, word: str) -> Script | None:
-    """Return the script under another version, with a word added to its name."""
+def _renamed(script: Script, version: str, slug: str) -> Script:
+    """Return the script under another version and name, in the same style."""
     stem, ending = (script.path.parent.name, "") if _has_a_folder(script) else _split(script.path)
     if not script.version:
-        new = f"{stem}_{version}_{word}"
+        new = f"{stem}_{version}_{slug}"
     elif script.tool == "flyway":
-        number, _, slug = stem.partition("__")
+        number = stem.partition("__")[0]
         shown = version.replace(".", "_") if "_" in number else version
-        new = f"{number[0]}{shown}__{_worded(slug, word)}"
+        new = f"{number[0]}{shown}__{slug}"
     else:
         rest = stem[len(script.version) :]
-        slug = rest.lstrip("_-.")
-        between = rest[: len(rest) - len(slug)] or "_"
-        new = f"{version}{between}{_worded(slug, word)}"
+        new = f"{version}{rest[: len(rest) - len(rest.lstrip('_-.'))] or '_'}{slug}"
     if _has_a_folder(script):
         return script_of(script.path.parent.with_name(new) / script.path.name)
     return script_of(script.path.with_name(f"{new}{ending}"))
 
 
-def _worded(slug: str, word: str) -> str:
-    return f"{slug}_{word}" if slug else word
+def _slug(script: Script) -> str:
+    """Return what a script is called after its number."""
+    stem = script.path.parent.name if _has_a_folder(script) else _split(script.path)[0]
+    if script.tool == "flyway":
+        return stem.partition("__")[2]
+    return stem[len(script.version) :].lstrip("_-.") if script.version else ""
 
 
 def _split(path: Path) -> tuple[str, str]:

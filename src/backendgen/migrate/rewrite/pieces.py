@@ -108,6 +108,10 @@ def _pieces(part: Part, remedies: Sequence[Remedy]) -> Iterator[Piece]:
         lead, tail = "", ";\n"
     for remedy in chosen:
         for number, stage in enumerate(remedy.stages):
+            if not stage.statements:
+                yield Piece(f"{lead}-- {stage.note}\n", (), new=True)
+                lead, tail = "", ";\n"
+                continue
             later = number > 0 or remedy.place == "after"
             yield _piece(stage, lead, tail, later)
             lead, tail = "", ";\n"

@@ -44,7 +44,18 @@ def rewrite(migration: Migration, text: str, remedies: Sequence[Remedy], left: l
         body.keep(node, [action.operation for _, action in mine])
     if instead:
         left.append("upgrade() does not make some of the changes itself; they stay as they are")
+    if all(
+        any(start <= node.lineno - 1 < end and not _does(new) for start, end, new in body.edits)
+        for node in upgrade.body
+    ):
+        start, end, new = body.edits[-1]
+        body.edits[-1] = (start, end, f"{new}{' ' * upgrade.body[-1].col_offset}pass\n")
     return body.text()
+
+
+def _does(new: str) -> bool:
+    """Whether lines hold more than comments."""
+    return any(line.strip() and not line.strip().startswith("#") for line in new.split("\n"))
 
 
 @dataclass(slots=True)
@@ -137,7 +148,8 @@ def _operations(stage: Stage) -> list[op.Operation]:
 
 def _in_block(stage: Stage, *, later: bool) -> bool:
     """Whether a stage needs a block: outside a transaction, or a validation after what locked the table."""
-    validates = all(isinstance(one, op.ValidateConstraint) for one in _operations(stage))
+    found = _operations(stage)
+    validates = bool(found) and all(isinstance(one, op.ValidateConstraint) for one in found)
     return not stage.transactional or (validates and later)
 
 
@@ -145,6 +157,8 @@ def _laid(stage: Stage, column: int, deeper: int) -> str:
     """Return a stage's calls at a column; the further lines of a call move only as deep as its block."""
     calls = [(stage.call, deeper)] if stage.call else [(executed(sql), 0) for sql in stage.statements]
     laid = ""
+    if not calls:
+        return f"{' ' * (column + deeper)}# {stage.note}\n"
     for call, shift in calls:
         first, *rest = call.split("\n")
         laid += f"{' ' * (column + deeper)}{first}\n" + "".join(f"{' ' * shift}{line}\n" for line in rest)
