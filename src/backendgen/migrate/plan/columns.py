@@ -41,7 +41,7 @@ def changed_type(operation: op.AlterColumnType, schema: Schema, _: Context) -> R
     ]
     was = fresh.column
     if was and was.default is not None:
-        swap += steps(*_default_moved(table, was, kind))
+        swap += _default_moved(table, was, kind)
     swap += fresh.take_over(keep_old=True)
     if was and was.not_null:
         reason = f"{aside} is only kept to go back to, and nobody writes it any more"
@@ -66,13 +66,17 @@ def changed_type(operation: op.AlterColumnType, schema: Schema, _: Context) -> R
     )
 
 
-def _default_moved(table: str, was: Column, kind: str) -> list[str]:
+def _default_moved(table: str, was: Column, kind: str) -> tuple[Step, ...]:
     """Return statements that give the new column, which has the old name by now, its default and its sequence."""
-    moved = [alter(table, f"ALTER COLUMN {label(was.name)} SET DEFAULT {was.default}")]
-    moved.append(alter(table, f"ALTER COLUMN {label(f'{was.name}_old')} DROP DEFAULT"))
+    aside = f"{was.name}_old"
+    gone = alter(table, f"ALTER COLUMN {label(aside)} DROP DEFAULT")
+    moved = (
+        Step(alter(table, f"ALTER COLUMN {label(was.name)} SET DEFAULT {was.default}")),
+        Step(gone, (("BG811", f"the default is now that of the new {was.name}"),)),
+    )
     if found := _SEQUENCE.match(was.default or ""):
         wide = " AS bigint" if kind == "bigint" else ""
-        moved.append(f"ALTER SEQUENCE {found[1]}{wide} OWNED BY {name(table)}.{label(was.name)}")
+        return (*moved, Step(f"ALTER SEQUENCE {found[1]}{wide} OWNED BY {name(table)}.{label(was.name)}"))
     return moved
 
 
@@ -100,14 +104,11 @@ def renamed_column(operation: op.RenameColumn, schema: Schema, _: Context) -> Ro
         f"    ELSE\n        {new} := {old};\n    END IF;\n"
     )
     expand = fresh.expand(str(was.type), body)
-    equipped = list(fresh.equip())
-    if required := fresh.required():
-        down = (alter(table, f"ALTER COLUMN {label(fresh.new)} DROP NOT NULL"),)
-        equipped.append(Phase("required", required, down=down))
     default = [alter(table, f"ALTER COLUMN {label(fresh.new)} SET DEFAULT {was.default}")] if was.default else []
     if found := _SEQUENCE.match(was.default or ""):
         default.append(f"ALTER SEQUENCE {found[1]} OWNED BY {name(table)}.{label(fresh.new)}")
     contract = (
+        *fresh.required(),
         *steps(*fresh.untied, *default),
         _dropped(table, column, f"all code knows it as {fresh.new} by now"),
         *fresh.take_over(keep_old=False),
@@ -115,7 +116,7 @@ def renamed_column(operation: op.RenameColumn, schema: Schema, _: Context) -> Ro
     return Route(
         f"{bare(table)}_{column}_renamed",
         f"{table}.{column} becomes {table}.{fresh.new}",
-        (expand, fresh.backfill(label(column)), *equipped, Phase("contract", contract, wave=1, down=None)),
+        (expand, fresh.backfill(label(column)), *fresh.equip(), Phase("contract", contract, wave=1, down=None)),
         (f"reads and writes {fresh.new}, no more {column}, of {table}",),
     )
 

@@ -52,6 +52,9 @@ _PLANNERS: Mapping[tuple[str, type[op.Operation]], Planner] = {
 }
 
 
+_MADE = re.compile(r"(?:INDEX CONCURRENTLY|ADD CONSTRAINT|CREATE FUNCTION) ([^\s(]+)(?![^;]* USING INDEX)")
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The files of the plan, relative to its folder; what could not be planned, and why."""
@@ -129,6 +132,7 @@ def _planned(
                 continue
             try:
                 route = _route(rules[0], schema, context, pending)
+                _refuse_shared(route, planning.planned)
                 planning.planned.append(Planned(route, migration, context.position, action))
             except Unplannable as reason:
                 unplanned.append(Problem(f"not planned: {reason}", action.path, action.location.line))
@@ -144,6 +148,18 @@ def _route(rule: str, schema: Schema, context: Context, pending: list[Migration]
         if later is not None:
             raise Unplannable(f"line {later.operation.line} of {later.path} builds on it: plan that first, or move it")
     return _PLANNERS[rule, type(operation)](operation, schema, context)
+
+
+def _refuse_shared(route: Route, planned: list[Planned]) -> None:
+    """Two columns of one index would each build a new one, neither with both new columns."""
+    own = _made(route)
+    for other in planned:
+        if both := own & _made(other.route):
+            raise Unplannable(f"{other.route.title} needs {min(both)} as well: plan this when that is done")
+
+
+def _made(route: Route) -> set[str]:
+    return {found for phase in route.phases for step in phase.steps for found in _MADE.findall(step.sql)}
 
 
 def _same(one: Action, other: Action) -> bool:

@@ -209,8 +209,7 @@ class Successor:
             own, other = label(one.name), label(self.later(one.name))
             if one.kind == "primary_key":
                 if keep_old:
-                    reason = "the key moves to the new column in the same transaction"
-                    yield Step(alter(self.name, f"DROP CONSTRAINT {own}"), (("BG808", reason),))
+                    yield Step(alter(self.name, f"DROP CONSTRAINT {own}"))
                 yield Step(alter(self.name, f"ADD CONSTRAINT {own} PRIMARY KEY USING INDEX {other}"))
                 continue
             if keep_old:
