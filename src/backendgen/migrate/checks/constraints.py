@@ -46,7 +46,7 @@ def _added(operation: op.Operation, kinds: tuple[str, ...]) -> Iterator[Constrai
 
 _UNNAMED = re.compile(r"(?i)\badd\s+(?=(?:foreign|check|unique|primary)\b)")
 _BUILDS_INDEX = re.compile(
-    r"""(?isx) alter\s+table\b.*?\badd\s+ (?:constraint\s+\S+\s+)? (?P<kind>unique|primary\s+key)
+    r"""(?isx) alter\s+table\b.*?\badd\s+ (?:constraint\s+(?:"(?:[^"]|"")+"|\w+)\s+)? (?P<kind>unique|primary\s+key)
     (?P<nulls>\s+nulls\s+(?:not\s+)?distinct)? \s*\((?P<columns>[^()]*)\) (?P<include>\s*include\s*\([^()]*\))?
     (?P<deferral>(?:\s+(?:not\s+)?deferrable|\s+initially\s+(?:deferred|immediate))*)"""
 )
@@ -214,8 +214,10 @@ def _not_null_fix(table: str, column: str, proof: Constraint | None, context: Co
 
 def proven_not_null(table: str, column: str, proof: Constraint | None, context: Context) -> tuple[Stage, ...]:
     """Return NOT NULL by way of a validated check; one that the user wrote stays when the column is NOT NULL."""
-    constraint = label(proof.name if proof else object_name(table.rpartition(".")[2], column, "not_null"))
     native = context.pg_version >= _NOT_NULL_NOT_VALID_SINCE and (proof is None or proof.kind == "not_null")
+    # A check must not take the name that PostgreSQL 18 gives to the column's NOT NULL.
+    suffix = "not_null" if native else "not_null_check"
+    constraint = label(proof.name if proof else object_name(table.rpartition(".")[2], column, suffix))
     demand = f"NOT NULL {label(column)}" if native else f"CHECK ({label(column)} IS NOT NULL)"
     stages = [] if proof else [Stage((alter(table, f"ADD CONSTRAINT {constraint} {demand} NOT VALID"),))]
     if proof is None or not proof.valid:

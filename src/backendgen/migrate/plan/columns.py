@@ -126,7 +126,7 @@ def required_column(operation: op.AddColumn, _: Schema, context: Context) -> Rou
     table, column = operation.table, operation.definition
     if operation.constraints:
         raise Unplannable(f"{column.name} has constraints of its own: add the column and each of them apart")
-    check = label(object_name(bare(table), column.name, "not_null"))
+    check = label(object_name(bare(table), column.name, "not_null_check"))
     own = label(column.name)
     added = alter(table, f"ADD COLUMN {own} {column.type}")
     demand = alter(table, f"ADD CONSTRAINT {check} CHECK ({own} IS NOT NULL) NOT VALID")
@@ -171,7 +171,7 @@ def valued_column(operation: op.AddColumn, schema: Schema, _: Context) -> Route:
         Phase("backfill", steps(fill), transactional=False),
     ]
     if column.not_null:
-        check = label(object_name(bare(table), column.name, "not_null"))
+        check = label(object_name(bare(table), column.name, "not_null_check"))
         demand = alter(table, f"ADD CONSTRAINT {check} CHECK ({own} IS NOT NULL) NOT VALID")
         done = (alter(table, f"ALTER COLUMN {own} SET NOT NULL"), alter(table, f"DROP CONSTRAINT {check}"))
         phases += [

@@ -155,7 +155,7 @@ class Successor:
 
     @property
     def _not_null_check(self) -> str:
-        return object_name(bare(self.name), self.new, "not_null")
+        return object_name(bare(self.name), self.new, "not_null_check")
 
     def _moved(self, constraint: Constraint) -> str:
         if constraint.kind == "check":

@@ -44,6 +44,8 @@ class Group:
 
 def locks_strongly(operation: op.Operation) -> bool:
     """Whether an operation may wait for a lock that others then wait behind."""
+    if isinstance(operation, op.RefreshView):
+        return True  # even CONCURRENTLY, it keeps out others that write to the view
     return not isinstance(operation, _QUIET) and not getattr(operation, "concurrently", False)
 
 
