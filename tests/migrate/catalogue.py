@@ -10,7 +10,9 @@ from backendgen.migrate.readers import read
 from backendgen.migrate.scratch import Session
 from backendgen.migrate.trace import steps
 
-_OWN = "relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname NOT LIKE 'pg_%' AND nspname <> 'information_schema')"
+_OWN = (
+    "relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname NOT LIKE 'pg_%' AND nspname <> 'information_schema')"
+)
 _QUERIES = (
     f"""SELECT c.relname, c.relkind::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull::text,
         a.attidentity::text, pg_get_expr(d.adbin, d.adrelid)

@@ -13,7 +13,6 @@ from backendgen.sql import operation as op
 _INDIFFERENT = (
     op.CreateTable, op.CreateIndex, op.AddColumn, op.SetDefault, op.SetComment, op.SetSetting, op.ValidateConstraint,
 )  # fmt: skip
-_OF_ONE_TABLE = (op.SetNotNull, op.DropNotNull, op.DropConstraint)
 # A file of several statements is one transaction there, or may be: what must run outside stands alone.
 _ONE_BY_ONE: frozenset[Tool] = frozenset({"sql", "golang-migrate", "prisma"})
 _QUIET = (op.ValidateConstraint, op.SetSetting, op.ChangeRows, op.Harmless, op.SetComment, op.Transaction)
@@ -54,8 +53,11 @@ def indifferent(operations: Iterable[op.Operation], waiting: Iterable[op.Operati
     tables = {table for each in waiting for table in each.tables}
     return all(
         isinstance(each, _INDIFFERENT)
-        or (isinstance(each, op.AddConstraint) and each.constraint.kind != "exclude")
-        or (isinstance(each, _OF_ONE_TABLE) and not tables & {*each.tables})
+        or (isinstance(each, op.AddConstraint) and each.constraint.kind in ("check", "foreign_key", "unique"))
+        or (
+            isinstance(each, op.AddConstraint | op.SetNotNull | op.DropNotNull | op.DropConstraint)
+            and not tables & {*each.tables}
+        )
         for each in operations
     )
 
