@@ -41,7 +41,7 @@ STATEMENTS = (
     'CREATE INDEX IF NOT EXISTS order_total ON "Order" (total DESC)',
     "DROP INDEX users_by_name",
     "drop index if exists users_by_age",
-    'ALTER TABLE "Order" ADD CONSTRAINT order_user FOREIGN KEY (user_id) REFERENCES users ON UPDATE CASCADE ON DELETE SET NULL',
+    'ALTER TABLE "Order" ADD CONSTRAINT o FOREIGN KEY (user_id) REFERENCES users ON UPDATE CASCADE ON DELETE SET NULL',
     'ALTER TABLE ONLY "Order" ADD FOREIGN KEY (user_id, total) REFERENCES parents (a, b) MATCH FULL DEFERRABLE',
     "ALTER TABLE users\n    ADD CHECK (age > 0 AND name <> 'a;b')",
     """ALTER TABLE "Order" ADD CONSTRAINT kinds CHECK ("select" IN ('x', 'y, z')), ALTER COLUMN total SET DEFAULT 0""",

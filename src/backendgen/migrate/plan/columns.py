@@ -37,7 +37,10 @@ def changed_type(operation: op.AlterColumnType, schema: Schema, _: Context) -> R
             alter(table, f"RENAME COLUMN {old} TO {label(aside)}"),
             (("BG803", f"{column} is there before and after: the next statement gives its name to the new column"),),
         ),
-        Step(alter(table, f"RENAME COLUMN {new} TO {old}")),
+        Step(
+            alter(table, f"RENAME COLUMN {new} TO {old}"),
+            (("BG803", f"no code knows {fresh.new}, which was only there to be filled"),),
+        ),
     ]
     was = fresh.column
     if was and was.default is not None:

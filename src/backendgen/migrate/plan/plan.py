@@ -57,9 +57,13 @@ _MADE = re.compile(r"(?:INDEX CONCURRENTLY|ADD CONSTRAINT|CREATE FUNCTION) ([^\s
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The files of the plan, relative to its folder; what could not be planned, and why."""
+    """The files of the plan, relative to its folder; what could not be planned, and why.
+
+    `waves` are the new migrations by the number of releases that they wait for.
+    """
 
     files: tuple[File, ...]
+    waves: tuple[tuple[str, ...], ...] = ()
     unplanned: tuple[Problem, ...] = ()
 
 
@@ -100,14 +104,19 @@ def plan(
     plannings = [one for one in plannings if one.planned]
     files: dict[str, str] = {}
     written: list[Written] = []
+    waves: list[tuple[str, ...]] = []
     for planning in plannings:
         folder = f"{planning.history.name.replace('/', '_')}/" if len(plannings) > 1 else ""
         done = _written(histories, planning, unplanned)
         written.append(done)
         files |= {f"{folder}{name}": text for name, text in done.files.items()}
+        for _, phase, name in done.migrations:
+            waves += [()] * (phase.wave + 1 - len(waves))
+            waves[phase.wave] += (f"{folder}{name}",)
     if written:
         files["README.md"] = readme(written, [one.planned for one in plannings])
-    return Plan(tuple(File(name, text.encode()) for name, text in sorted(files.items())), tuple(unplanned))
+    every = tuple(File(name, text.encode()) for name, text in sorted(files.items()))
+    return Plan(every, tuple(waves), tuple(unplanned))
 
 
 def _planned(
@@ -127,7 +136,8 @@ def _planned(
         for context in walk(history, migration, schema, deploy, pg_version):
             action = context.action
             place = (action.path, action.location.line, action.location.column)
-            rules = [rule for rule, kind in _PLANNERS if isinstance(action.operation, kind) and (*place, rule) in found]
+            asked = () if migration.tool == "django" else _PLANNERS
+            rules = [rule for rule, kind in asked if isinstance(action.operation, kind) and (*place, rule) in found]
             if not rules:
                 continue
             try:

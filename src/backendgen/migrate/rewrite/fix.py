@@ -110,6 +110,8 @@ def _rewritten(
     folder: Folder,
     left: list[str],
 ) -> dict[Path, str]:
+    if migration.tool == "django":
+        raise Unfixable("operations of Django migrations are not rewritten; each finding has those to paste")
     if migration.path.endswith(".py"):
         from backendgen.migrate.rewrite.revisions import rewrite as rewrite_revision
 

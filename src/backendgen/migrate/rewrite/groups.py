@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from backendgen.migrate.history import Tool
+from backendgen.findings.remedy import Remedy
+from backendgen.migrate.history import Action, Tool
 from backendgen.migrate.rewrite.pieces import Piece
 from backendgen.sql import operation as op
 
@@ -92,3 +93,40 @@ def _add(groups: list[Group], pieces: Iterable[Piece], tool: Tool) -> None:
             groups.append(Group(outside))
         groups[-1].pieces.append(piece)
         begin = False
+
+
+def subject(operation: op.Operation) -> tuple[str, ...]:
+    """Return what an operation makes, changes or takes away, so that it can be found in the other direction."""
+    match operation:
+        case op.CreateIndex(index=index):
+            return ("index", index.name)
+        case op.DropIndex(index=name):
+            return ("index", name)
+        case op.AddConstraint(table=table, constraint=constraint):
+            return ("constraint", table, constraint.name)
+        case op.DropConstraint(table=table, name=name):
+            return ("constraint", table, name)
+        case op.SetNotNull(table=table, name=name) | op.DropNotNull(table=table, name=name):
+            return ("null", table, name)
+        case op.AddColumn(table=table, definition=column):
+            return ("column", table, column.name)
+        case op.DropColumn(table=table, name=name):
+            return ("column", table, name)
+        case op.AlterColumnType(table=table, name=name):
+            return ("type", table, name)
+        case op.RenameColumn(table=table, name=name, new_name=new):
+            return ("rename", table, *sorted((name, new)))
+        case op.RenameTable(table=table, new_name=new):
+            return ("rename", *sorted((table.rpartition(".")[2], new)))
+        case op.CreateTable(table=table) | op.DropTable(table=table):
+            return ("table", table)
+        case op.AttachPartition(partition=name) | op.DetachPartition(partition=name):
+            return ("partition", name)
+        case _:
+            return ()
+
+
+def moved_away(remedies: Iterable[Remedy], actions: Sequence[Action]) -> set[tuple[str, ...]]:
+    """Return the subjects of operations that nothing takes the place of here, so that nothing takes them back either."""
+    gone = {one.position for one in remedies if not any(stage.statements for stage in one.stages)}
+    return {subject(action.operation) for position, action in enumerate(actions) if position in gone} - {()}

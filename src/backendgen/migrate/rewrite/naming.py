@@ -27,8 +27,8 @@ class Folder:
 
     def last(self) -> Script:
         """Return the migration with the highest number, or the last one where they have none."""
-        with_number = [one for one in self.scripts if one.version[:1].isdigit()]
-        return max(with_number or self.scripts, key=lambda one: one.key)
+        ups = [one for one in self.scripts if not one.down]
+        return max([one for one in ups if one.version[:1].isdigit()] or ups, key=lambda one: one.key)
 
     def following(self, script: Script, word: str, origin: Script) -> Script | None:
         """Return a new migration right after another one, None when no number is left between it and the next.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from backendgen.findings.remedy import Remedy, Stage
 from backendgen.migrate.fixes import executed
 from backendgen.migrate.history import Action, Migration
-from backendgen.migrate.rewrite.groups import locks_strongly
+from backendgen.migrate.rewrite.groups import locks_strongly, moved_away, subject
 from backendgen.migrate.rewrite.pieces import Unfixable, parsed
 from backendgen.sql import operation as op
 
@@ -26,7 +26,9 @@ def rewrite(migration: Migration, text: str, remedies: Sequence[Remedy], left: l
 
     Raises Unfixable when a tool can change nothing.
     """
-    upgrade = _upgrade(text)
+    upgrade = _function(text, "upgrade")
+    if upgrade is None:
+        raise Unfixable("it has no upgrade()")
     lines = text.splitlines(keepends=True)
     instead = {one.position: one for one in remedies if one.place != "head"}
     head = next((one.stages[0] for one in remedies if one.place == "head"), None)
@@ -44,12 +46,14 @@ def rewrite(migration: Migration, text: str, remedies: Sequence[Remedy], left: l
         body.keep(node, [action.operation for _, action in mine])
     if instead:
         left.append("upgrade() does not make some of the changes itself; they stay as they are")
-    if all(
-        any(start <= node.lineno - 1 < end and not _does(new) for start, end, new in body.edits)
-        for node in upgrade.body
-    ):
-        start, end, new = body.edits[-1]
-        body.edits[-1] = (start, end, f"{new}{' ' * upgrade.body[-1].col_offset}pass\n")
+    body.close(upgrade)
+    gone = moved_away(remedies, migration.up)
+    if gone and (downgrade := _function(text, "downgrade")):
+        for node in downgrade.body:
+            back = [action.operation for action in migration.down if _inside(action, node, migration.path)]
+            if back and gone.issuperset(map(subject, back)):
+                body.edits.append((node.lineno - 1, node.end_lineno or node.lineno, ""))
+        body.close(downgrade)
     return body.text()
 
 
@@ -96,9 +100,16 @@ class Body:
             new += _laid(stage, column, 0)
         self.edits.append((node.lineno - 1, last, _commented(new, comment)))
 
+    def close(self, function: ast.FunctionDef) -> None:
+        """Put `pass` into a function that has lost all of its statements."""
+        emptied = [(start, end) for start, end, new in self.edits if not _does(new)]
+        if all(any(start <= node.lineno - 1 < end for start, end in emptied) for node in function.body):
+            start, end, new = self.edits[-1]
+            self.edits[-1] = (start, end, f"{new}{' ' * function.body[-1].col_offset}pass\n")
+
     def text(self) -> str:
         """Return all lines."""
-        for start, end, new in reversed(self.edits):
+        for start, end, new in sorted(self.edits, reverse=True):
             self.lines[start:end] = [new]
         return "".join(self.lines)
 
@@ -108,15 +119,12 @@ def _commented(new: str, comment: str) -> str:
     return f"{new[:-1]}  {comment}\n" if comment else new
 
 
-def _upgrade(text: str) -> ast.FunctionDef:
+def _function(text: str, name: str) -> ast.FunctionDef | None:
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
         raise Unfixable("it has newer syntax than this interpreter's") from None
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.name == "upgrade":
-            return node
-    raise Unfixable("it has no upgrade()")
+    return next((node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name), None)
 
 
 def _own_timeout(migration: Migration) -> Stage | None:

@@ -12,7 +12,7 @@ from backendgen.migrate.history import Action, Migration
 from backendgen.migrate.quoting import label, name
 from backendgen.migrate.readers.sql import Script, Section, operations, sections
 from backendgen.migrate.rewrite.files import Body, beside, marked, written
-from backendgen.migrate.rewrite.groups import Group, grouped, indifferent
+from backendgen.migrate.rewrite.groups import Group, grouped, indifferent, moved_away, subject
 from backendgen.migrate.rewrite.naming import Folder, script_of
 from backendgen.migrate.rewrite.pieces import Part, Piece, Unfixable, cut, pieces
 from backendgen.sql import operation as op
@@ -61,8 +61,9 @@ def rewrite(source: Source, remedies: Sequence[Remedy], folder: Folder, left: li
             found.append(Piece(part.text, part.operations))
     groups = grouped(found, migration.tool, outside=outside)
     timeout = _timeout(migration, remedies, wrapped=bool(opening))
+    gone = moved_away(remedies, migration.up)
     own = Way(text, section, rest, opening, closing, timeout, any(one.place == "head" for one in remedies), outside)
-    return dict(_files(source, groups, own, folder))
+    return dict(_files(source, groups, own, folder, gone))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +152,14 @@ def _joined(texts: Sequence[str]) -> str:
 # ---- files
 
 
-def _files(source: Source, groups: list[Group], way: Way, folder: Folder) -> Iterator[tuple[Path, str]]:
+def _files(
+    source: Source, groups: list[Group], way: Way, folder: Folder, gone: set[tuple[str, ...]]
+) -> Iterator[tuple[Path, str]]:
     migration = source.migration
     main = source.path(migration.path)
     script = script_of(main)
     first, *others = groups
-    downs = _downs(source, groups)
+    downs = _downs(source, groups, gone)
     text = way.text
     if downs and downs.section:
         if downs.section.start < way.section.start:
@@ -170,7 +173,7 @@ def _files(source: Source, groups: list[Group], way: Way, folder: Folder) -> Ite
         text = marked(text, way.section, migration.tool)
         yield from beside(main, migration.tool, first.operations)
     yield main, text
-    if downs and downs.path and len(groups) > 1:
+    if downs and downs.path and (len(groups) > 1 or gone):
         yield downs.path, downs.texts[0]
     before = script
     for number, group in enumerate(others, 1):
@@ -231,7 +234,7 @@ class Downs:
     path: Path | None = None
 
 
-def _downs(source: Source, groups: Sequence[Group]) -> Downs | None:
+def _downs(source: Source, groups: Sequence[Group], gone: set[tuple[str, ...]]) -> Downs | None:
     """Let each statement of the down go where what it takes back has gone."""
     migration = source.migration
     if not migration.down:
@@ -246,10 +249,12 @@ def _downs(source: Source, groups: Sequence[Group]) -> Downs | None:
     marks = any(isinstance(one, op.Transaction) for part in parts for one in part.operations)
     if len(groups) > 1 and marks:
         raise Unfixable("its down begins and ends transactions by itself")
-    homes = [[_key(one) for one in group.operations] for group in groups]
+    homes = [[subject(one) for one in group.operations] for group in groups]
     texts: list[list[str]] = [[] for _ in groups]
     for part in parts:
-        keys = [_key(one) for one in part.operations]
+        keys = [subject(one) for one in part.operations]
+        if keys and gone.issuperset(keys):
+            continue
         at = max((at for at, home in enumerate(homes) if keys and all(key and key in home for key in keys)), default=0)
         texts[at].append(part.text if at == 0 else part.text.lstrip("\r\n"))
     for at, group in enumerate(groups):
@@ -261,29 +266,6 @@ def _downs(source: Source, groups: Sequence[Group]) -> Downs | None:
         return Downs(tuple(joined), section)
     own = (f"{text[: section.start]}{joined[0]}{text[section.end :]}", *joined[1:])
     return Downs(own, None, source.path(path))
-
-
-def _key(operation: op.Operation) -> tuple[str, ...]:
-    """Return what an operation makes or takes away, so that it can be found in the other direction."""
-    match operation:
-        case op.CreateIndex(index=index):
-            return ("index", index.name)
-        case op.DropIndex(index=name_):
-            return ("index", name_)
-        case op.AddConstraint(table=table, constraint=constraint):
-            return ("constraint", table, constraint.name)
-        case op.DropConstraint(table=table, name=name_):
-            return ("constraint", table, name_)
-        case op.SetNotNull(table=table, name=name_) | op.DropNotNull(table=table, name=name_):
-            return ("null", table, name_)
-        case op.AddColumn(table=table, definition=column):
-            return ("column", table, column.name)
-        case op.DropColumn(table=table, name=name_):
-            return ("column", table, name_)
-        case op.AttachPartition(partition=name_) | op.DetachPartition(partition=name_):
-            return ("partition", name_)
-        case _:
-            return ()
 
 
 def _taken_back(operation: op.Operation, groups: Sequence[Group]) -> str:
