@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +16,12 @@ from backendgen import files, migrate
 from backendgen.cli import app
 from backendgen.config import Config
 from backendgen.errors import UserError
+from backendgen.migrate import plan as planning
 from backendgen.migrate import rewrite
 from backendgen.migrate.pending import Pending
-from backendgen.rules import Rulebook
+from backendgen.rules import Example, Rulebook
+from backendgen.sql.operation import CreateIndex, NotUnderstood
+from backendgen.sql.postgres import parse
 
 RULEBOOK = Rulebook()
 PLAIN = Config(ignore=("BG724", "BG741", "BG819"))
@@ -105,7 +111,8 @@ def test_in_the_way_of_each_tool(before: dict[str, str], applied: str, after: di
 def test_comments_and_layout_stay(tmp_path: Path) -> None:
     text = (
         "-- Licence\n\n/* both\n   of them */\nalter table orders\n    add column note text, -- a note\n"
-        "    add constraint s check (status <> 'a, b' -- why\n    and status <> '');\n\n-- the rest\ncomment on table orders is 'x';\n"
+        "    add constraint s check (status <> 'a, b' -- why\n    and status <> '');\n\n"
+        "-- the rest\ncomment on table orders is 'x';\n"
     )
     assert second(tmp_path, text) == {"2_b.sql": text.replace("/* both", f"{SET}/* both")}, (
         "comments inside keep it whole"
@@ -291,3 +298,54 @@ def test_plan_writes_a_folder_once(tmp_path: Path) -> None:
     assert all(str(tmp_path / "next" / name) in out for name in names)
     with pytest.raises(UserError, match="is not empty"):
         invoke(tmp_path / "m", "--applied", "1", "--plan", tmp_path / "next")
+
+
+# ---- every card, and the cases of others
+
+CASES = Path(__file__).parents[2].parent / "shared" / "cases" / "squawk_fixes.jsonl"
+CARDS = [
+    pytest.param(example, id=f"{rule.id}-line-{example.line}")
+    for rule in RULEBOOK
+    if rule.command == "migrate" and rule.detect.kind == "python"
+    for example in rule.examples
+    if example.bad
+]
+
+
+@pytest.mark.parametrize("example", CARDS)
+def test_nothing_is_left_to_fix_in_a_card(example: Example, tmp_path: Path) -> None:
+    root, config = write(tmp_path / "history", dict(example.files)), Config(confidence="low")
+    plan = rewrite.fix(root, config, RULEBOOK, everything=True)
+    files.write_tree(root, plan.files, force=True)
+    unfixed = {one.path for one in plan.unfixed}
+    again = migrate.check(root, config, RULEBOOK)
+    left = [one for one in again.findings if one.remedies and one.location.path not in unfixed]
+    # DETACH ... CONCURRENTLY and DROP INDEX CONCURRENTLY stand alone in a file: there is no place for a lock_timeout.
+    assert [(one.location, one.message) for one in left if "concurrently" not in "".join(one.source).lower()] == []
+    assert not [
+        one for one in again.findings if one.rule_id in ("BG901", "BG904") and one.location.path in written(plan)
+    ]
+
+
+@pytest.mark.parametrize("example", CARDS)
+def test_every_card_can_be_planned(example: Example, tmp_path: Path) -> None:
+    plan = planning.plan(write(tmp_path, dict(example.files)), Config(), RULEBOOK, everything=True)
+    for file in plan.files:
+        if file.path.endswith(".sql"):
+            assert not [one for one in parse(file.content.decode()) if isinstance(one, NotUnderstood)], file.path
+        elif file.path.endswith(".py"):
+            ast.parse(file.content)
+
+
+@pytest.mark.skipif(not CASES.exists(), reason="the labelled cases are not beside this checkout")
+def test_squawk_s_fix_where_the_rules_agree(tmp_path: Path) -> None:
+    cases = [json.loads(line) for line in CASES.read_text(encoding="utf-8").splitlines()]
+    (case,) = [one for one in cases if one["rule"] == "require-concurrent-index-creation"]
+    (after,) = fixed_alone(tmp_path, case["before"]).values()
+    (ours,), (theirs,) = parse(after), parse(case["after"])
+    assert isinstance(ours, CreateIndex)
+    assert replace(ours, named=False) == theirs, "ours has the name that PostgreSQL would choose"
+
+
+def fixed_alone(root: Path, text: str) -> dict[str, str]:
+    return written(rewrite.fix(write(root, {"1_a.sql": text}), Config(select=("BG701",)), RULEBOOK, everything=True))

@@ -208,7 +208,7 @@ def demands_not_null(constraint: Constraint, column: str) -> bool:
 
 def _not_null_fix(table: str, column: str, proof: Constraint | None, context: Context) -> tuple[str, Remedy | None]:
     stages = proven_not_null(table, column, proof, context)
-    here = isinstance(context.action.operation, op.SetNotNull)
+    here = isinstance(context.action.operation, op.SetNotNull) and not (proof and _dropped_beside(proof, context))
     return render(context, *stages), remedy(context, *stages) if here else None
 
 

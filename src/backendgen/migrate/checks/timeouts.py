@@ -28,7 +28,8 @@ def no_lock_timeout(operation: op.Operation, schema: Schema, context: Context) -
         f"all other queries on {strong.table} wait too{why}"
     )
     stage = Stage((_setting("lock_timeout = '2s'", context),), note="before it, and retry the migration when it fails")
-    change = remedy(context, stage, place="head")
+    decided = any(_is_set(each.operation, "lock_timeout") for each in context.migration.up[: context.position])
+    change = None if decided else remedy(context, stage, place="head")
     yield Hit(context.action.location, message, render(context, stage), strong.table, remedy=change)
 
 

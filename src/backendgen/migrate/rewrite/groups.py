@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 from backendgen.findings.remedy import Remedy
 from backendgen.migrate.history import Action, Tool
+from backendgen.migrate.locks import BLOCKS_WRITES, locks
 from backendgen.migrate.rewrite.pieces import Piece
 from backendgen.sql import operation as op
+from backendgen.sql.replay import Schema
 
 # These neither see nor change what a new index or a validated constraint is about.
 _INDIFFERENT = (
@@ -16,7 +18,7 @@ _INDIFFERENT = (
 )  # fmt: skip
 # A file of several statements is one transaction there, or may be: what must run outside stands alone.
 _ONE_BY_ONE: frozenset[Tool] = frozenset({"sql", "golang-migrate", "prisma"})
-_QUIET = (op.ValidateConstraint, op.SetSetting, op.ChangeRows, op.Harmless, op.SetComment, op.Transaction)
+_QUIET = (op.ValidateConstraint, op.SetSetting, op.ChangeRows, op.SetComment, op.Transaction)
 
 
 @dataclass(slots=True)
@@ -46,6 +48,8 @@ def locks_strongly(operation: op.Operation) -> bool:
     """Whether an operation may wait for a lock that others then wait behind."""
     if isinstance(operation, op.RefreshView):
         return True  # even CONCURRENTLY, it keeps out others that write to the view
+    if isinstance(operation, op.Harmless):
+        return any(lock.mode in BLOCKS_WRITES for lock in locks(operation, Schema()))
     return not isinstance(operation, _QUIET) and not getattr(operation, "concurrently", False)
 
 

@@ -112,7 +112,7 @@ def _pieces(part: Part, remedies: Sequence[Remedy]) -> Iterator[Piece]:
                 yield Piece(f"{lead}-- {stage.note}\n", (), new=True)
                 lead, tail = "", ";\n"
                 continue
-            later = number > 0 or remedy.place == "after"
+            later = number > 0 or remedy.place == "after" or validates(stage)
             yield _piece(stage, lead, tail, later)
             lead, tail = "", ";\n"
 
@@ -140,6 +140,12 @@ def _piece(stage: Stage, lead: str, tail: str, later: bool) -> Piece:
     return Piece(
         f"{lead}{text}{last}{ending}", operations, None if stage.transactional else False, later, floats, new=True
     )
+
+
+def validates(stage: Stage) -> bool:
+    """Whether a stage does nothing but validate: what it validates must be committed."""
+    found = [each for sql in stage.statements for each in parsed(sql)]
+    return bool(found) and all(isinstance(each, op.ValidateConstraint) for each in found)
 
 
 def _plain_index(operation: op.Operation) -> bool:

@@ -14,7 +14,7 @@ from backendgen.findings.remedy import Remedy, Stage
 from backendgen.migrate.fixes import executed
 from backendgen.migrate.history import Action, Migration
 from backendgen.migrate.rewrite.groups import locks_strongly, moved_away, subject
-from backendgen.migrate.rewrite.pieces import Unfixable, parsed
+from backendgen.migrate.rewrite.pieces import Unfixable, parsed, validates
 from backendgen.sql import operation as op
 
 _BLOCK = "with op.get_context().autocommit_block():"
@@ -89,8 +89,8 @@ class Body:
             raise Unfixable("it shares its line with other statements")
         column = node.col_offset
         new = ""
-        for one, stage in stages:
-            if _in_block(stage, later=stage is not one.stages[0] or one.place == "after"):
+        for _, stage in stages:
+            if not stage.transactional or validates(stage):
                 new += f"{' ' * column}{_BLOCK}\n{_laid(stage, column, 4)}"
                 self.missing = self.timeout is not None
                 continue
@@ -152,13 +152,6 @@ def _refuse_unclear(node: ast.stmt, actions: Sequence[Action], chosen: Sequence[
 
 def _operations(stage: Stage) -> list[op.Operation]:
     return [one for sql in stage.statements for one in parsed(sql)]
-
-
-def _in_block(stage: Stage, *, later: bool) -> bool:
-    """Whether a stage needs a block: outside a transaction, or a validation after what locked the table."""
-    found = _operations(stage)
-    validates = bool(found) and all(isinstance(one, op.ValidateConstraint) for one in found)
-    return not stage.transactional or (validates and later)
 
 
 def _laid(stage: Stage, column: int, deeper: int) -> str:
