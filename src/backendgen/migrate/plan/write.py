@@ -18,6 +18,7 @@ from backendgen.migrate.rewrite.groups import locks_strongly
 from backendgen.migrate.rewrite.naming import Folder
 
 _TIMEOUT = "lock_timeout = '2s'"
+_LONGEST = 100  # of 255 bytes that a file's name may have
 _ONE_WAY = "-- irreversible: what this takes away is gone\n"
 
 
@@ -68,7 +69,7 @@ def _inside(path: Path, folder: Path) -> str:
 
 def _plain(slug: str) -> str:
     """Return a name that every file system and tool takes."""
-    return re.sub(r"\W+", "_", slug).strip("_").lower()
+    return re.sub(r"\W+", "_", slug).strip("_").lower()[:_LONGEST]
 
 
 def _bounded(history: History, phase: Phase, *, local: bool) -> tuple[Step, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from backendgen.migrate.readers.sql import Script, named_script, plain_script
 
+_LAST_NUMBER = re.compile(r"\d+$")
 _STAMP = 14  # digits of a version that is a time to the second
 
 
@@ -36,19 +37,23 @@ class Folder:
         It is called as `origin` is, with a word more.
         """
         slug = _slug(origin)
-        return self._first_free(script, _versions(script, origin), f"{slug}_{word}" if slug else word)
+        like = script if script.version else origin
+        return self._first_free(script, like, _versions(script, origin), f"{slug}_{word}" if slug else word)
 
     def appended(self, slug: str) -> Script | None:
         """Return a new migration after the last one, None when its number cannot be told."""
         last = self.last()
-        return self._first_free(last, _next_versions(last), slug)
+        # Names without a number would grow with each that is appended: the first of them is the model.
+        stem = last.path.stem
+        model = min((one for one in self.scripts if stem.startswith(one.path.stem)), key=lambda one: len(one.path.stem))
+        return self._first_free(last, last if last.version else model, _next_versions(last), slug)
 
-    def _first_free(self, script: Script, versions: Iterable[str], slug: str) -> Script | None:
+    def _first_free(self, script: Script, like: Script, versions: Iterable[str], slug: str) -> Script | None:
         later = [one for one in self.scripts if one.key > script.key]
         bound = min((one.key for one in later if one.version != script.version), default=None)
         taken = {one.version for one in self.scripts if one.version}
         for version in versions:
-            new = _renamed(script, version, slug)
+            new = _renamed(like, version, slug)
             if (new.version and new.version in taken) or new.path.exists():
                 continue
             if script.key < new.key and (bound is None or new.key < bound):
@@ -84,13 +89,14 @@ def _versions(script: Script, origin: Script) -> Iterator[str]:
         return
     digits = re.sub(r"\D", "", version)
     if not version:
-        yield from (str(more) for more in range(2, 12))
+        yield from (str(more) for more in range(2, 100))
     elif len(digits) == _STAMP and (moment := _moment(digits)):
         for more in range(1, 60):
             moved = iter((moment + timedelta(seconds=more)).strftime("%Y%m%d%H%M%S"))
             yield "".join(next(moved) if one.isdigit() else one for one in version)
-    elif version.isdigit():
-        yield from (str(int(version) + more).zfill(len(version)) for more in range(1, 10))
+    elif last := _LAST_NUMBER.search(version):
+        for more in range(1, 10):
+            yield version[: last.start()] + str(int(last[0]) + more).zfill(len(last[0]))
 
 
 def _next_versions(script: Script) -> Iterator[str]:
