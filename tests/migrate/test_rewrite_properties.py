@@ -28,6 +28,9 @@ FIXED = ("BG701", "BG702", "BG703", "BG704", "BG705", "BG706", "BG707", "BG710",
 FIRST = """CREATE TABLE users (id bigint PRIMARY KEY, email text NOT NULL, name text, age int);
 CREATE TABLE "Order" (id bigint, user_id bigint, total int, "select" text, code text NOT NULL);
 CREATE TABLE parents (a bigint, b bigint, PRIMARY KEY (a, b));
+CREATE TABLE codes (code text PRIMARY KEY);
+CREATE INDEX "Order_code_idx" ON "Order" (id);
+ALTER TABLE "Order" ADD CONSTRAINT "Order_code_fkey" CHECK (id > 0);
 CREATE INDEX users_by_name ON users (name);
 CREATE INDEX users_by_age ON users (age);
 CREATE MATERIALIZED VIEW names AS SELECT id, name FROM users;
@@ -37,6 +40,8 @@ CREATE TABLE logs_2026 PARTITION OF logs FOR VALUES FROM ('2026-01-01') TO ('202
 """
 STATEMENTS = (
     "CREATE INDEX ON users (age, name)",
+    'CREATE INDEX ON "Order" (code)',
+    'ALTER TABLE "Order" ADD FOREIGN KEY (code) REFERENCES codes',
     "create unique  index /* once */ users_email_once\n    on users (lower(email)) where age > 3",
     'CREATE INDEX IF NOT EXISTS order_total ON "Order" (total DESC)',
     "DROP INDEX users_by_name",

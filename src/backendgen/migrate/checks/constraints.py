@@ -28,20 +28,23 @@ from backendgen.sql import operation as op
 from backendgen.sql.names import object_name
 from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Constraint, Table
-from backendgen.sql.table_changes import in_schema, schema_of
+from backendgen.sql.table_changes import in_schema, schema_of, with_free_name
 
 _BUILT = {"unique": "unique constraint", "primary_key": "primary key", "exclude": "exclusion constraint"}
 _WITHOUT_SCAN_SINCE = 12  # SET NOT NULL trusts a valid CHECK (c IS NOT NULL): release notes of PostgreSQL 12
 _NOT_NULL_NOT_VALID_SINCE = 18
 
 
-def _added(operation: op.Operation, kinds: tuple[str, ...]) -> Iterator[Constraint]:
-    """Yield the constraints of these kinds that an operation adds to a table, inline ones too."""
+def _added(operation: op.Operation, kinds: tuple[str, ...], schema: Schema) -> Iterator[Constraint]:
+    """Yield the constraints of these kinds that an operation adds to a table, inline ones too, by their names to be."""
     if isinstance(operation, op.AddConstraint):
-        if operation.constraint.kind in kinds:
-            yield operation.constraint
-    elif isinstance(operation, op.AddColumn):
-        yield from (constraint for constraint in operation.constraints if constraint.kind in kinds)
+        added: tuple[Constraint, ...] = (operation.constraint,)
+    else:
+        added = operation.constraints if isinstance(operation, op.AddColumn) else ()
+    for constraint in added:
+        table = schema.tables.get(operation.tables[0])
+        if constraint.kind in kinds:
+            yield with_free_name(table, constraint, schema.taken(schema_of(table.name))) if table else constraint
 
 
 _UNNAMED = re.compile(r"(?i)\badd\s+(?=(?:foreign|check|unique|primary)\b)")
@@ -96,7 +99,7 @@ def _when_clean(table: str, constraint: Constraint) -> str:
 @check("BG704")
 def foreign_key_validated_under_lock(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
     """ADD FOREIGN KEY takes SHARE ROW EXCLUSIVE on both tables and keeps it while it checks every row."""
-    for constraint in _added(operation, ("foreign_key",)):
+    for constraint in _added(operation, ("foreign_key",), schema):
         (table,) = operation.tables
         if not constraint.valid or context.is_new(table) or held_by_its_parts(operation, constraint, schema):
             continue
@@ -123,7 +126,7 @@ def foreign_key_validated_under_lock(operation: op.Operation, schema: Schema, co
 @check("BG705")
 def check_validated_under_lock(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
     """ADD CHECK takes ACCESS EXCLUSIVE and keeps it while it checks every row."""
-    for constraint in _added(operation, ("check",)):
+    for constraint in _added(operation, ("check",), schema):
         (table,) = operation.tables
         if not constraint.valid or context.is_new(table) or _implied(constraint, schema.tables.get(table)):
             continue
@@ -236,7 +239,7 @@ def unique_built_under_lock(operation: op.Operation, schema: Schema, context: Co
 
     An exclusion constraint cannot adopt an index: its change is a new table, or a time when nobody writes.
     """
-    for constraint in _added(operation, ("unique", "primary_key", "exclude")):
+    for constraint in _added(operation, ("unique", "primary_key", "exclude"), schema):
         (table,) = operation.tables
         if constraint.using_index or context.is_new(table) or held_by_its_parts(operation, constraint, schema):
             continue

@@ -10,12 +10,14 @@ from backendgen.findings.finding import Hit
 from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
 from backendgen.migrate.fixes import Remedy, Stage, concurrently, remedy, render, stands_alone, with_argument
-from backendgen.migrate.quoting import name
+from backendgen.migrate.quoting import label, name
 from backendgen.migrate.rewrites import rewrite_of
 from backendgen.rules import Confidence
 from backendgen.sql import operation as op
+from backendgen.sql.names import numbered
 from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Table
+from backendgen.sql.table_changes import bare, schema_of
 
 
 @check("BG701")
@@ -34,7 +36,7 @@ def index_blocks_writes(operation: op.CreateIndex, schema: Schema, context: Cont
         fix = render(context, Stage((statement,), note=note))
         yield Hit(context.action.location, f"{message}, in all of its partitions", fix, operation.table)
         return
-    stage = _built_online(operation, context)
+    stage = _built_online(operation, schema, context)
     yield Hit(context.action.location, message, render(context, stage), operation.table, remedy=remedy(context, stage))
 
 
@@ -42,13 +44,13 @@ def _after_table(sql: str) -> str:
     return sql[found.start() :] if (found := re.search(r"(?i)\busing\b|\(", sql)) else "(...)"
 
 
-def _built_online(operation: op.CreateIndex, context: Context) -> Stage:
+def _built_online(operation: op.CreateIndex, schema: Schema, context: Context) -> Stage:
     sql = concurrently(operation.sql)
     call = context.action.call
     if not operation.named:
-        sql = re.sub(
-            r"(?i)concurrently\s+on\b", lambda _: f"CONCURRENTLY {name(operation.index.name)} ON", sql, count=1
-        )
+        index, taken = operation.index.name, schema.taken(schema_of(operation.table))
+        free = label(bare(numbered(operation.table, index, "idx", taken) if index in taken else index))
+        sql = re.sub(r"(?i)concurrently\s+on\b", lambda _: f"CONCURRENTLY {free} ON", sql, count=1)
     if call.endswith(")") and "create_index" in call:
         call = with_argument(call, "postgresql_concurrently=True")
     return Stage((sql,), transactional=False, call=call if "postgresql_concurrently" in call else "")
