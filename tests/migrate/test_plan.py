@@ -186,3 +186,59 @@ def test_traced_no_step_writes_a_table_anew(tmp_path: Path) -> None:
     slow = [one for one in seen if re.match("(?i)create .*index|.*validate|do ", one.statement)]
     blocked = {mode for one in slow for _, mode in (*one.locks, *one.held)} & {"SHARE", "ACCESS EXCLUSIVE", "EXCLUSIVE"}
     assert len(slow) == 10 and blocked == set()
+
+
+ALEMBIC = 'from alembic import op\n\nrevision = "{}"\ndown_revision = {}\n\n\ndef upgrade() -> None:\n{}\n\n\n'
+TWO = ('ALTER TABLE "Order" ALTER COLUMN total TYPE bigint', "ALTER TABLE users RENAME COLUMN email TO mail")
+BACK = ("ALTER TABLE users RENAME COLUMN mail TO email", 'ALTER TABLE "Order" ALTER COLUMN total TYPE int')
+
+
+def sql(*statements: str) -> str:
+    return "".join(f"{one};\n" for one in statements)
+
+
+def calls(*statements: str) -> str:
+    return "\n".join(f"    op.execute({one!r})" for one in statements)
+
+
+@pytest.mark.parametrize(
+    ("files", "first", "backfill"),
+    [
+        ({"00001_a.sql": f"-- +goose Up\n{FIRST}-- +goose Down\nDROP TABLE users CASCADE;\n",
+          "00002_b.sql": f"-- +goose Up\n{sql(*TWO)}\n-- +goose Down\n{sql(*BACK)}"},
+         "00003_order_total_type_expand.sql", ("00004_order_total_type_backfill.sql",
+         "-- +goose NO TRANSACTION\n-- +goose Up\n-- +goose StatementBegin\nDO $$\n")),
+        ({"1_a.up.sql": FIRST, "1_a.down.sql": "DROP TABLE users CASCADE;", "2_b.up.sql": sql(*TWO), "2_b.down.sql": sql(*BACK)},
+         "3_order_total_type_expand.up.sql", ("4_order_total_type_backfill.up.sql", "DO $$\n")),
+        ({"V1__a.sql": FIRST, "V2__b.sql": sql(*TWO)},
+         "V3__order_total_type_expand.sql", ("V4__order_total_type_backfill.sql.conf", "executeInTransaction=false\n")),
+        ({"2026-01-01-000000_a/up.sql": FIRST, "2026-01-02-000000_b/up.sql": sql(*TWO)},
+         "2026-01-02-000001_order_total_type_expand/up.sql",
+         ("2026-01-02-000002_order_total_type_backfill/metadata.toml", "run_in_transaction = false\n")),
+        ({"1_a.py": ALEMBIC.format("1", None, calls(FIRST)),
+          "2_b.py": ALEMBIC.format("2", '"1"', calls(*TWO)) + f"def downgrade() -> None:\n{calls(*BACK)}\n"},
+         "_order_total_type_expand.py", ("_order_total_type_backfill.py", "    with op.get_context().autocommit_block():\n")),
+    ],
+    ids=["goose", "golang-migrate", "flyway", "diesel", "alembic"],
+)  # fmt: skip
+def test_in_the_format_of_the_tool(
+    files: dict[str, str], first: str, backfill: tuple[str, str], tmp_path: Path
+) -> None:
+    config = Config(confidence="low", ignore=("BG735", "BG739"))
+    plan = planned(
+        tmp_path, files, config, "1" if "diesel" not in first and "2026" not in first else "2026-01-01-000000_a"
+    )
+    assert plan.unplanned == ()
+    assert plan.waves[0][0].endswith(first)
+    (content,) = (file.content.decode() for file in plan.files if file.path.endswith(backfill[0]))
+    assert backfill[1] in content
+    put(tmp_path, plan, originals(plan))
+    last = ""
+    for wave in plan.waves:
+        before = read(tmp_path, config).histories[0].migrations[-1].revision
+        put(tmp_path, plan, wave)
+        found = migrate.check(tmp_path, config, RULEBOOK, Pending(applied=(before,))).findings
+        left = [one for one in found if one.rule_id in (*CLEAN, "BG908", "BG909")]
+        assert [(one.rule_id, one.location, one.message) for one in left] == []
+        last = before
+    assert last
