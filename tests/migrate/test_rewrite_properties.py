@@ -86,7 +86,12 @@ def history(tool: str, second: str) -> dict[str, str]:
         case "prisma":
             return {"20260101000000_a/migration.sql": FIRST, "20260102000000_b/migration.sql": second}
         case "flyway":
-            return {"V1__a.sql": FIRST, "V2__b.sql": second, "V3__c.sql": "CREATE TABLE later (id bigint PRIMARY KEY);"}
+            return {
+                "V1__a.sql": FIRST,
+                "V2__b.sql": second,
+                "V3__c.sql": "CREATE TABLE later (id bigint PRIMARY KEY);",
+                "flyway.conf": "flyway.postgresql.transactional.lock=false\n",
+            }
         case _:
             return {"0001_a.sql": FIRST, "0002_b.sql": second}
 

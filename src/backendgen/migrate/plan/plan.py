@@ -28,6 +28,7 @@ from backendgen.migrate.plan.route import Route, Unplannable
 from backendgen.migrate.plan.tables import changed_rows, dropped_table, renamed_table
 from backendgen.migrate.plan.write import Written, revisions, scripts
 from backendgen.migrate.readers import read
+from backendgen.migrate.rewrite.files import WRITTEN
 from backendgen.migrate.rewrite.fix import uncommitted
 from backendgen.migrate.rewrite.naming import Folder, script_of
 from backendgen.migrate.rewrite.pieces import Unfixable
@@ -136,7 +137,7 @@ def _planned(
         for context in walk(history, migration, schema, deploy, pg_version):
             action = context.action
             place = (action.path, action.location.line, action.location.column)
-            asked = () if migration.tool == "django" else _PLANNERS
+            asked = _PLANNERS if migration.tool in WRITTEN else ()
             rules = [rule for rule, kind in asked if isinstance(action.operation, kind) and (*place, rule) in found]
             if not rules:
                 continue

@@ -53,8 +53,8 @@ def scripts(history: History, routes: Sequence[Route], folder: Folder, origin: S
         if script is None:
             raise UserError(Problem("the number of the next migration cannot be told", folder.last().path.name))
         # Flyway and dbmate read a body between dollar quotes as one statement, goose must be told.
-        framed = "+goose" in mark or "+migrate" in mark
-        up = "".join(_statement(step, framed=framed) for step in _bounded(history, phase, local=tool != "sql"))
+        frame = next((word for word in ("+goose", "+migrate") if word in mark), "")
+        up = "".join(_statement(step, frame) for step in _bounded(history, phase, local=tool != "sql"))
         down = _ONE_WAY if phase.down is None else "".join(f"{sql};\n" for sql in phase.down)
         body = Body(up, down if with_downs else None, not phase.transactional, operations(up))
         for path, content in written(script, tool, mark, body):
@@ -80,10 +80,10 @@ def _bounded(history: History, phase: Phase, *, local: bool) -> tuple[Step, ...]
     return (Step(f"SET {'LOCAL ' if local else ''}{_TIMEOUT}"), *phase.steps)
 
 
-def _statement(step: Step, *, framed: bool) -> str:
+def _statement(step: Step, frame: str) -> str:
     ignores = "".join(f"-- backendgen: ignore[{rule}] {reason}\n" for rule, reason in step.accepted)
-    if framed and ";" in step.sql:
-        return f"{ignores}-- +goose StatementBegin\n{step.sql};\n-- +goose StatementEnd\n"
+    if frame and ";" in step.sql:
+        return f"{ignores}-- {frame} StatementBegin\n{step.sql};\n-- {frame} StatementEnd\n"
     return f"{ignores}{step.sql};\n"
 
 

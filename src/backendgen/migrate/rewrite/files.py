@@ -12,6 +12,10 @@ from backendgen.migrate.readers.sql import Script, Section
 from backendgen.migrate.rewrite.naming import down_of
 from backendgen.sql import operation as op
 
+# The tools whose migrations can be written.
+WRITTEN: frozenset[Tool] = frozenset({
+    "sql", "goose", "sql-migrate", "dbmate", "flyway", "golang-migrate", "diesel", "prisma", "alembic",
+})  # fmt: skip
 _MARK = re.compile(r"(?i)([ \t]*--[ \t]*(?:\+goose[ \t]+|\+migrate[ \t]+|migrate:[ \t]*))(up)")
 # Flyway sees by itself that others refuse a transaction.
 _UNKNOWN_TO_FLYWAY = (op.DetachPartition, op.ChangeRows, op.NotUnderstood, op.Harmless)

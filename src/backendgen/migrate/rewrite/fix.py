@@ -18,6 +18,7 @@ from backendgen.migrate.history import Histories, Migration
 from backendgen.migrate.judge import check
 from backendgen.migrate.pending import EVERYTHING, Pending, Selection, select
 from backendgen.migrate.readers import read
+from backendgen.migrate.rewrite.files import WRITTEN
 from backendgen.migrate.rewrite.naming import Folder, script_of
 from backendgen.migrate.rewrite.pieces import Unfixable
 from backendgen.migrate.rewrite.scripts import Source
@@ -110,8 +111,8 @@ def _rewritten(
     folder: Folder,
     left: list[str],
 ) -> dict[Path, str]:
-    if migration.tool == "django":
-        raise Unfixable("operations of Django migrations are not rewritten; each finding has those to paste")
+    if migration.tool not in WRITTEN:
+        raise Unfixable(f"migrations of {migration.tool} are not rewritten; each finding has the change to paste")
     if migration.path.endswith(".py"):
         from backendgen.migrate.rewrite.revisions import rewrite as rewrite_revision
 
