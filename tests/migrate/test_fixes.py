@@ -138,7 +138,8 @@ INDEX = "CREATE UNIQUE INDEX IF NOT EXISTS i ON t (lower(a)) WHERE b;"
          '-- alone in a migration that runs outside a transaction\nCREATE INDEX CONCURRENTLY "Order_a_idx" ON "Order" (a);'),
         ({"v/1.py": _revision('op.create_index("i", "t", ["a"],\n    unique=True,\n)', 1)},
          'with op.get_context().autocommit_block():\n'
-         '    op.create_index("i", "t", ["a"],\n            unique=True, postgresql_concurrently=True)'),
+         '    op.create_index("i", "t", ["a"],\n            unique=True,\n'
+         '            postgresql_concurrently=True,\n        )'),
         ({"v/1.py": _revision("op.execute('CREATE INDEX i ON \"Order\" (a)')", 1)},
          "with op.get_context().autocommit_block():\n    op.execute('CREATE INDEX CONCURRENTLY i ON \"Order\" (a)')"),
     ],

@@ -34,6 +34,9 @@ EXAMPLES = (
     "migrate-check . --format github --report sarif=migrations.sarif",
     "migrate-check migrations --applied 0041",
     "migrate-check migrations --since v1.4 --code . --deployed v1.4",
+    "migrate-check migrations --since origin/main --fix",
+    "migrate-check migrations --since origin/main --fix --diff",
+    "migrate-check migrations --applied 0041 --plan next-releases",
     "migrate-check migrations --graph",
     "migrate-check migrations --applied 0041 --trace",
     "migrate-check --stats-query | psql -XAtq > stats.json; backendgen migrate-check . --stats stats.json",
@@ -91,6 +94,16 @@ def migrate_check(
     stats: Annotated[
         Path | None, typer.Option(help="Grade by the sizes of tables in this file.", metavar="FILE")
     ] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Change what a tool can change, in pending migrations only.")
+    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="With --fix: print the changes, write nothing.")] = False,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the migrations of what takes several deploys to this folder, and stop.", metavar="DIR"
+        ),
+    ] = None,
     graph: Annotated[
         bool, typer.Option("--graph", help="Show which statement locks which table, and for how long, and stop.")
     ] = False,
@@ -143,6 +156,19 @@ def migrate_check(
     pending = core.Pending(since or ("" if everything or applied else settings.since), tuple(applied or ()))
     if graph:
         typer.echo(core.render(core.timeline(path, settings, pending)), nl=False)
+        return
+    if diff and not fix:
+        raise UserError("--diff shows what --fix would change; give both")
+    if fix:
+        from backendgen.cli.migrate_fix import fixed
+        from backendgen.cli.output import rulebook_for
+
+        pending = fixed(path, settings, rulebook_for(path), pending, everything=everything, only_diff=diff)
+    if plan is not None:
+        from backendgen.cli.migrate_fix import planned
+        from backendgen.cli.output import rulebook_for
+
+        planned(path, settings, rulebook_for(path), pending, plan, everything=everything)
         return
     sizes = core.load_sizes(stats) if stats else None
     check = partial(core.check, path, settings, pending=pending, sizes=sizes)

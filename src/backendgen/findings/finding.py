@@ -8,6 +8,7 @@ from pathlib import Path
 from posixpath import normpath
 
 from backendgen.errors import Problem
+from backendgen.findings.remedy import Remedy
 from backendgen.rules import Confidence, Rule, Severity
 
 
@@ -35,6 +36,7 @@ class Hit:
     """What a check yields: where, what is wrong in the user's own names, and the change to paste.
 
     `symbol` is the function, endpoint or table it is in; `severity` and `confidence` grade the card's own when given.
+    `remedy` is the change where a tool can make it.
     """
 
     location: Location
@@ -44,6 +46,7 @@ class Hit:
     steps: tuple[Step, ...] = ()
     severity: Severity | None = None
     confidence: Confidence | None = None
+    remedy: Remedy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Finding:
     statement: str = ""
     ordinal: int = 0
     source: tuple[str, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -178,7 +182,7 @@ def finding(rule: Rule, hit: Hit, engine: str) -> Finding:
         rule.id, hit.location, hit.message,
         rule.severity if hit.severity is None else hit.severity,
         rule.confidence if hit.confidence is None else hit.confidence,
-        (engine,), hit.fix, hit.symbol, hit.steps,
+        (engine,), hit.fix, hit.symbol, hit.steps, remedies=(hit.remedy,) if hit.remedy else (),
     )  # fmt: skip
 
 

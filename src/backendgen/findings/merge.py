@@ -44,6 +44,7 @@ def _joined(first: Finding, other: Finding) -> Finding:
         confidence=max(first.confidence, other.confidence),
         steps=first.steps or other.steps,
         fix=_both(first.fix, other.fix) if same_engine else first.fix or other.fix,
+        remedies=first.remedies + other.remedies,
     )
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import Literal
 
+from backendgen.findings.remedy import Remedy, Stage
 from backendgen.migrate.context import Context
 from backendgen.migrate.django_fixes import body as operations
 from backendgen.migrate.django_fixes import state_at
 from backendgen.migrate.history import Action, Migration
 from backendgen.migrate.quoting import name, names
+from backendgen.sql.lexer import between_commas
 from backendgen.sql.schema import Constraint
+
+__all__ = ["Remedy", "Stage"]
 
 _OUTSIDE = {
     "goose": "-- +goose NO TRANSACTION",
@@ -24,22 +28,14 @@ _OUTSIDE = {
 _ALONE = "-- alone in a migration that runs outside a transaction"
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Statements of one migration; `transactional` False when they must run outside a transaction.
-
-    `note` says when, or what belongs between; `call` is the Alembic call to use instead of op.execute.
-    """
-
-    statements: tuple[str, ...]
-    transactional: bool = True
-    note: str = ""
-    call: str = ""
-
-
 def render(context: Context, *stages: Stage) -> str:
     """Return the stages as what the present operation's file would hold instead of it."""
     return written(context.migration, context.action.path, *stages, call=context.action.call)
+
+
+def remedy(context: Context, *stages: Stage, place: Literal["here", "head", "after"] = "here") -> Remedy:
+    """Return the stages as a change that can be made without asking: they do the same, by another way."""
+    return Remedy(context.migration.path, context.position, stages, place)
 
 
 def written(migration: Migration, path: str, *stages: Stage, call: str = "") -> str:
@@ -78,16 +74,31 @@ def _outside(migration: Migration) -> str:
 
 
 def _python(stage: Stage) -> str:
-    lines = stage.call.splitlines() or [_execute(statement) for statement in stage.statements]
+    lines = stage.call.splitlines() or [executed(statement) for statement in stage.statements]
     if stage.transactional:
         return "\n".join(lines)
     return "\n".join(["with op.get_context().autocommit_block():", *(f"    {line}" for line in lines)])
 
 
-def _execute(statement: str) -> str:
+def executed(statement: str) -> str:
+    """Return a call of op.execute."""
+    statement = statement.replace("\\", "\\\\")
     if "\n" in statement or ('"' in statement and "'" in statement):
-        return f'op.execute("""{statement}""")'
+        text = statement.replace('"""', '\\"\\"\\"')
+        text = f'{text[:-1]}\\"' if text.endswith('"') else text
+        return f'op.execute("""{text}""")'
     return f"op.execute('{statement}')" if '"' in statement else f'op.execute("{statement}")'
+
+
+def with_argument(call: str, argument: str) -> str:
+    """Return a call with one more argument, on a line of its own where the others have one."""
+    inside = call[:-1].rstrip().removesuffix(",")
+    last = inside.rpartition("\n")[2]
+    closing = call[:-1].rpartition("\n")[2]
+    if "\n" in call and not closing.strip():
+        indent = last[: len(last) - len(last.lstrip())]
+        return f"{inside},\n{indent}{argument},\n{closing})"
+    return f"{inside}, {argument})"
 
 
 def alter(table: str, action: str) -> str:
@@ -118,6 +129,33 @@ def constraint_sql(constraint: Constraint) -> str:
         target += f" ({names(constraint.referenced_columns)})"
     action = f" ON DELETE {constraint.on_delete.upper()}" if constraint.on_delete else ""
     return f"FOREIGN KEY ({names(constraint.columns)}) REFERENCES {target}{action}"
+
+
+_ALTER_HEAD = re.compile(
+    r"""(?i)alter\s+table\s+(?:if\s+exists\s+)?(?:only\s+)?(?:(?:\w+|"(?:[^"]|"")+")\s*\.\s*)?(?:\w+|"(?:[^"]|"")+")\s*\*?\s+"""
+)
+
+
+def alter_actions(sql: str) -> tuple[str, list[tuple[int, int]]] | None:
+    """Return an ALTER TABLE up to its first action, and the spans of its actions; None for any other statement."""
+    head = _ALTER_HEAD.match(sql)
+    return (head[0], list(between_commas(sql, head.end()))) if head else None
+
+
+def alone(context: Context) -> str:
+    """Return the present operation as a statement of its own, in the user's words; empty when it cannot be told apart."""
+    beside = statement_of(context)
+    sql = context.action.operation.sql
+    if len(beside) == 1:
+        return sql
+    found = alter_actions(sql)
+    if found is None or len(found[1]) != len(beside):
+        return ""
+    head, spans = found
+    start, end = spans[next(at for at, each in enumerate(beside) if each is context.action)]
+    action = sql[start:end].strip()
+    # A comment at its end would swallow what is appended, one at its beginning belongs to the action before.
+    return "" if "--" in action or "/*" in action else f"{head.strip()} {action}"
 
 
 def stands_alone(context: Context) -> bool:

@@ -23,6 +23,7 @@ STRENGTH = (
 )  # fmt: skip
 NOT_SENT = "not run: its rows come from a client"
 _PARAMETER = re.compile(r"\$\d+(?![\w$])")
+_COMMITS = re.compile(r"(?is)do\b.*\b(?:commit|rollback)\s*;")  # a block that ends transactions must begin its own
 _ALONE = (
     "VACUUM", "CREATE DATABASE", "DROPDB", "ALTER SYSTEM", "CREATE TABLE SPACE", "DROP TABLE SPACE", "CREATE SUBSCRIPTION",
 )  # fmt: skip
@@ -64,7 +65,7 @@ class Step:
     @property
     def refuses_transaction(self) -> bool:
         """Whether PostgreSQL carries it out only outside of a transaction block."""
-        return any(_refuses(operation) for operation in self.operations)
+        return bool(_COMMITS.match(self.sql)) or any(_refuses(operation) for operation in self.operations)
 
 
 def _refuses(operation: op.Operation) -> bool:

@@ -15,6 +15,7 @@ _SPACE = " \t\n\r\f\v"
 _LEAD = re.compile(r"(?:[ \t\n\r\f\v\ufeff]++|--[^\n\r]*+)++")
 _TOKEN = re.compile(r"""[;'"$\\]|--|/\*""")
 _QUOTED = re.compile(r"""['"$]|--|/\*""")
+_PUNCTUATION = re.compile(r"""[,()\[\]'"$]|--|/\*""")
 _LINE_END = re.compile(r"[\n\r]")
 _BLOCK_COMMENT = re.compile(r"/\*|\*/")
 _ESCAPE_STRING = re.compile(r"'(?:[^'\\]++|\\.|'')*+'", re.DOTALL)
@@ -209,6 +210,26 @@ def bind(sql: str) -> str:
         _PARAMETER.sub(r"%(\1)s", chunk.replace("%", "%%")) if code else chunk.replace("%", "%%")
         for code, chunk in _chunks(sql)
     )
+
+
+def between_commas(sql: str, start: int) -> Iterator[tuple[int, int]]:
+    """Yield the spans between the commas that stand in no parentheses, from `start` on."""
+    depth, at, begin = 0, start, start
+    while found := _PUNCTUATION.search(sql, at):
+        position, mark = found.start(), found[0]
+        if mark in "([":
+            depth += 1
+        elif mark in ")]":
+            depth -= 1
+        elif mark == ",":
+            if depth == 0:
+                yield begin, position
+                begin = position + 1
+        else:
+            at = _token_end(sql, position)
+            continue
+        at = position + 1
+    yield begin, len(sql)
 
 
 def quote(identifier: str) -> str:

@@ -100,6 +100,16 @@ def with_renamed_column(table: Table, name: str, new_name: str) -> Table:
     )
 
 
+def with_free_name(table: Table, constraint: Constraint, taken: Container[str]) -> Constraint:
+    """Give a constraint that the statement leaves unnamed the name that PostgreSQL will choose."""
+    if constraint.named or constraint.using_index:
+        return constraint
+    unavailable = _Either(taken, frozenset(c.name for c in table.constraints))
+    if constraint.name not in unavailable:
+        return constraint
+    return replace(constraint, name=generated_name(table.name, constraint, unavailable))
+
+
 def with_constraints(
     table: Table, constraints: Iterable[Constraint], taken: Container[str], parents: dict[str, Table]
 ) -> Table:
@@ -108,11 +118,7 @@ def with_constraints(
     Names that PostgreSQL made avoid those `taken`; a foreign key without columns gets the parent's primary key.
     """
     for item in constraints:
-        constraint = item
-        if not constraint.named and not constraint.using_index:
-            unavailable = _Either(taken, frozenset(c.name for c in table.constraints))
-            if constraint.name in unavailable:
-                constraint = replace(constraint, name=generated_name(table.name, constraint, unavailable))
+        constraint = with_free_name(table, item, taken)
         if constraint.references and not constraint.referenced_columns:
             parent = table if constraint.references == table.name else parents.get(constraint.references)
             if parent:

@@ -9,7 +9,18 @@ from backendgen.findings.finding import Hit
 from backendgen.migrate.checks.partitions import held_by_its_parts, needs_its_parts_first, part_by_part
 from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
-from backendgen.migrate.fixes import Stage, alter, constraint_sql, render, stands_alone, statement_of
+from backendgen.migrate.fixes import (
+    Remedy,
+    Stage,
+    alone,
+    alter,
+    constraint_sql,
+    remedy,
+    render,
+    statement_of,
+    with_argument,
+)
+from backendgen.migrate.inline import without_constraint
 from backendgen.migrate.prechecks import offending_rows
 from backendgen.migrate.quoting import label, name, names
 from backendgen.rules import Confidence, Severity
@@ -17,48 +28,66 @@ from backendgen.sql import operation as op
 from backendgen.sql.names import object_name
 from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Constraint, Table
-from backendgen.sql.table_changes import in_schema, schema_of
+from backendgen.sql.table_changes import in_schema, schema_of, with_free_name
 
 _BUILT = {"unique": "unique constraint", "primary_key": "primary key", "exclude": "exclusion constraint"}
 _WITHOUT_SCAN_SINCE = 12  # SET NOT NULL trusts a valid CHECK (c IS NOT NULL): release notes of PostgreSQL 12
 _NOT_NULL_NOT_VALID_SINCE = 18
 
 
-def _added(operation: op.Operation, kinds: tuple[str, ...]) -> Iterator[Constraint]:
-    """Yield the constraints of these kinds that an operation adds to a table, inline ones too."""
+def _added(operation: op.Operation, kinds: tuple[str, ...], schema: Schema) -> Iterator[Constraint]:
+    """Yield the constraints of these kinds that an operation adds to a table, inline ones too, by their names to be."""
     if isinstance(operation, op.AddConstraint):
-        if operation.constraint.kind in kinds:
-            yield operation.constraint
-    elif isinstance(operation, op.AddColumn):
-        yield from (constraint for constraint in operation.constraints if constraint.kind in kinds)
+        added: tuple[Constraint, ...] = (operation.constraint,)
+    else:
+        added = operation.constraints if isinstance(operation, op.AddColumn) else ()
+    for constraint in added:
+        table = schema.tables.get(operation.tables[0])
+        if constraint.kind in kinds:
+            yield with_free_name(table, constraint, schema.taken(schema_of(table.name))) if table else constraint
 
 
-def _not_valid_then_validate(operation: op.Operation, constraint: Constraint, context: Context) -> str:
+_UNNAMED = re.compile(r"(?i)\badd\s+(?=(?:foreign|check|unique|primary)\b)")
+_BUILDS_INDEX = re.compile(
+    r"""(?isx) alter\s+table\b.*?\badd\s+ (?:constraint\s+(?:"(?:[^"]|"")+"|\w+)\s+)? (?P<kind>unique|primary\s+key)
+    (?P<nulls>\s+nulls\s+(?:not\s+)?distinct)? \s*\((?P<columns>[^()]*)\) (?P<include>\s*include\s*\([^()]*\))?
+    (?P<deferral>(?:\s+(?:not\s+)?deferrable|\s+initially\s+(?:deferred|immediate))*)"""
+)
+
+
+def _named(sql: str, constraint: Constraint) -> str:
+    """Return ADD with the name that PostgreSQL would choose: later statements refer to it."""
+    return sql if constraint.named else _UNNAMED.sub(f"ADD CONSTRAINT {label(constraint.name)} ", sql, count=1)
+
+
+def _not_valid_then_validate(
+    operation: op.Operation, constraint: Constraint, context: Context
+) -> tuple[str, Remedy | None]:
+    """Return the change to paste, and the one to make where it can keep every word of the constraint."""
     (table,) = operation.tables
+    called = context.action.call
     added = alter(table, f"ADD CONSTRAINT {label(constraint.name)} {constraint_sql(constraint)} NOT VALID")
-    if (
-        isinstance(operation, op.AddConstraint)
-        and constraint.named
-        and stands_alone(context)
-        and (not context.action.call or context.migration.tool == "django")
-    ):
-        added = f"{operation.sql} NOT VALID"
-    validated = alter(table, f"VALIDATE CONSTRAINT {label(constraint.name)}")
+    kept = called.startswith("op.create_")
     first: tuple[str, ...] = (added,)
     if isinstance(operation, op.AddColumn):
         column = operation.definition
         default = f" DEFAULT {column.default}" if column.default is not None else ""
         null = " NOT NULL" if column.not_null else ""
         first = (alter(table, f"ADD COLUMN {label(column.name)} {column.type}{default}{null}"), added)
-    note = "add the column without its constraint, then" if "add_column(" in context.action.call else ""
-    call = context.action.call if context.action.call.startswith("op.create_") else ""
+        if not called and (apart := without_constraint(operation, constraint, alone(context))):
+            first, kept = (apart[0], f"{apart[1]} NOT VALID"), True
+    elif (not called or context.migration.tool == "django") and (own := alone(context)):
+        first, kept = (f"{_named(own, constraint)} NOT VALID",), not called
+    note = "add the column without its constraint, then" if "add_column(" in called else ""
+    call = called if called.startswith("op.create_") else ""
     if call.endswith(")"):
-        call = call[:-1].rstrip().rstrip(",") + ", postgresql_not_valid=True)"
-    return render(
-        context,
+        call = with_argument(call, "postgresql_not_valid=True")
+    validated = alter(table, f"VALIDATE CONSTRAINT {label(constraint.name)}")
+    stages = (
         Stage(first, note=note, call=call),
         Stage((validated,), note=_when_clean(table, constraint)),
     )
+    return render(context, *stages), remedy(context, *stages) if kept else None
 
 
 def _when_clean(table: str, constraint: Constraint) -> str:
@@ -70,14 +99,14 @@ def _when_clean(table: str, constraint: Constraint) -> str:
 @check("BG704")
 def foreign_key_validated_under_lock(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
     """ADD FOREIGN KEY takes SHARE ROW EXCLUSIVE on both tables and keeps it while it checks every row."""
-    for constraint in _added(operation, ("foreign_key",)):
+    for constraint in _added(operation, ("foreign_key",), schema):
         (table,) = operation.tables
         if not constraint.valid or context.is_new(table) or held_by_its_parts(operation, constraint, schema):
             continue
         key = f"foreign key {constraint.name}"
-        fix = _not_valid_then_validate(operation, constraint, context)
+        fix, change = _not_valid_then_validate(operation, constraint, context)
         if needs_its_parts_first(table, constraint, schema, context):
-            fix = render(context, *part_by_part(table, constraint, schema))
+            fix, change = render(context, *part_by_part(table, constraint, schema)), None
         parent = (
             ""
             if constraint.references == table or context.is_new(constraint.references)
@@ -88,21 +117,22 @@ def foreign_key_validated_under_lock(operation: op.Operation, schema: Schema, co
             if not parent:
                 continue
             message = f"{key} locks {table}{parent} at once; waiting for one of them blocks the other"
-            yield Hit(context.action.location, message, fix, table, severity=Severity.LOW)
+            yield Hit(context.action.location, message, fix, table, severity=Severity.LOW, remedy=change)
             continue
         message = f"{key} blocks writes to {table}{parent} while all rows of {table} are checked"
-        yield Hit(context.action.location, message, fix, table)
+        yield Hit(context.action.location, message, fix, table, remedy=change)
 
 
 @check("BG705")
 def check_validated_under_lock(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
     """ADD CHECK takes ACCESS EXCLUSIVE and keeps it while it checks every row."""
-    for constraint in _added(operation, ("check",)):
+    for constraint in _added(operation, ("check",), schema):
         (table,) = operation.tables
         if not constraint.valid or context.is_new(table) or _implied(constraint, schema.tables.get(table)):
             continue
         message = f"check {constraint.name} blocks reads and writes of {table} while all of its rows are checked"
-        yield Hit(context.action.location, message, _not_valid_then_validate(operation, constraint, context), table)
+        fix, change = _not_valid_then_validate(operation, constraint, context)
+        yield Hit(context.action.location, message, fix, table, remedy=change)
 
 
 def _implied(constraint: Constraint, table: Table | None) -> bool:
@@ -156,9 +186,8 @@ def _scan_for_nulls(table: str, column: str, schema: Schema, context: Context) -
     message = f"{what} blocks reads and writes of {table} while every row is checked for a NULL in {column}"
     if proof is not None and not proof.valid:
         message += f"; {proof.name} is not validated yet"
-    yield Hit(
-        context.action.location, message, _not_null_fix(table, column, proof, context), table, confidence=confidence
-    )
+    fix, change = _not_null_fix(table, column, proof, context)
+    yield Hit(context.action.location, message, fix, table, confidence=confidence, remedy=change)
 
 
 def _dropped_beside(proof: Constraint, context: Context) -> bool:
@@ -180,21 +209,28 @@ def demands_not_null(constraint: Constraint, column: str) -> bool:
     return bool(re.search(rf"(?i){itself}\s+NOT\s+NULL|^\(*NOT\s*\(*{itself}\s+NULL\)*$", expression))
 
 
-def _not_null_fix(table: str, column: str, proof: Constraint | None, context: Context) -> str:
-    constraint = label(proof.name if proof else object_name(table.rpartition(".")[2], column, "not_null"))
+def _not_null_fix(table: str, column: str, proof: Constraint | None, context: Context) -> tuple[str, Remedy | None]:
+    stages = proven_not_null(table, column, proof, context)
+    here = isinstance(context.action.operation, op.SetNotNull) and not (proof and _dropped_beside(proof, context))
+    return render(context, *stages), remedy(context, *stages) if here else None
+
+
+def proven_not_null(table: str, column: str, proof: Constraint | None, context: Context) -> tuple[Stage, ...]:
+    """Return NOT NULL by way of a validated check; one that the user wrote stays when the column is NOT NULL."""
     native = context.pg_version >= _NOT_NULL_NOT_VALID_SINCE and (proof is None or proof.kind == "not_null")
+    # A check must not take the name that PostgreSQL 18 gives to the column's NOT NULL.
+    suffix = "not_null" if native else "not_null_check"
+    constraint = label(proof.name if proof else object_name(table.rpartition(".")[2], column, suffix))
     demand = f"NOT NULL {label(column)}" if native else f"CHECK ({label(column)} IS NOT NULL)"
     stages = [] if proof else [Stage((alter(table, f"ADD CONSTRAINT {constraint} {demand} NOT VALID"),))]
     if proof is None or not proof.valid:
         note = _when_clean(table, Constraint("not_null", constraint, (column,)))
         stages.append(Stage((alter(table, f"VALIDATE CONSTRAINT {constraint}"),), note=note))
     if not native and context.pg_version >= _WITHOUT_SCAN_SINCE:
-        done = (
-            alter(table, f"ALTER COLUMN {label(column)} SET NOT NULL"),
-            alter(table, f"DROP CONSTRAINT {constraint}"),
-        )
-        stages.append(Stage(done, note="the valid check spares the scan"))
-    return render(context, *stages)
+        done = [alter(table, f"ALTER COLUMN {label(column)} SET NOT NULL")]
+        done += [] if proof else [alter(table, f"DROP CONSTRAINT {constraint}")]
+        stages.append(Stage(tuple(done), note="the valid check spares the scan"))
+    return tuple(stages)
 
 
 @check("BG707")
@@ -203,37 +239,67 @@ def unique_built_under_lock(operation: op.Operation, schema: Schema, context: Co
 
     An exclusion constraint cannot adopt an index: its change is a new table, or a time when nobody writes.
     """
-    for constraint in _added(operation, ("unique", "primary_key", "exclude")):
+    for constraint in _added(operation, ("unique", "primary_key", "exclude"), schema):
         (table,) = operation.tables
         if constraint.using_index or context.is_new(table) or held_by_its_parts(operation, constraint, schema):
             continue
         what = _BUILT[constraint.kind]
         message = f"{what} {constraint.name} blocks reads and writes of {table} while its index is built"
-        fix = _using_index_fix(operation, constraint, context)
+        fix, change = _using_index_fix(operation, constraint, schema, context)
         if constraint.kind != "exclude" and needs_its_parts_first(table, constraint, schema, context):
-            fix = render(context, *part_by_part(table, constraint, schema))
-        yield Hit(context.action.location, message, fix, table)
+            fix, change = render(context, *part_by_part(table, constraint, schema)), None
+        yield Hit(context.action.location, message, fix, table, remedy=change)
 
 
-def _using_index_fix(operation: op.Operation, constraint: Constraint, context: Context) -> str:
+def _using_index_fix(
+    operation: op.Operation, constraint: Constraint, schema: Schema, context: Context
+) -> tuple[str, Remedy | None]:
     (table,) = operation.tables
     if constraint.kind == "exclude":
         note = f"no index can be built for it beforehand: add it to a copy of {table}, or when nobody uses {table}"
-        return render(context, Stage((), note=note))
+        return render(context, Stage((), note=note)), None
     adopted = label(constraint.name)
-    stages = []
+    stages: list[Stage] = []
+    own = alone(context)
+    written = None if context.action.call else _BUILDS_INDEX.fullmatch(own)
+    kept = written is not None or _called_plainly(context.action.call)
     if isinstance(operation, op.AddColumn):
-        stages.append(
-            Stage((alter(table, f"ADD COLUMN {label(operation.definition.name)} {operation.definition.type}"),))
-        )
-    index = f"CREATE UNIQUE INDEX CONCURRENTLY {adopted} ON {name(table)} ({names(constraint.columns)})"
+        definition = operation.definition
+        column = alter(table, f"ADD COLUMN {label(definition.name)} {definition.type}")
+        apart = None if context.action.call else without_constraint(operation, constraint, own)
+        column, kept = (apart[0], True) if apart else (column, False)
+        stages.append(Stage((column,)))
+    is_key = constraint.kind == "primary_key"
+    nullable = _nullable(table, constraint, schema) if is_key else ()
+    if kept:
+        stages += [stage for each in nullable for stage in proven_not_null(table, each, None, context)]
+    columns, details, deferral = names(constraint.columns), "", ""
+    if written:
+        columns = written["columns"].strip()
+        details = (written["include"] or "") + (written["nulls"] or "")
+        deferral = written["deferral"]
+    index = f"CREATE UNIQUE INDEX CONCURRENTLY {adopted} ON {name(table)} ({columns}){details}"
     note = f"fails unless this finds nothing: {offending_rows(table, constraint)}" if constraint.columns else ""
     stages.append(Stage((index,), transactional=False, note=note if not isinstance(operation, op.AddColumn) else ""))
-    is_key = constraint.kind == "primary_key"
     kind = "PRIMARY KEY" if is_key else "UNIQUE"
-    note = f"when {', '.join(constraint.columns)} cannot be NULL (BG706)" if is_key else ""
-    stages.append(Stage((alter(table, f"ADD CONSTRAINT {adopted} {kind} USING INDEX {adopted}"),), note=note))
-    return render(context, *stages)
+    note = f"when {', '.join(constraint.columns)} cannot be NULL (BG706)" if nullable and not kept else ""
+    added = alter(table, f"ADD CONSTRAINT {adopted} {kind} USING INDEX {adopted}{deferral}")
+    stages.append(Stage((added,), note=note))
+    return render(context, *stages), remedy(context, *stages) if kept else None
+
+
+def _called_plainly(call: str) -> bool:
+    """Whether an Alembic call adds a unique constraint or primary key and nothing beside that."""
+    return bool(re.match(r"op\.create_(?:unique_constraint|primary_key)\(", call)) and not re.search(
+        r"deferrable|initially|postgresql_|\*\*", call
+    )
+
+
+def _nullable(table: str, constraint: Constraint, schema: Schema) -> tuple[str, ...]:
+    """Return the columns of a new primary key that may hold NULLs, as far as the history shows."""
+    known = schema.tables.get(table)
+    columns = [(each, known.column(each) if known else None) for each in constraint.columns]
+    return tuple(each for each, column in columns if column is None or not column.not_null)
 
 
 @check("BG711")
@@ -254,8 +320,11 @@ def validated_in_same_transaction(operation: op.ValidateConstraint, schema: Sche
         f"{operation.table} stays locked while all of its rows are checked, as if NOT VALID were not there"
     )
     validated = alter(operation.table, f"VALIDATE CONSTRAINT {label(operation.name)}")
-    fix = render(context, Stage((validated,), note="in a migration of its own"))
-    yield Hit(context.action.location, message, fix, operation.table, confidence=confidence)
+    stage = Stage((validated,), note="in a migration of its own")
+    change = remedy(context, stage, place="after")
+    yield Hit(
+        context.action.location, message, render(context, stage), operation.table, confidence=confidence, remedy=change
+    )
 
 
 def _adds(operation: op.Operation, validated: op.ValidateConstraint) -> bool:

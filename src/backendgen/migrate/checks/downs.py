@@ -14,10 +14,10 @@ from backendgen.migrate.rollback import Rollback, differences, is_understood
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
 
-# What changes rows or settings only need not be taken back for the schema to be as it was.
+# What changes rows or settings only, or validates, need not be taken back for the schema to be as it was.
 _NO_SCHEMA = (
-    op.ChangeRows, op.Harmless, op.CreateRoutine, op.CallRoutine, op.SetSetting, op.Transaction, op.SetComment,
-    op.NotUnderstood, op.Truncate,
+    op.ValidateConstraint, op.ChangeRows, op.Harmless, op.CreateRoutine, op.CallRoutine, op.SetSetting, op.Transaction,
+    op.SetComment, op.NotUnderstood, op.Truncate,
 )  # fmt: skip
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from backendgen.findings.finding import Hit
 from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
-from backendgen.migrate.fixes import Stage, concurrently, render
-from backendgen.migrate.quoting import name
+from backendgen.migrate.fixes import Remedy, Stage, concurrently, remedy, render, stands_alone, with_argument
+from backendgen.migrate.quoting import label, name
 from backendgen.migrate.rewrites import rewrite_of
 from backendgen.rules import Confidence
 from backendgen.sql import operation as op
+from backendgen.sql.names import numbered
 from backendgen.sql.replay import Schema
+from backendgen.sql.schema import Table
+from backendgen.sql.table_changes import bare, schema_of
 
 
 @check("BG701")
@@ -32,22 +36,23 @@ def index_blocks_writes(operation: op.CreateIndex, schema: Schema, context: Cont
         fix = render(context, Stage((statement,), note=note))
         yield Hit(context.action.location, f"{message}, in all of its partitions", fix, operation.table)
         return
-    yield Hit(context.action.location, message, render(context, _built_online(operation, context)), operation.table)
+    stage = _built_online(operation, schema, context)
+    yield Hit(context.action.location, message, render(context, stage), operation.table, remedy=remedy(context, stage))
 
 
 def _after_table(sql: str) -> str:
     return sql[found.start() :] if (found := re.search(r"(?i)\busing\b|\(", sql)) else "(...)"
 
 
-def _built_online(operation: op.CreateIndex, context: Context) -> Stage:
+def _built_online(operation: op.CreateIndex, schema: Schema, context: Context) -> Stage:
     sql = concurrently(operation.sql)
     call = context.action.call
     if not operation.named:
-        sql = re.sub(
-            r"(?i)concurrently\s+on\b", lambda _: f"CONCURRENTLY {name(operation.index.name)} ON", sql, count=1
-        )
+        index, taken = operation.index.name, schema.taken(schema_of(operation.table))
+        free = label(bare(numbered(operation.table, index, "idx", taken) if index in taken else index))
+        sql = re.sub(r"(?i)concurrently\s+on\b", lambda _: f"CONCURRENTLY {free} ON", sql, count=1)
     if call.endswith(")") and "create_index" in call:
-        call = call[:-1].rstrip().rstrip(",") + ", postgresql_concurrently=True)"
+        call = with_argument(call, "postgresql_concurrently=True")
     return Stage((sql,), transactional=False, call=call if "postgresql_concurrently" in call else "")
 
 
@@ -58,21 +63,23 @@ def written_in_place(operation: op.Operation, schema: Schema, context: Context) 
         owner = schema.index_owner(operation.name) if operation.target == "index" else None
         table = owner.name if owner else operation.name
         message = f"REINDEX of {operation.name} blocks writes until it is built, and reads that need it"
-        sql = f"REINDEX {operation.target.upper()} CONCURRENTLY {name(operation.name)}"
-        stage = Stage((sql.strip(),), transactional=False)
+        sql = re.sub(r"(?i)\b(index|table|schema|database)\b", r"\1 CONCURRENTLY", operation.sql, count=1)
+        stage = Stage((sql,), transactional=False)
+        change: Remedy | None = remedy(context, stage)
         if operation.target == "system":
             stage = Stage((), note="when nobody uses the database: system catalogs cannot be rebuilt CONCURRENTLY")
+            change = None
         fix = render(context, stage)
     elif how := rewrite_of(operation, schema):
         table = "".join(operation.tables)
         written = f"{table} and its indexes" if table else "every table"
         message = f"{how} writes {written} anew while reads and writes are blocked"
         note = "fill a new table in batches and let it take over, or do it when nobody uses this one"
-        fix = render(context, Stage((), note=note))
+        fix, change = render(context, Stage((), note=note)), None
     else:
         return
     if not context.is_new(table):
-        yield Hit(context.action.location, message, fix, table)
+        yield Hit(context.action.location, message, fix, table, remedy=change)
 
 
 @check("BG702")
@@ -99,7 +106,8 @@ def concurrently_in_transaction(operation: op.Operation, schema: Schema, context
         where = "it stands between BEGIN and COMMIT"
     stage = Stage((operation.sql,), transactional=False, call=context.action.call)
     message = f"{what} cannot run inside a transaction, and {where}: the migration fails"
-    yield Hit(context.action.location, message, render(context, stage), "".join(operation.tables[:1]))
+    table = "".join(operation.tables[:1])
+    yield Hit(context.action.location, message, render(context, stage), table, remedy=remedy(context, stage))
 
 
 def _waits_for_tool(operation: op.Operation, context: Context) -> Iterator[Hit]:
@@ -140,8 +148,12 @@ def dropped_index_blocks(operation: op.DropIndex, schema: Schema, context: Conte
     )
     call = context.action.call
     if call.endswith(")") and "drop_index" in call:
-        call = call[:-1].rstrip().rstrip(",") + ", postgresql_concurrently=True)"
+        call = with_argument(call, "postgresql_concurrently=True")
     soft = "IF EXISTS " if operation.if_exists else ""
     sql = f"DROP INDEX CONCURRENTLY {soft}{name(operation.index)}"
     stage = Stage((sql,), transactional=False, call=call if "postgresql_concurrently" in call else "")
-    yield Hit(context.action.location, message, render(context, stage), owner.name if owner else "")
+    change = None
+    if not operation.cascade and not (isinstance(owner, Table) and owner.partitioned):
+        own = (concurrently(operation.sql),) if stands_alone(context) else stage.statements
+        change = remedy(context, replace(stage, statements=own))
+    yield Hit(context.action.location, message, render(context, stage), owner.name if owner else "", remedy=change)

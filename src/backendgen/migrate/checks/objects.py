@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from backendgen.findings.finding import Hit
 from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
-from backendgen.migrate.fixes import Stage, render
+from backendgen.migrate.fixes import Stage, remedy, render
 from backendgen.migrate.locks import domain_users
 from backendgen.migrate.quoting import label, literal, name
 from backendgen.rules import Confidence
@@ -70,7 +70,7 @@ def view_refreshed_under_lock(operation: op.RefreshView, schema: Schema, context
     unique = _unique_index(view)
     online = f"REFRESH MATERIALIZED VIEW CONCURRENTLY {name(operation.name)}"
     needed = f"{online}, once a unique index tells the rows of {operation.name} apart"
-    fix = render(context, Stage((), note=needed) if unique is False else Stage((online,)))
+    stage = Stage((), note=needed) if unique is False else Stage((online,))
     if not operation.concurrently:
         message = f"REFRESH blocks every read of {operation.name} while its query runs"
     elif unique is False:
@@ -79,7 +79,8 @@ def view_refreshed_under_lock(operation: op.RefreshView, schema: Schema, context
         )
     else:
         return
-    yield Hit(context.action.location, message, fix, operation.name)
+    change = remedy(context, stage) if unique and not operation.concurrently else None
+    yield Hit(context.action.location, message, render(context, stage), operation.name, remedy=change)
 
 
 def _unique_index(view: View | None) -> bool | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from backendgen.findings.finding import Hit
 from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
-from backendgen.migrate.fixes import Stage, alter, constraint_sql, render, statement_of
+from backendgen.migrate.fixes import Stage, alter, constraint_sql, remedy, render, statement_of
 from backendgen.migrate.quoting import label, name, names
 from backendgen.rules import Confidence
 from backendgen.sql import operation as op
@@ -229,15 +229,17 @@ def detached_under_lock(operation: op.Operation, schema: Schema, context: Contex
     message = f"{what} locks all of {parent} against reads and writes, and queues behind its longest query"
     online = alter(parent, f"DETACH PARTITION {name(partition)} CONCURRENTLY")
     stages = [Stage((online,), transactional=False)]
-    if default := schema.default_partition_of(parent):
+    default = schema.default_partition_of(parent)
+    if default:
         message += f"; so it does {default.name}, for which it cannot be done CONCURRENTLY"
         plain = alter(parent, f"DETACH PARTITION {name(partition)}")
         stages = [Stage(("SET LOCAL lock_timeout = '2s'", plain), note="alone, and tried again when it fails")]
         if context.lock_timeout or context.history.sets_lock_timeout:
             return
+    change = None if default or isinstance(operation, op.DropTable) else remedy(context, *stages)
     if isinstance(operation, op.DropTable):
         stages.append(Stage((f"DROP TABLE {name(partition)}",)))
-    yield Hit(context.action.location, message, render(context, *stages), parent)
+    yield Hit(context.action.location, message, render(context, *stages), parent, remedy=change)
 
 
 @check("BG728")

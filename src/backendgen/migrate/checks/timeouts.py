@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from backendgen.findings.finding import Hit
 from backendgen.migrate.checks.registry import check, once
 from backendgen.migrate.context import Context
-from backendgen.migrate.fixes import Stage, render
+from backendgen.migrate.fixes import Stage, remedy, render
 from backendgen.migrate.locks import BLOCKS_WRITES, Lock
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
@@ -27,9 +27,10 @@ def no_lock_timeout(operation: op.Operation, schema: Schema, context: Context) -
         f"{strong.table} is locked ({strong.mode}) without a lock_timeout: while this waits for a long query, "
         f"all other queries on {strong.table} wait too{why}"
     )
-    fix = render(context, Stage((_setting("lock_timeout = '2s'", context),), note=(
-        "before it, and retry the migration when it fails")))  # fmt: skip
-    yield Hit(context.action.location, message, fix, strong.table)
+    stage = Stage((_setting("lock_timeout = '2s'", context),), note="before it, and retry the migration when it fails")
+    decided = any(_is_set(each.operation, "lock_timeout") for each in context.migration.up[: context.position])
+    change = None if decided else remedy(context, stage, place="head")
+    yield Hit(context.action.location, message, render(context, stage), strong.table, remedy=change)
 
 
 def _goes_online(operation: op.Operation) -> bool:

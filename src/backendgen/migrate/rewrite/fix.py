@@ -1,0 +1,156 @@
+"""Findings to changed files: every pending migration rewritten from the remedies of its findings."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from backendgen import files
+from backendgen.config import Config
+from backendgen.errors import Problem, UserError
+from backendgen.findings.finding import Finding
+from backendgen.findings.remedy import Remedy
+from backendgen.migrate.history import Histories, Migration
+from backendgen.migrate.judge import check
+from backendgen.migrate.pending import EVERYTHING, Pending, Selection, select
+from backendgen.migrate.readers import read
+from backendgen.migrate.rewrite.files import WRITTEN
+from backendgen.migrate.rewrite.naming import Folder, script_of
+from backendgen.migrate.rewrite.pieces import Unfixable
+from backendgen.migrate.rewrite.scripts import Source
+from backendgen.migrate.rewrite.scripts import rewrite as rewrite_script
+from backendgen.rules import Rulebook
+
+_SAY = (
+    "say what is pending: --since origin/main (what came since a revision), --applied ID (what comes after the last "
+    "applied migration), or --all when no database has run any of them"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """The files to write beneath `root`, what stood there before (nothing, for new ones), and what could not be changed."""
+
+    root: Path
+    files: tuple[files.File, ...]
+    before: Mapping[str, bytes]
+    pending: Pending
+    unfixed: tuple[Problem, ...] = ()
+
+    def lines(self) -> Iterator[str]:
+        """Yield a line for each file."""
+        for file in self.files:
+            yield f"{'changed' if file.path in self.before else 'new':8}{file.path}"
+
+
+def fix(
+    path: Path, config: Config, rulebook: Rulebook, pending: Pending = EVERYTHING, *, everything: bool = False
+) -> Fixed:
+    """Plan the change of every pending migration that has findings with a remedy. Nothing is written.
+
+    Without a word on what is pending, only migrations that git has not in its last commit are touched; `everything` says
+    that all are. Raises UserError when nothing says which may be changed.
+    """
+    histories = read(path, config)
+    chosen = pending if pending != EVERYTHING or everything else uncommitted(histories)
+    selection = select(histories, chosen)
+    report = check(path, config, rulebook, chosen)
+    unfixed: list[Problem] = []
+    written: dict[Path, str] = {}
+    folders: dict[Path, Folder] = {}
+    for migration, later, found in _with_remedies(histories, selection, report.findings):
+        script = script_of(histories.root / migration.path)
+        folder = folders.setdefault(script.folder, Folder.of(script))
+        left: list[str] = []
+        try:
+            written |= _rewritten(histories, migration, later, found, folder, left)
+        except Unfixable as reason:
+            left = [f"is not changed: {reason}"]
+            if heads := [one for one in found if one.place == "head"]:
+                with suppress(Unfixable):
+                    written |= _rewritten(histories, migration, later, heads, folder, [])
+        unfixed += [Problem(reason, migration.path) for reason in left]
+    return _fixed(histories.root, written, chosen, unfixed)
+
+
+def uncommitted(histories: Histories) -> Pending:
+    """Return what git's last commit has not, which nobody can have applied from there."""
+    pending = Pending(since="HEAD")
+    try:
+        chosen = select(histories, pending).chosen
+    except UserError:
+        raise UserError(f"--fix changes only migrations that no database has run; {_SAY}") from None
+    if not chosen:
+        raise UserError(f"every migration is committed, so it may have been applied; {_SAY}")
+    return pending
+
+
+def _with_remedies(
+    histories: Histories, selection: Selection, findings: tuple[Finding, ...]
+) -> Iterator[tuple[Migration, tuple[Migration, ...], list[Remedy]]]:
+    """Yield the pending migrations whose findings have remedies, and those after each."""
+    remedies: dict[str, list[Remedy]] = {}
+    for finding in findings:
+        for remedy in finding.remedies:
+            remedies.setdefault(remedy.path, []).append(remedy)
+    for history in histories.histories:
+        for position, migration in enumerate(history.migrations):
+            if selection.has(history, position) and migration.path in remedies:
+                yield migration, history.migrations[position + 1 :], remedies[migration.path]
+
+
+def _rewritten(
+    histories: Histories,
+    migration: Migration,
+    later: tuple[Migration, ...],
+    remedies: list[Remedy],
+    folder: Folder,
+    left: list[str],
+) -> dict[Path, str]:
+    if migration.tool not in WRITTEN:
+        raise Unfixable(f"migrations of {migration.tool} are not rewritten; each finding has the change to paste")
+    if migration.path.endswith(".py"):
+        from backendgen.migrate.rewrite.revisions import rewrite as rewrite_revision
+
+        path = histories.root / migration.path
+        return {path: rewrite_revision(migration, histories.sources[migration.path], remedies, left)}
+    texts = rewrite_script(Source(histories.root, migration, histories.sources, later), remedies, folder, left)
+    before = histories.sources[migration.path]
+    if "\r\n" in before and before.count("\r\n") == before.count("\n"):
+        texts = {path: text.replace("\r\n", "\n").replace("\n", "\r\n") for path, text in texts.items()}
+    return texts
+
+
+def _fixed(root: Path, written: Mapping[Path, str], pending: Pending, unfixed: list[Problem]) -> Fixed:
+    before: dict[str, bytes] = {}
+    planned: list[files.File] = []
+    for path, text in sorted(written.items()):
+        name = os.path.relpath(path, root).replace(os.sep, "/")
+        old = files.read_bytes(path) if path.exists() else b""
+        content = _encoded(text, old)
+        if path.exists():
+            before[name] = old
+        if content != old:
+            planned.append(files.File(name, content, path.exists() and os.access(path, os.X_OK)))
+    return Fixed(root, tuple(planned), before, pending, tuple(unfixed))
+
+
+def _encoded(text: str, old: bytes) -> bytes:
+    """Return text as bytes, with the byte order mark that the file had."""
+    return (b"\xef\xbb\xbf" if old.startswith(b"\xef\xbb\xbf") else b"") + text.encode()
+
+
+def diff(fixed: Fixed) -> str:
+    """Return what would change as a unified diff."""
+    parts: list[str] = []
+    for file in fixed.files:
+        old = fixed.before.get(file.path, b"").decode("utf-8-sig").splitlines(keepends=True)
+        new = file.content.decode("utf-8-sig").splitlines(keepends=True)
+        origin = f"a/{file.path}" if file.path in fixed.before else "/dev/null"
+        for line in difflib.unified_diff(old, new, origin, f"b/{file.path}"):
+            parts.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
+    return "".join(parts)

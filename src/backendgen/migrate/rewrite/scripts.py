@@ -1,0 +1,297 @@
+"""A SQL migration rewritten: its own file, and those that split off, each as its tool wants it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from backendgen.findings.remedy import Remedy
+from backendgen.migrate.history import Action, Migration
+from backendgen.migrate.quoting import label, name
+from backendgen.migrate.readers.sql import Script, Section, operations, sections
+from backendgen.migrate.rewrite.files import Body, beside, marked, written
+from backendgen.migrate.rewrite.groups import Group, grouped, indifferent, moved_away, subject
+from backendgen.migrate.rewrite.naming import Folder, script_of
+from backendgen.migrate.rewrite.pieces import Part, Piece, Unfixable, cut, pieces
+from backendgen.sql import operation as op
+from backendgen.sql.table_changes import bare
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A migration as it stands on disk, and what its tool runs after it."""
+
+    root: Path
+    migration: Migration
+    texts: Mapping[str, str]
+    later: tuple[Migration, ...] = ()
+
+    def path(self, name: str) -> Path:
+        """Return where a file of the report is."""
+        return self.root / name
+
+    def actions(self, path: str, *, down: bool) -> list[tuple[int, Action]]:
+        """Return what it does in one file, each with its place in the whole way up or down."""
+        every = self.migration.down if down else self.migration.up
+        return [(position, action) for position, action in enumerate(every) if action.path == path]
+
+
+def rewrite(source: Source, remedies: Sequence[Remedy], folder: Folder, left: list[str]) -> dict[Path, str]:
+    """Return the texts of the files that change and of those that are new; `left` takes why statements stay as they are.
+
+    Raises Unfixable with the reason why a tool can change nothing.
+    """
+    migration = source.migration
+    text = source.texts[migration.path]
+    section = _section(text, down=False)
+    actions = source.actions(migration.path, down=False)
+    if len(actions) != len(migration.up):
+        raise Unfixable("it runs SQL of other files")
+    parts, rest = cut(text, section.start, section.end, actions)
+    opening, parts, closing = _wrapped(parts)
+    outside = all(action.transactional is False for action in migration.up)
+    found: list[Piece] = []
+    for part in parts:
+        try:
+            found += pieces(part, [one for one in remedies if one.position in _places(part)])
+        except Unfixable as reason:
+            left.append(f"line {part.actions[0][1].operation.line} is not changed: {reason}")
+            found.append(Piece(part.text, part.operations))
+    groups = grouped(found, migration.tool, outside=outside)
+    timeout = _timeout(migration, remedies, wrapped=bool(opening))
+    gone = moved_away(remedies, migration.up)
+    own = Way(text, section, rest, opening, closing, timeout, any(one.place == "head" for one in remedies), outside)
+    return dict(_files(source, groups, own, folder, gone))
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The up section that is rewritten: what stands after its statements, and around each transaction."""
+
+    text: str
+    section: Section
+    rest: str
+    opening: str
+    closing: str
+    timeout: str
+    missing: bool
+    outside: bool
+
+    def body(self, group: Group, *, first: bool) -> str:
+        """Return a group's statements between BEGIN and COMMIT where the migration had them, with its lock_timeout."""
+        inside = not group.outside or self.outside
+        lines = [piece.text for piece in group.pieces]
+        wanted = self.timeout and inside and group.locks and (self.missing if first else True)
+        header, lines[0] = _header(lines[0]) if first else ("", lines[0].lstrip("\r\n"))
+        begin, end = (self.opening, self.closing) if inside else ("", "")
+        setting = f"{self.timeout};\n" if wanted else ""
+        body = _joined([header, begin, setting, *lines, end, self.rest if first else ""])
+        if _doings(operations(body)) != _doings(group.operations):
+            raise Unfixable("its statements cannot be taken apart")
+        return body
+
+
+def _doings(found: Iterable[op.Operation]) -> list[tuple[str, tuple[str, ...]]]:
+    """What text and pieces must agree on: settings and transactions are put around them."""
+    return [(type(one).__name__, one.tables) for one in found if not isinstance(one, op.SetSetting | op.Transaction)]
+
+
+def _section(text: str, *, down: bool) -> Section:
+    found = [one for one in sections(text, down) if one.down == down]
+    if len(found) != 1:
+        raise Unfixable("its file has several sections")
+    return found[0]
+
+
+def _places(part: Part) -> set[int]:
+    return {position for position, _ in part.actions}
+
+
+def _wrapped(parts: list[Part]) -> tuple[str, list[Part], str]:
+    """Take BEGIN and COMMIT off, when they stand around everything; comments before them go with what is next."""
+    marks = [at for at, part in enumerate(parts) if any(isinstance(one, op.Transaction) for one in part.operations)]
+    if not marks:
+        return "", parts, ""
+    if marks != [0, len(parts) - 1] or len(parts) < 3:
+        raise Unfixable("it begins and ends transactions by itself")
+    first, last = parts[0], parts[-1]
+    inner = [replace(parts[1], lead=first.lead + parts[1].lead.lstrip("\r\n")), *parts[2:-1]]
+    inner[-1] = replace(inner[-1], tail=inner[-1].tail + last.lead.strip("\r\n"))
+    return f"{first.sql}{first.tail}", inner, f"{last.sql}{last.tail}"
+
+
+def _timeout(migration: Migration, remedies: Sequence[Remedy], *, wrapped: bool) -> str:
+    """Return the lock_timeout that each migration should begin with: the one that is missing, or the one that it sets."""
+    own = [action.operation for action in migration.up if isinstance(action.operation, op.SetSetting)]
+    own = [one for one in own if one.name == "lock_timeout"]
+    head = next((one for one in remedies if one.place == "head"), None)
+    text = head.stages[0].statements[0] if head else own[0].sql if own else ""
+    local = wrapped or migration.tool in ("golang-migrate", "prisma")  # with it, the file has several statements
+    return text.replace("SET lock_timeout", "SET LOCAL lock_timeout") if local else text
+
+
+def _header(text: str) -> tuple[str, str]:
+    """Part the comments that belong to the file from those of its first statement: a blank line is between them."""
+    lead = re.match(r"(?:[ \t]*(?:--[^\n]*)?\r?\n)*", text)
+    blank = max((found.end() for found in re.finditer(r"\n[ \t]*\r?\n", lead[0])), default=0) if lead else 0
+    blank = blank or (len(text) - len(text.lstrip("\r\n")))
+    return text[:blank], text[blank:]
+
+
+def _joined(texts: Sequence[str]) -> str:
+    joined = ""
+    for text in texts:
+        if joined and text and not joined.endswith("\n"):
+            joined += "\n"
+        joined += text
+    return joined
+
+
+# ---- files
+
+
+def _files(
+    source: Source, groups: list[Group], way: Way, folder: Folder, gone: set[tuple[str, ...]]
+) -> Iterator[tuple[Path, str]]:
+    migration = source.migration
+    main = source.path(migration.path)
+    script = script_of(main)
+    first, *others = groups
+    downs = _downs(source, groups, gone)
+    text = way.text
+    if downs and downs.section:
+        if downs.section.start < way.section.start:
+            raise Unfixable("its down stands before its up")
+        text = f"{text[: downs.section.start]}{downs.texts[0]}{text[downs.section.end :]}"
+    body = way.body(first, first=True)
+    if text[way.section.start - 1 : way.section.start] not in ("", "\n") and not body.startswith(("\n", "\r")):
+        body = f"\n{body}"
+    text = f"{text[: way.section.start]}{body}{_gap(body, text[way.section.end :])}{text[way.section.end :]}"
+    if first.outside and not way.outside:
+        text = marked(text, way.section, migration.tool)
+        yield from beside(main, migration.tool, first.operations)
+    yield main, text
+    if downs and downs.path and (len(groups) > 1 or gone):
+        yield downs.path, downs.texts[0]
+    before = script
+    for number, group in enumerate(others, 1):
+        new = folder.following(before, _word(group), script) or _at_the_end(
+            source, others[number - 1 :], folder, script
+        )
+        before = new
+        down = downs.texts[number] if downs else ""
+        yield from _new(new, group, way, down, source, downs)
+
+
+def _gap(body: str, after: str) -> str:
+    return "\n" if after and not body.endswith("\n") else ""
+
+
+def _at_the_end(source: Source, groups: Sequence[Group], folder: Folder, origin: Script) -> Script:
+    last = folder.last()
+    passed = [action.operation for each in source.later for action in each.up]
+    moved = [each for group in groups for each in group.operations]
+    if not all(group.floats for group in groups) or not indifferent(passed, moved):
+        raise Unfixable(f"it must be split in two, and no number is left before {_next(source)}")
+    new = folder.following(last, _word(groups[0]), origin)
+    if new is None:
+        raise Unfixable(f"it must be split in two, and no number is left after {last.revision}")
+    return new
+
+
+def _next(source: Source) -> str:
+    return source.later[0].revision if source.later else "the next"
+
+
+def _word(group: Group) -> str:
+    kinds = {type(each) for each in group.operations if not isinstance(each, op.SetSetting)}
+    if kinds == {op.ValidateConstraint}:
+        return "validate"
+    if kinds in ({op.CreateIndex}, {op.DropIndex}):
+        return "concurrently"
+    return "then"
+
+
+def _new(
+    script: Script, group: Group, way: Way, down: str, source: Source, downs: Downs | None
+) -> Iterator[tuple[Path, str]]:
+    mark = way.text[way.section.mark : way.section.start]
+    body = Body(way.body(group, first=False), down if downs else None, group.outside, group.operations)
+    return written(script, source.migration.tool, mark, body)
+
+
+# ---- the way back
+
+
+@dataclass(frozen=True, slots=True)
+class Downs:
+    """The way back of each new migration: in a `section` of the same file, or in a file of its own at `path`."""
+
+    texts: tuple[str, ...]
+    section: Section | None = None
+    path: Path | None = None
+
+
+def _downs(source: Source, groups: Sequence[Group], gone: set[tuple[str, ...]]) -> Downs | None:
+    """Let each statement of the down go where what it takes back has gone."""
+    migration = source.migration
+    if not migration.down:
+        return None
+    path = migration.down[0].path
+    text = source.texts[path]
+    section = _section(text, down=True)
+    actions = source.actions(path, down=True)
+    if len(actions) != len(migration.down):
+        raise Unfixable("its down runs SQL of several files")
+    parts, rest = cut(text, section.start, section.end, actions)
+    marks = any(isinstance(one, op.Transaction) for part in parts for one in part.operations)
+    if len(groups) > 1 and marks:
+        raise Unfixable("its down begins and ends transactions by itself")
+    homes = [[subject(one) for one in group.operations] for group in groups]
+    texts: list[list[str]] = [[] for _ in groups]
+    for part in parts:
+        keys = [subject(one) for one in part.operations]
+        if keys and gone.issuperset(keys):
+            continue
+        at = max((at for at, home in enumerate(homes) if keys and all(key and key in home for key in keys)), default=0)
+        texts[at].append(part.text if at == 0 else part.text.lstrip("\r\n"))
+    for at, group in enumerate(groups):
+        texts[at] += [f"{sql};\n" for each in reversed(group.operations) if (sql := _taken_back(each, groups))]
+        texts[at] += [f"{sql};\n" for each in group.operations if (sql := _brought_back(each, groups[:at]))]
+    joined = [_joined([*each, rest if at == 0 else ""]) for at, each in enumerate(texts)]
+    if path == migration.path:
+        joined[0] = joined[0] if joined[0].startswith(("\n", "\r")) or not section.mark else f"\n{joined[0]}"
+        return Downs(tuple(joined), section)
+    own = (f"{text[: section.start]}{joined[0]}{text[section.end :]}", *joined[1:])
+    return Downs(own, None, source.path(path))
+
+
+def _taken_back(operation: op.Operation, groups: Sequence[Group]) -> str:
+    """Return how to take back what is only there on the way: an index that a constraint adopts, a check that is dropped."""
+    if not any(_uses_up(each, operation) for group in groups for each in group.operations):
+        return ""
+    if isinstance(operation, op.CreateIndex):
+        return f"DROP INDEX IF EXISTS {name(operation.index.name)}"
+    if isinstance(operation, op.AddConstraint):
+        dropped = f"DROP CONSTRAINT IF EXISTS {label(operation.constraint.name)}"
+        return f"ALTER TABLE IF EXISTS {name(operation.table)} {dropped}"
+    return ""
+
+
+def _brought_back(operation: op.Operation, before: Sequence[Group]) -> str:
+    """Return how to bring back what a migration used up, so that it can run again after its down."""
+    made = (each for group in before for each in group.operations if _uses_up(operation, each))
+    return "".join(re.sub(r"(?i)\s+concurrently\b", "", each.sql, count=1) for each in made)
+
+
+def _uses_up(operation: op.Operation, made: op.Operation) -> bool:
+    """Whether an operation takes away, or makes its own, what another one made."""
+    match operation, made:
+        case op.AddConstraint(constraint=constraint), op.CreateIndex(index=index):
+            return bool(constraint.using_index) and constraint.using_index == bare(index.name)
+        case op.DropConstraint(table=table, name=gone), op.AddConstraint():
+            return (made.table, made.constraint.name) == (table, gone)
+        case _:
+            return False
