@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ READERS = (
     "alembic", "dbmate", "diesel", "django", "flyway", "golang-migrate", "goose", "liquibase", "prisma", "sqitch", "sql",
     "sql-migrate",
 )  # fmt: skip
+DIALECTS = ("postgresql", "mysql", "mariadb", "sqlite")
+_VERSION = re.compile(r"\d+(?:\.\d+){1,2}")
+_SERVERS = {"mysql-version": ((5, 7), (9, 99)), "mariadb-version": ((10, 2), (12, 99))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,10 @@ class Config:
     """What a project may set; the command line's options win. `exclude` are gitignore patterns.
 
     `public` lists the endpoints that are open on purpose: `GET /catalog`, or `/catalog/*` for all methods. `since` is the
-    "since": STRING, "code": STRING, "deployed": STRING, "reader": STRING, "severity": GRADE_TABLE, "paths": TABLES,
-    `folder` is where the configuration was read.
+    git revision after which migrations are pending, `dialect` the database that they are for (empty: as they show
+    themselves); a version without its last number is the newest of its series. `severity` gives rules, by the
+    beginning of their ids, another severity. `code` is the folder of the code that runs while migrations are applied,
+    `deployed` the git revision of it that runs. `folder` is where the configuration was read.
     """
 
     select: tuple[str, ...] = ()
@@ -47,6 +53,9 @@ class Config:
     pg_version: int = 14
     since: str = ""
     reader: str = ""
+    dialect: str = ""
+    mysql_version: str = "8.0"
+    mariadb_version: str = "10.6"
     severity: tuple[tuple[str, str], ...] = ()
     paths: tuple[PathSettings, ...] = ()
     baseline: Path | None = None
@@ -60,6 +69,7 @@ class Config:
         choices += [(f"severity of {rule}", grade, GRADES) for rule, grade in self.severity]
         choices += [(f"severity of {rule}", grade, GRADES) for one in self.paths for rule, grade in one.severity]
         choices += [("reader", self.reader, READERS)] if self.reader else []
+        choices += [("dialect", self.dialect, DIALECTS)] if self.dialect else []
         wrong = [
             f"{key} is one of {', '.join(known)}, not '{value}'{did_you_mean(value, known)}"
             for key, value, known in choices
@@ -67,8 +77,18 @@ class Config:
         ]
         if not 10 <= self.pg_version <= 18:
             wrong.append(f"pg-version is 10 to 18, not {self.pg_version}")
+        for key, version in (("mysql-version", self.mysql_version), ("mariadb-version", self.mariadb_version)):
+            lowest, highest = _SERVERS[key]
+            if not _VERSION.fullmatch(version) or not lowest <= version_numbers(version)[:2] <= highest:
+                wrong.append(f"{key} is {lowest[0]}.{lowest[1]} to {highest[0]}, such as 8.0 or 8.0.28, not {version}")
         if wrong:
             raise UserError(*wrong)
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """Return `8.0.28` as (8, 0, 28); a version without its last number is the newest of its series."""
+    numbers = tuple(int(part) for part in version.split("."))
+    return numbers if len(numbers) > 2 else (*numbers, 999)
 
 
 def _strings(value: Any) -> tuple[str, ...] | None:
@@ -114,7 +134,8 @@ TABLES = _Kind("written as [[tool.backendgen.paths]] tables", _tables)
 _KINDS: Mapping[str, _Kind] = {
     "select": LIST, "ignore": LIST, "exclude": LIST, "public": LIST,
     "fail-on": STRING, "confidence": STRING, "pg-version": NUMBER, "baseline": STRING,
-    "since": STRING, "code": STRING, "deployed": STRING, "reader": STRING, "severity": GRADE_TABLE, "paths": TABLES,
+    "dialect": STRING, "mysql-version": STRING, "mariadb-version": STRING, "since": STRING,
+    "code": STRING, "deployed": STRING, "reader": STRING, "severity": GRADE_TABLE, "paths": TABLES,
 }  # fmt: skip
 _PATH_KINDS: Mapping[str, _Kind] = {"match": LIST, "select": LIST, "ignore": LIST, "severity": GRADE_TABLE}
 

@@ -94,8 +94,8 @@ def test_a_fifo(tmp_path: Path) -> None:
 
 def test_only_another_database(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
-        check(write(tmp_path, {"migrations/mysql/1_t.sql": "CREATE TABLE `t` (id int);"}))
-    assert "migrations/mysql holds migrations for MySQL, which are not read yet" in str(caught.value)
+        check(write(tmp_path, {"migrations/oracle/1_t.sql": "CREATE TABLE t (id int);"}))
+    assert "migrations/oracle holds migrations for Oracle, which are not read yet" in str(caught.value)
 
 
 def test_excluded_files_are_not_read(tmp_path: Path) -> None:

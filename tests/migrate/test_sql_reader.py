@@ -114,13 +114,11 @@ def test_a_project_root(tmp_path: Path) -> None:
         "queries/users.sql": "SELECT 1;",
         "node_modules/x/migrations/1_t.sql": TABLE,
         ".venv/migrations/1_t.sql": TABLE,
-        "migrations/mysql/1_t.sql": "CREATE TABLE `t` (id int);",
+        "migrations/h2/1_t.sql": "CREATE TABLE t (id int);",
     })  # fmt: skip
     found = histories(root)
     assert [history.name for history in found.histories] == ["app/db/migrations"]
-    assert [str(one) for one in found.skipped] == [
-        "migrations/mysql holds migrations for MySQL, which are not read yet"
-    ]
+    assert [str(one) for one in found.skipped] == ["migrations/h2 holds migrations for H2, which are not read yet"]
 
 
 def test_files_that_are_no_migrations_are_said(tmp_path: Path) -> None:
@@ -145,9 +143,10 @@ def test_a_folder_for_each_release_is_one_history(tmp_path: Path) -> None:
     ]
     found = histories(write(tmp_path, dict.fromkeys(names, TABLE)))
     assert [(one.name, [migration.revision for migration in one.migrations]) for one in found.histories] == [
-        ("m", ["0.9/00__a", "0.10/00__a", "0.10/01__b"])
+        ("m", ["0.9/00__a", "0.10/00__a", "0.10/01__b"]),
+        ("m/mysql", ["0.9/00__a", "0.10/00__a"]),
     ]
-    assert [one.path for one in found.skipped] == ["m/mysql"]
+    assert [one.dialect for one in found.histories] == ["postgresql", "mysql"]
     assert found.refusals == ()
 
 
@@ -188,17 +187,25 @@ def test_the_variant_for_postgresql_wins(tmp_path: Path) -> None:
         "2_b.up.sql": TABLE, "2_b.postgres.up.sql": INDEX, "2_b.sqlite3.up.sql": TABLE,
         "3_c.cockroach.up.sql": TABLE,
     })  # fmt: skip
-    first, second = only(tmp_path)
-    assert (first.revision, kinds(first), kinds(first, down=True)) == ("1_a", ["CreateTable"], ["DropTable"])
-    assert (second.revision, kinds(second)) == ("2_b", ["CreateIndex"])
-    assert [str(one) for one in histories(tmp_path).skipped] == [
-        f". holds files for {name}, which are not read yet" for name in ("MySQL", "SQLite", "CockroachDB")
+    found = histories(tmp_path)
+    assert [(one.name, one.dialect) for one in found.histories] == [
+        (". (mysql)", "mysql"), (".", "postgresql"), (". (sqlite)", "sqlite")
+    ]  # fmt: skip
+    assert [
+        [(each.revision, kinds(each), kinds(each, down=True)) for each in one.migrations] for one in found.histories
+    ] == [
+        [("1_a", ["DropTable"], ["DropTable"]), ("2_b", ["CreateTable"], [])],
+        [("1_a", ["CreateTable"], ["DropTable"]), ("2_b", ["CreateIndex"], [])],
+        [("1_a", ["CreateTable"], ["DropTable"]), ("2_b", ["CreateTable"], [])],
     ]
+    assert [str(one) for one in found.skipped] == [". holds files for CockroachDB, which are not read yet"]
 
 
-@pytest.mark.parametrize("folder", ["db/mysql", "mysql-persistence/db", "jdbc-h2/src/migrations", "postgres/sqlite"])
+@pytest.mark.parametrize(
+    "folder", ["db/oracle", "mssql-persistence/db", "jdbc-h2/src/migrations", "postgres/clickhouse"]
+)
 def test_folders_for_other_databases_are_named(tmp_path: Path, folder: str) -> None:
-    write(tmp_path, {f"{folder}/1_a.sql": TABLE, "pg-mysql/postgres/migrations/1_b.sql": TABLE})
+    write(tmp_path, {f"{folder}/1_a.sql": TABLE, "pg-h2/postgres/migrations/1_b.sql": TABLE})
     assert [migration.revision for migration in only(tmp_path)] == ["1_b"]
     assert len(histories(tmp_path).skipped) == 1
 

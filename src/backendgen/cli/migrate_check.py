@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,6 +30,7 @@ EXAMPLES = (
     "migrate-check alembic/versions --fail-on high",
     "migrate-check 0042.sql --pg-version 16",
     "migrate-check db/changes --reader golang-migrate",
+    "migrate-check migrations --dialect mysql --mysql-version 8.0.28",
     "migrate-check . --since origin/main",
     "migrate-check . --format github --report sarif=migrations.sarif",
     "migrate-check migrations --applied 0041",
@@ -72,6 +73,16 @@ def migrate_check(
             metavar="NAME",
             autocompletion=_readers,
         ),
+    ] = None,
+    dialect: Annotated[
+        str | None,
+        typer.Option(help="postgresql, mysql, mariadb or sqlite, whatever the files look like.", metavar="DATABASE"),
+    ] = None,
+    mysql_version: Annotated[
+        str | None, typer.Option(help="The MySQL server's version (default 8.0).", metavar="N.N")
+    ] = None,
+    mariadb_version: Annotated[
+        str | None, typer.Option(help="The MariaDB server's version (default 10.6).", metavar="N.N")
     ] = None,
     since: Annotated[
         str | None, typer.Option(help="Judge only what came since this git revision.", metavar="REVISION")
@@ -147,6 +158,8 @@ def migrate_check(
         raise UserError("--deployed says which code runs; --code says where it is")
     if reader is not None:
         settings = replace(settings, reader=reader)
+    server: dict[str, Any] = {"dialect": dialect, "mysql_version": mysql_version, "mariadb_version": mariadb_version}
+    settings = replace(settings, **{key: value for key, value in server.items() if value is not None})
     if everything and (since or applied):
         raise UserError("--all judges everything; leave out --since and --applied, or --all")
     if since == "":

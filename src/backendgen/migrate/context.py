@@ -127,9 +127,26 @@ class Context:
 
     def locks(self, schema: Schema) -> tuple[Lock, ...]:
         """Return the locks that the present operation takes on tables which were there before this migration."""
-        return tuple(
-            lock for lock in locks(self.action.operation, schema, self.pg_version) if lock.table not in self.new
-        )
+        return tuple(lock for lock in self._taken(schema) if lock.table not in self.new)
+
+    def _taken(self, schema: Schema) -> Iterator[Lock]:
+        operation, history = self.action.operation, self.history
+        if history.dialect == "postgresql":
+            return locks(operation, schema, self.pg_version)
+        if history.is_mysql:
+            from backendgen.migrate.mysql_algorithms import locks as mysql_locks
+
+            return mysql_locks(operation, schema, history, unchecked=self.setting("foreign_key_checks") == "0")
+        return iter(())
+
+    def setting(self, name: str) -> str | None:
+        """Return what the migration set a variable or pragma to before the present operation, in lower case; else None."""
+        for action in reversed(self.migration.up[: self.position]):
+            operation = action.operation
+            if isinstance(operation, op.SetSetting) and operation.name == name and operation.value is not None:
+                value = operation.value.strip("'\"").lower()
+                return {"off": "0", "on": "1", "false": "0", "true": "1", "no": "0", "yes": "1"}.get(value, value)
+        return None
 
     def advance(self, schema: Schema) -> None:
         """Take note of the present operation; `schema` is still the one before it."""
@@ -161,7 +178,8 @@ class Context:
             case _:
                 pass
         strong = [lock for lock in self.locks(schema) if lock.mode in BLOCKS_WRITES]
-        if self.in_transaction is not False:
+        # MySQL's DDL commits by itself: no transaction keeps what it locked.
+        if self.in_transaction is not False and self.history.dialect == "postgresql":
             for lock in strong:
                 if lock.table not in self.held or (lock.blocks_reads and not self.held[lock.table][1].blocks_reads):
                     self.held[lock.table] = (self.action, lock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Literal
 
 from backendgen.findings.remedy import Remedy, Stage
@@ -10,7 +11,7 @@ from backendgen.migrate.context import Context
 from backendgen.migrate.django_fixes import body as operations
 from backendgen.migrate.django_fixes import state_at
 from backendgen.migrate.history import Action, Migration
-from backendgen.migrate.quoting import name, names
+from backendgen.migrate.quoting import in_backticks, name, names
 from backendgen.sql.lexer import between_commas
 from backendgen.sql.schema import Constraint
 
@@ -30,6 +31,13 @@ _ALONE = "-- alone in a migration that runs outside a transaction"
 
 def render(context: Context, *stages: Stage) -> str:
     """Return the stages as what the present operation's file would hold instead of it."""
+    if context.history.is_mysql:
+        stages = tuple(
+            replace(stage, statements=tuple(
+                sql if sql == context.action.operation.sql else in_backticks(sql) for sql in stage.statements
+            ))
+            for stage in stages
+        )  # fmt: skip
     return written(context.migration, context.action.path, *stages, call=context.action.call)
 
 

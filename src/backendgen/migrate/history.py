@@ -10,6 +10,7 @@ from typing import Literal
 
 from backendgen.errors import Problem
 from backendgen.findings.finding import Location
+from backendgen.sql.cursor import Dialect
 from backendgen.sql.operation import AddConstraint, CreateIndex, Operation
 from backendgen.sql.table_changes import BACKED_BY_INDEX
 
@@ -87,6 +88,7 @@ class History:
     `sets_lock_timeout`: the tool's own configuration (Alembic's env.py) sets it for every migration. `takes_late`: it also
     applies migrations whose number is lower than that of an applied one. `tool_holds_transaction`: a transaction of the
     tool's own stays open meanwhile; None where that depends on settings that are not here.
+    `version` is that of the MySQL or MariaDB server which they are for.
     """
 
     name: str
@@ -94,6 +96,13 @@ class History:
     sets_lock_timeout: bool = False
     takes_late: bool = False
     tool_holds_transaction: bool | None = False
+    dialect: Dialect = "postgresql"
+    version: tuple[int, ...] = ()
+
+    @property
+    def is_mysql(self) -> bool:
+        """Whether they are for MySQL or MariaDB."""
+        return self.dialect in ("mysql", "mariadb")
 
     @cached_property
     def indexed(self) -> frozenset[tuple[str, str]]:

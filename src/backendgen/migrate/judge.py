@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from backendgen.config import Config
 from backendgen.findings.finding import Finding, Hit, Report, finding
 from backendgen.findings.settle import settle
-from backendgen.migrate.checks.registry import CHECKS, DOWN_CHECKS, ONCE, Check, is_concerned
+from backendgen.migrate.checks.registry import CHECKS, DOWN_CHECKS, ONCE, Check, is_concerned, serves
 from backendgen.migrate.checks.running_code import graded
 from backendgen.migrate.context import Deploy, follow, walk
 from backendgen.migrate.history import Action, Histories, History, Migration, Refusal
@@ -101,9 +101,10 @@ def _judge(
     config: Config,
     running: RunningCode | None,
 ) -> Iterator[Finding]:
+    judged = frozenset(rule_id for rule_id in judged if serves(rule_id, history.dialect))
     checks = tuple((rule_id, function) for rule_id, function in CHECKS.functions.items() if rule_id in judged)
     down_checks = [(rule_id, function) for rule_id, function in DOWN_CHECKS.functions.items() if rule_id in judged]
-    schema = Schema()
+    schema = Schema(dialect=history.dialect)
     deploy = Deploy()
     before, parts = schema, list[Migration]()
     for position, migration in enumerate(history.migrations):

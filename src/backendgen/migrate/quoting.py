@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from backendgen.sql.lexer import quote
+
+_QUOTED = re.compile(r"""("(?:[^"]|"")*"|'(?:[^']|'')*'|`[^`]*`)""")
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 
 # Words that PostgreSQL 18 does not take as a column or table name without quotes (manual, appendix C).
 _RESERVED = frozenset({
@@ -22,6 +26,18 @@ _RESERVED = frozenset({
 })  # fmt: skip
 
 
+# Words of MySQL 8.4 and MariaDB 11 that are likely names and need backticks there (manual, Keywords and Reserved Words).
+_RESERVED_IN_MYSQL = _RESERVED | {
+    "accessible", "add", "alter", "before", "by", "call", "change", "character", "condition", "cube", "database",
+    "describe", "div", "drop", "each", "empty", "exists", "explain", "function", "generated", "get", "groups", "if",
+    "index", "insert", "interval", "key", "keys", "kill", "lag", "lead", "leave", "lines", "load", "lock", "loop", "match",
+    "mod", "of", "option", "out", "over", "partition", "procedure", "purge", "range", "rank", "read", "recursive",
+    "release", "rename", "repeat", "replace", "require", "return", "row", "rows", "schema", "separator", "set", "show",
+    "signal", "sql", "ssl", "starting", "stored", "system", "trigger", "undo", "unlock", "update", "usage", "use",
+    "values", "virtual", "while", "write",
+}  # fmt: skip
+
+
 def label(identifier: str) -> str:
     """Return one identifier as SQL, whatever it holds: the name of a constraint, column or index."""
     return f'"{identifier}"' if identifier in _RESERVED else quote(identifier)
@@ -30,6 +46,19 @@ def label(identifier: str) -> str:
 def name(identifier: str) -> str:
     """Return a (possibly schema-qualified) name as SQL."""
     return ".".join(map(label, identifier.split(".")))
+
+
+def in_backticks(sql: str) -> str:
+    """Return a statement with its quoted names as MySQL wants them."""
+    return "".join(f"`{part[1:-1]}`" if part.startswith('"') else part for part in _QUOTED.split(sql) if part)
+
+
+def mysql_name(identifier: str) -> str:
+    """Return a (possibly qualified) name as MySQL and MariaDB read it."""
+    return ".".join(
+        part if _PLAIN.fullmatch(part) and part.lower() not in _RESERVED_IN_MYSQL else f"`{part.replace('`', '``')}`"
+        for part in identifier.split(".")
+    )
 
 
 def names(identifiers: Iterable[str]) -> str:

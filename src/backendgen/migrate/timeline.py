@@ -55,7 +55,7 @@ def timeline(path: Path, config: Config, pending: Pending = EVERYTHING) -> tuple
     selection = select(histories, pending)
     found: list[Moment] = []
     for history in histories.histories:
-        schema, deploy = Schema(), Deploy()
+        schema, deploy = Schema(dialect=history.dialect), Deploy()
         for position, migration in enumerate(history.migrations):
             if selection.has(history, position):
                 deploy = Deploy(unseen=deploy.unseen) if selection.chosen is None else deploy

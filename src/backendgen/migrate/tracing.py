@@ -47,7 +47,10 @@ def trace(path: Path, config: Config, pending: Pending = EVERYTHING, place: Plac
     """
     histories = read(path, config)
     selection = select(histories, pending)
-    chosen = [one for one in histories.histories if any(selection.has(one, at) for at in range(len(one.migrations)))]
+    ours = [one for one in histories.histories if one.dialect == "postgresql"]
+    if not ours:
+        raise UserError("--trace runs PostgreSQL migrations; these are for another database")
+    chosen = [one for one in ours if any(selection.has(one, at) for at in range(len(one.migrations)))]
     if place.dsn:
         return _trace_in(access_of(place.dsn), chosen, selection, place)
     version = nearest(config.pg_version)

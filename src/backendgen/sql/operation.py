@@ -17,6 +17,7 @@ class Operation:
     """Anything that a statement does. `line` and `column` are 1-based, in the text that was given to the parser.
 
     `within` is the whole DO statement of what stands in a DO block; `only` is ONLY: without partitions and heirs.
+    `algorithm` and `lock` are those that a MySQL or MariaDB statement asks for, in capitals, empty without the clause.
     """
 
     sql: str = field(default="", compare=False)
@@ -26,6 +27,8 @@ class Operation:
     statement: int = field(default=0, compare=False)
     within: str = field(default="", compare=False)
     only: bool = field(default=False, compare=False)
+    algorithm: str = ""
+    lock: str = ""
 
     def __repr__(self) -> str:
         # One for all: to generate it for each class of this module costs 10 ms at every start.
@@ -56,7 +59,7 @@ class CreateTable(Operation):
     """CREATE TABLE, with its inline constraints and the indexes that back them.
 
     `partition_key` are the columns that it is partitioned by, those of expressions too; `default_partition` is one without
-    bounds.
+    bounds. `indexes` and `options` are what MySQL and SQLite write into the statement.
     """
 
     table: str
@@ -70,6 +73,8 @@ class CreateTable(Operation):
     if_not_exists: bool = False
     inherits: tuple[str, ...] = ()
     like: tuple[Like, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -91,12 +96,13 @@ class RenameTable(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AddColumn(Operation):
-    """ADD COLUMN; `constraints` are those written inline."""
+    """ADD COLUMN; `constraints` are those written inline, `position` is MySQL's `FIRST` or `AFTER column`."""
 
     table: str
     definition: Column
     constraints: tuple[Constraint, ...] = ()
     if_not_exists: bool = False
+    position: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -116,6 +122,30 @@ class RenameColumn(Operation):
     table: str
     name: str
     new_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ModifyColumn(Operation):
+    """MySQL's MODIFY, or CHANGE after its renaming: the column becomes what `definition` says, and nothing else.
+
+    `said` are the attributes that the text names, by their first word in capitals: what is not said is lost.
+    """
+
+    table: str
+    name: str
+    definition: Column
+    constraints: tuple[Constraint, ...] = ()
+    position: str = ""
+    said: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class SetTableOptions(Operation):
+    """MySQL's ALTER TABLE ... ENGINE, ROW_FORMAT, CHARACTER SET ...; `convert` is set for CONVERT TO CHARACTER SET."""
+
+    table: str
+    options: tuple[tuple[str, str], ...]
+    convert: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -231,9 +261,10 @@ class CreateIndex(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class DropIndex(Operation):
-    """DROP INDEX of one index."""
+    """DROP INDEX of one index; `table` is given where names of indexes belong to their table (MySQL)."""
 
     index: str
+    table: str = ""
     concurrently: bool = False
     if_exists: bool = False
     cascade: bool = False
@@ -241,9 +272,10 @@ class DropIndex(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RenameIndex(Operation):
-    """ALTER INDEX ... RENAME TO."""
+    """ALTER INDEX ... RENAME TO; `table` is given where names of indexes belong to their table (MySQL)."""
 
     index: str
+    table: str = ""
     new_name: str
 
 

@@ -28,6 +28,7 @@ class Schema:
     domains: dict[str, DomainType] = field(default_factory=dict)
     routines: dict[str, Routine] = field(default_factory=dict)
     policies: Counter[str] = field(default_factory=Counter)  # table -> how many row security policies it has
+    dialect: str = "postgresql"  # or mysql, mariadb, sqlite
     _owners: dict[str, str] = field(default_factory=dict)  # index -> its table or materialized view
     _elsewhere: dict[str, dict[str, None]] = field(default_factory=dict)  # bare name -> indexes outside of public
     _constraint_names: Counter[str] = field(default_factory=Counter)
@@ -40,6 +41,10 @@ class Schema:
         from backendgen.sql.schema_changes import CHANGES
 
         change: Callable[[Schema, Any], None] | None = CHANGES.get(type(operation))
+        if self.dialect != "postgresql":
+            from backendgen.sql.dialect_changes import OTHERS
+
+            change = OTHERS.get(type(operation), change)
         if change:
             change(self, operation)
 

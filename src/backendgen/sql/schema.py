@@ -16,6 +16,7 @@ _PLAIN_TYPE = re.compile(r"""[a-z_][a-z0-9_$. ]*(?:\(.*\))?$|"char"$""")
 class Type:
     """A column's type by its canonical PostgreSQL name (`bigint`, `character varying`, `timestamp with time zone`).
 
+    In MySQL and SQLite it is their own name in lower case (`int unsigned`, `datetime`); MySQL's display widths are left out.
     Modifiers that are no numbers are part of the name: `geometry(Point,4326)`.
     """
 
@@ -27,7 +28,7 @@ class Type:
         """Return it as SQL: `timestamp(3) with time zone`, `"OrderStatus"[]`."""
         name = self.name if _PLAIN_TYPE.match(self.name) else ".".join(f'"{part}"' for part in self.name.split("."))
         modifiers = f"({','.join(map(str, self.modifiers))})" if self.modifiers else ""
-        first, space, zone = name.partition(" with")
+        first, space, zone = name.partition(" unsigned" if name.endswith(" unsigned") else " with")
         return f"{first}{modifiers}{space}{zone}{'[]' if self.array else ''}"
 
 
@@ -41,7 +42,10 @@ class DomainType:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. `default` and `generated` are SQL expressions; `markers` are the `@words` of its trailing comment."""
+    """A column. `default` and `generated` are SQL expressions; `markers` are the `@words` of its trailing comment.
+
+    The last four are MySQL's: ON UPDATE's expression, AUTO_INCREMENT, CHARACTER SET and COLLATE, which SQLite has too.
+    """
 
     name: str
     type: Type
@@ -53,6 +57,10 @@ class Column:
     markers: frozenset[str] = frozenset()
     comment: str = ""
     line: int = 0
+    on_update: str = ""
+    auto_increment: bool = False
+    charset: str = ""
+    collation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,7 @@ class Constraint:
 
     `columns` of a check are those that its expression names, of an exclusion those of its keys and their expressions; the
     keys' own names, which name the constraint, are its `keys`. `on_delete` is lower case (`cascade`, `set null`), empty for
-    NO ACTION.
+    NO ACTION. `inline`: written at its column, where MySQL ignores REFERENCES.
     """
 
     kind: ConstraintKind
@@ -77,6 +85,7 @@ class Constraint:
     include: tuple[str, ...] = ()
     nulls_not_distinct: bool = False
     named: bool = True
+    inline: bool = False
     line: int = 0
 
 
@@ -119,7 +128,8 @@ class Table:
     """A table. `columns`, `constraints` and `indexes` are in order of creation.
 
     `partition_of` names its parent, `inherits` those that it has by INHERITS; `partition_key` are the columns that it is
-    partitioned by; `default_partition` is a partition without bounds.
+    partitioned by; `default_partition` is a partition without bounds. `options` are those of MySQL and SQLite in lower case:
+    `engine`, `row_format`, `charset`, `strict`, `without rowid`.
     """
 
     name: str
@@ -134,6 +144,11 @@ class Table:
     temporary: bool = False
     comment: str = ""
     line: int = 0
+    options: tuple[tuple[str, str], ...] = ()
+
+    def option(self, name: str) -> str:
+        """Return the value of a table option, empty when it is not set."""
+        return dict(self.options).get(name, "")
 
     def column(self, name: str) -> Column | None:
         """Return the named column, or None."""

@@ -32,6 +32,8 @@ def table_dropped(operation: op.Operation, schema: Schema, context: Context) -> 
     if not isinstance(operation, op.DropTable) or context.is_new(operation.table):
         return
     table = operation.table
+    if is_rebuilt(operation, context):
+        return
     if table not in schema.tables and any(
         isinstance(later.operation, op.CreateTable) and later.operation.table == table for later in context.later
     ):
@@ -104,6 +106,8 @@ def renamed(operation: op.Operation, schema: Schema, context: Context) -> Iterat
     """RENAME of a table or column: old code fails from the moment it commits, new code until then."""
     if isinstance(operation, op.RenameTable) and not context.is_new(operation.table):
         table = operation.table
+        if is_rebuilt(operation, context):
+            return
         if any(_stands_in(later, table) for later in context.afterwards(table)):
             return
         message = f"renaming {table} to {operation.new_name} {BREAKS}"
@@ -151,9 +155,40 @@ def _stands_in(later: op.Operation, table: str) -> bool:
     return created == table
 
 
+def is_rebuilt(operation: op.Operation, context: Context) -> bool:
+    """Whether a table only makes room for its successor, which is filled from it: SQLite's way to change a table.
+
+    A new one takes its name after it is dropped, or took it when it was renamed out of the way.
+    """
+    if isinstance(operation, op.RenameTable):
+        later = (each.operation for each in context.later)
+        return any(_takes_name(each, operation.table) for each in later)
+    if not isinstance(operation, op.DropTable):
+        return False
+    table, before = operation.table, [action.operation for action in context.migration.up[: context.position]]
+    copied = any(isinstance(each, op.ChangeRows) and table in each.reads for each in before)
+    moved = any(isinstance(each, op.RenameTable) and each.new_name == table for each in before)
+    taken = any(
+        isinstance(each.operation, op.RenameTable) and each.operation.new_name == table for each in context.later
+    )
+    return copied and (moved or taken)
+
+
+def _takes_name(operation: op.Operation, table: str) -> bool:
+    if isinstance(operation, op.CreateTable):
+        return operation.table == table
+    return isinstance(operation, op.RenameTable) and operation.new_name == table
+
+
 def _beside(table: str, new_name: str) -> str:
     schema, _, _ = table.rpartition(".")
     return f"{schema}.{new_name}" if schema and "." not in new_name else new_name
+
+
+def _rows_without(table: str, context: Context) -> str:
+    if context.history.is_mysql:
+        return f"rows of {table} get 0, '' or the like"
+    return f"the migration fails if {table} has rows"
 
 
 @check("BG804")
@@ -175,22 +210,26 @@ def required_column_added(operation: op.Operation, schema: Schema, context: Cont
         or not re.fullmatch(r"null(::.+)?", default)
         or column.generated is not None
         or column.identity
+        or column.auto_increment
     ):
         return
     table = operation.table
     message = (
-        f"{table}.{column.name} is NOT NULL without a default: the migration fails if {table} has rows, "
+        f"{table}.{column.name} is NOT NULL without a default: {_rows_without(table, context)}, "
         "and INSERTs of the code that runs now fail"
+    )
+    by_way = Stage(
+        (f"{alter(table, f'MODIFY COLUMN {label(column.name)} {column.type} NOT NULL')}, ALGORITHM=INPLACE, LOCK=NONE",)
+        if context.history.is_mysql
+        else (alter(table, f"ALTER COLUMN {label(column.name)} SET NOT NULL"),),
+        note="when no row is without a value" if context.history.is_mysql else "by way of a validated check (BG706)",
     )
     stages = (
         Stage(
             (alter(table, f"ADD COLUMN {label(column.name)} {column.type}"),),
             note="then fill it, in batches, and write it in all code",
         ),
-        Stage(
-            (alter(table, f"ALTER COLUMN {label(column.name)} SET NOT NULL"),),
-            note="by way of a validated check (BG706)",
-        ),
+        by_way,
     )
     yield Hit(context.action.location, message, render(context, *stages), table)
 

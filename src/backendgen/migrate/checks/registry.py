@@ -18,6 +18,11 @@ from backendgen.sql.replay import Schema
 
 Check: TypeAlias = Callable[[Any, Schema, Context], Iterator[Hit]]
 DownCheck: TypeAlias = Callable[[Rollback], Iterator[Hit]]
+# What holds in any database, with messages and fixes that fit; the other rules speak of PostgreSQL.
+_EVERYWHERE = frozenset({"BG801", "BG802", "BG803", "BG807", "BG814", "BG840", "BG908", "BG909"})
+_PROCESS = frozenset({"BG901", "BG904", "BG905"})
+_OF_MYSQL, _OF_SQLITE = range(750, 770), range(770, 780)
+_ALSO_OF_MYSQL = frozenset({"BG804", "BG806", "BG811", "BG841"})
 CHECKS: Checks[Check] = Checks()
 DOWN_CHECKS: Checks[DownCheck] = Checks()
 ONCE: set[Check] = set()
@@ -30,6 +35,16 @@ def is_concerned(function: Check, kind: str) -> bool:
     """Whether a check is to be asked about Operations of a kind (`CreateIndex`), as its parameter's annotation says."""
     annotated = {name.strip().removeprefix("op.") for name in function.__annotations__["operation"].split("|")}
     return bool(annotated & {kind, "Operation"})
+
+
+def serves(rule_id: str, dialect: str) -> bool:
+    """Whether a rule judges the histories of a database."""
+    if rule_id in _EVERYWHERE or rule_id in _PROCESS:
+        return True
+    number = int(rule_id[2:]) if rule_id[2:].isdigit() else 0
+    if number in _OF_MYSQL or number in _OF_SQLITE:
+        return dialect in ("mysql", "mariadb") if number in _OF_MYSQL else dialect == "sqlite"
+    return dialect == "postgresql" or (rule_id in _ALSO_OF_MYSQL and dialect != "sqlite")
 
 
 def once(function: Check) -> Check:

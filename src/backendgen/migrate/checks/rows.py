@@ -82,6 +82,8 @@ def _batches(operation: op.ChangeRows, schema: Schema, context: Context) -> str:
     """Return the change cut into batches. Rows that were changed must not be found again, or it would never end."""
     table, condition = name(operation.table), operation.where
     note = "in a migration of its own, or a job; repeat and commit until no row is left"
+    if context.history.is_mysql:
+        return render(context, Stage((f"{operation.sql} LIMIT 1000",), note=note))
     if operation.verb == "delete":
         rows = f"SELECT ctid FROM {table} WHERE {condition or 'true'} LIMIT 1000"
         return render(context, Stage((f"DELETE FROM {table} WHERE ctid = ANY (ARRAY({rows}))",), note=note))

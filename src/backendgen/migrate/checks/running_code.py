@@ -11,6 +11,7 @@ from posixpath import normpath
 from typing import TYPE_CHECKING
 
 from backendgen.findings.finding import Hit, Step
+from backendgen.migrate.checks.compatibility import is_rebuilt
 from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
 from backendgen.migrate.fixes import Stage, render
@@ -59,7 +60,7 @@ def still_used(
     """What is dropped, renamed or narrowed, and the places that use it."""
     running = context.running
     loss = _loss(operation, context)
-    if running is None:
+    if running is None or is_rebuilt(operation, context):
         return
     if isinstance(operation, op.AlterColumnType) and _narrows(operation, schema, context):
         yield from _narrowed(operation, schema, context, running)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from backendgen.config import Config
+from backendgen.config import Config, version_numbers
 from backendgen.errors import Problem, UserError
 from backendgen.migrate.history import Histories, History
 from backendgen.migrate.readers import liquibase, sqitch, sql
@@ -20,7 +21,7 @@ def read(path: Path, config: Config) -> Histories:
     """
     if not path.exists():
         raise UserError(Problem("no such file or directory", str(path)))
-    reading = Reading.of(path, config.exclude, config.reader)
+    reading = Reading.of(path, config.exclude, config.reader, config.dialect)
     histories = [*_python(reading), *_planned(reading)]
     if config.reader in ("", *sql.TOOLS):
         histories += sql.histories(reading)
@@ -30,8 +31,16 @@ def read(path: Path, config: Config) -> Histories:
         foreign.name_unread(reading)
     if not any(history.migrations for history in histories):
         raise _nothing(path, reading)
-    followed = tuple(map(with_calls, histories))
+    followed = tuple(_served(with_calls(history), config) for history in histories)
     return Histories(reading.root, followed, reading.sources, tuple(reading.refusals), tuple(reading.skipped))
+
+
+def _served(history: History, config: Config) -> History:
+    """Return a history with its server's version."""
+    if not history.is_mysql:
+        return history
+    version = config.mysql_version if history.dialect == "mysql" else config.mariadb_version
+    return replace(history, version=version_numbers(version))
 
 
 def _python(reading: Reading) -> Iterator[History]:

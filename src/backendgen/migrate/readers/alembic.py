@@ -14,10 +14,12 @@ from backendgen.code.parse import Unparsable
 from backendgen.errors import UserError
 from backendgen.findings.finding import Location
 from backendgen.migrate.history import History, Migration
+from backendgen.migrate.readers import dialects
 from backendgen.migrate.readers.alembic_script import Script
 from backendgen.migrate.readers.evaluate import Module
 from backendgen.migrate.readers.reading import UNREADABLE, Reading
-from backendgen.migrate.readers.sql import ORDER_UNKNOWN, skipped_dialect
+from backendgen.migrate.readers.servers import skipped_dialect
+from backendgen.migrate.readers.sql import ORDER_UNKNOWN
 from backendgen.migrate.readers.values import Text
 
 _REVISION = re.compile(rb"^(?:down_)?revision\b[^\n=]*=", re.MULTILINE)
@@ -160,7 +162,12 @@ def _history(group: list[Revision], script: Script, reading: Reading) -> History
     _say_heads(group, reading)
     folder = min(revision.path.parent for revision in group)
     migrations = tuple(_migration(revision, script, reading) for revision in ordered)
-    return History(reading.name(folder), migrations, sets_lock_timeout=_environment_bounds_locks(folder))
+    return History(
+        reading.name(folder),
+        migrations,
+        sets_lock_timeout=_environment_bounds_locks(folder),
+        dialect=dialects.told(reading.dialect),
+    )
 
 
 def _ordered(group: list[Revision], reading: Reading) -> list[Revision]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from backendgen.migrate.history import Action
 from backendgen.migrate.readers.alembic_calls import construct_sql, enum_type, existing_type, is_operation, statements
+from backendgen.migrate.readers.dialects import told
 from backendgen.migrate.readers.evaluate import Evaluator, Module, TooLong
 from backendgen.migrate.readers.reading import Reading
 from backendgen.migrate.readers.recorder import BUILT, Recorder, driver_values
@@ -32,7 +33,7 @@ class Script:
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
         self._evaluator = Evaluator(reading, self._called, self._entered)
-        self._recorder = Recorder()
+        self._recorder = Recorder(dialect=told(self._reading.dialect))
 
     def load(self, path: Path) -> Module | None:
         """Return a revision's module; None when it cannot be read. Raises Unparsable."""
@@ -40,7 +41,7 @@ class Script:
 
     def actions(self, function: ast.FunctionDef | None, module: Module) -> tuple[Action, ...]:
         """Follow a function of a module and return what it does, in order."""
-        self._recorder = Recorder()
+        self._recorder = Recorder(dialect=told(self._reading.dialect))
         if function is None:
             return ()
         try:

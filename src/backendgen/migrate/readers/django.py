@@ -10,6 +10,7 @@ from typing import Any
 from backendgen.code.parse import Unparsable
 from backendgen.findings.finding import Location
 from backendgen.migrate.history import History
+from backendgen.migrate.readers import dialects
 from backendgen.migrate.readers.constants import constant
 from backendgen.migrate.readers.django_fields import Key, model_key
 from backendgen.migrate.readers.django_script import Script
@@ -82,13 +83,18 @@ def _history(paths: list[Path], reading: Reading) -> History:
     _squash(nodes)
     _say_leaves(nodes, reading)
     migrations = []
-    script = Script(evaluator, settings)
+    script = Script(evaluator, settings, dialects.told(reading.dialect))
     for node in _ordered(nodes, reading):
         parents = tuple(".".join(parent) for parent in node.parents)
         migrations.append(script.migration(node.source, parents))
     folders = {path.parent for path in paths}
     folder = folders.pop() if len(folders) == 1 else reading.root
-    return History(reading.name(folder), tuple(migrations), sets_lock_timeout=_bounds_locks(settings))
+    return History(
+        reading.name(folder),
+        tuple(migrations),
+        sets_lock_timeout=_bounds_locks(settings),
+        dialect=dialects.told(reading.dialect),
+    )
 
 
 def _bounds_locks(settings: dict[str, str]) -> bool:

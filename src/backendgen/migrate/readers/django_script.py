@@ -28,6 +28,7 @@ from backendgen.migrate.readers.evaluate import Evaluator, Module, TooLong
 from backendgen.migrate.readers.recorder import BUILT, Recorder, driver_values
 from backendgen.migrate.readers.sqlalchemy import Dynamic, words
 from backendgen.migrate.readers.values import UNKNOWN, Call, Class, Function, Instance, Symbol, Text
+from backendgen.sql.cursor import Dialect
 from backendgen.sql.replay import Schema
 
 _EXTENSIONS = {
@@ -62,15 +63,16 @@ class _Run:
 class Script:
     """Reads migrations in the order in which they are applied; `state` and `schema` are what they have led to so far."""
 
-    def __init__(self, evaluator: Evaluator, settings: Mapping[str, str]) -> None:
+    def __init__(self, evaluator: Evaluator, settings: Mapping[str, str], dialect: Dialect) -> None:
         self.state = State(settings)
+        self._dialect = dialect
         self._schema = Schema()
         self._evaluator = evaluator
 
     def migration(self, source: Source, parents: tuple[str, ...]) -> Migration:
         """Follow a migration's operations forwards and, when all can be taken back, backwards."""
         atomic = source.attributes.get("atomic") is not False
-        up = _Run(source, Editor(self.state, self._schema), Recorder(transactional=atomic))
+        up = _Run(source, Editor(self.state, self._schema), Recorder(transactional=atomic, dialect=self._dialect))
         if source.unread:
             up.recorder.dynamic(source.node, source.module, source.unread)
         steps: list[tuple[Step | None, ast.expr | ast.stmt]] = []
@@ -85,7 +87,9 @@ class Script:
                 if not _is_reversible(step.call) and len(up.recorder.actions) > before:
                     irreversible.append(up.recorder.actions[before])
         self._finish(up)
-        down = _Run(source, Editor(self.state, self._schema), Recorder(transactional=atomic), down=True)
+        down = _Run(
+            source, Editor(self.state, self._schema), Recorder(transactional=atomic, dialect=self._dialect), down=True
+        )
         if not irreversible:
             nested = any(step and origin(step.call) == "SeparateDatabaseAndState" for step, _ in steps)
             if nested or len(steps) > 1:  # one step alone asks for nothing that it has changed itself

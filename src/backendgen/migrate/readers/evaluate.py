@@ -310,7 +310,7 @@ class Evaluator:
     def _attribute(self, value: Any, attribute: str) -> Any:
         match value:
             case Symbol(name=name) if f"{name}.{attribute}".endswith("connection.vendor"):
-                return Text("postgresql")
+                return Text(self.reading.dialect or "postgresql")
             case Class(name=name):
                 return self.member(value, attribute) or Symbol(f"{name}.{attribute}")
             case Instance(values=values):
@@ -325,7 +325,7 @@ class Evaluator:
             case FilePath(path=path) if attribute == "parents":
                 return [FilePath(parent) for parent in path.parents]
             case Call(name=name) | Method(name=name) if f"{name}.{attribute}".endswith(("dialect.name", ".vendor")):
-                return Text("postgresql")
+                return Text(self.reading.dialect or "postgresql")
             case Text() | FilePath() | Batch() | Call() | Method() | list() | tuple() | dict():
                 return Method(value, f"{value.name}.{attribute}" if isinstance(value, Call | Method) else attribute)
             case _:

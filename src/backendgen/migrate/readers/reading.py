@@ -30,7 +30,7 @@ class Reading:
 
     `beside` are files of other kinds that may say what the SQL means (a plan, a changelog), or be migrations that are not
     read. `used` are the SQL files that Python migrations run, `claimed` those that another reader has taken. `reader` is
-    the one that the user named.
+    the one that the user named, `dialect` the database.
     """
 
     root: Path
@@ -38,6 +38,7 @@ class Reading:
     single: bool = False
     beside: tuple[Path, ...] = ()
     reader: str = ""
+    dialect: str = ""
     sources: dict[str, str] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
     skipped: list[Problem] = field(default_factory=list)
@@ -46,13 +47,14 @@ class Reading:
     _tops: set[Path] = field(default_factory=set)
 
     @classmethod
-    def of(cls, path: Path, exclude: tuple[str, ...] = (), reader: str = "") -> Reading:
+    def of(cls, path: Path, exclude: tuple[str, ...] = (), reader: str = "", dialect: str = "") -> Reading:
         """Find the files at or beneath a path that readers know, links to folders and excluded files left out."""
         path = path.absolute()
         if not path.is_dir():
             alone = (path,)
             is_beside = _is_beside(str(path.parent), path.name)
-            return cls(path.parent, alone, single=True, beside=alone if is_beside else (), reader=reader)
+            kept = alone if is_beside else ()
+            return cls(path.parent, alone, single=True, beside=kept, reader=reader, dialect=dialect)
         found = _found(path)
         if exclude:
             import pathspec
@@ -62,7 +64,7 @@ class Reading:
         every = tuple(found)
         beside = tuple(file for file in every if file.suffix not in _READ)
         read = tuple(file for file in every if file.suffix in _READ) if beside else every
-        return cls(path, read, beside=beside, reader=reader)
+        return cls(path, read, beside=beside, reader=reader, dialect=dialect)
 
     def above(self, folder: Path) -> Iterator[Path]:
         """Yield a folder and those above it, up to the project's own (it holds .git), or to the scanned root."""

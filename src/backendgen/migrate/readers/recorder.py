@@ -11,6 +11,7 @@ from backendgen.migrate.history import Action
 from backendgen.migrate.readers.evaluate import Module
 from backendgen.migrate.readers.sql import operations
 from backendgen.migrate.readers.values import HOLE, Text, column_of, segment
+from backendgen.sql.cursor import Dialect
 from backendgen.sql.operation import NotUnderstood, Operation
 
 BUILT = "the SQL is built at run time"
@@ -23,6 +24,7 @@ class Recorder:
     """The Actions of one direction of one migration so far."""
 
     actions: list[Action] = field(default_factory=list)
+    dialect: Dialect = "postgresql"
     transactional: bool = True
     _statement: int = 0
 
@@ -40,7 +42,7 @@ class Recorder:
         starts = [0, *(found.end() for found in re.finditer("\n", sql))]
         # The text of a function that was called is reported where the migration calls it.
         elsewhere = text.path.endswith(".py") and text.path != module.name
-        for operation in self._numbered(operations(sql)):
+        for operation in self._numbered(operations(sql, dialect=self.dialect)):
             known = operation
             if isinstance(operation, NotUnderstood) and not text.whole:
                 known = replace(operation, reason=BUILT)

@@ -6,7 +6,8 @@ goose, golang-migrate and Flyway go by numbers, dbmate, diesel and Prisma by nam
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -16,7 +17,9 @@ from backendgen.findings.finding import Location
 from backendgen.migrate.history import Action, History, Migration, Tool
 from backendgen.migrate.readers import dialects, flyway, psql, templates, transactions, unreadable
 from backendgen.migrate.readers.reading import MIGRATION_FOLDERS, Reading, real
+from backendgen.migrate.readers.servers import for_another, for_servers, skipped_dialect
 from backendgen.sql import operation as op
+from backendgen.sql.cursor import Dialect
 from backendgen.sql.lexer import split
 from backendgen.sql.schema import Type
 
@@ -58,7 +61,8 @@ class Script:
     key: tuple[tuple[int, int | str], ...]
     tool: Tool
     down: bool = False
-    dialect: str = ""
+    dialect: str = ""  # as its name says
+    server: Dialect = "postgresql"
     kind: str = "V"
     rules: flyway.Settings = _PLAIN
 
@@ -80,19 +84,46 @@ def histories(reading: Reading) -> list[History]:
         else:
             scripts += _scripts(folder, paths, reading)
     scripts = _at_home([script for script in scripts if not _is_dump(script, len(scripts), reading)], reading)
-    scripts.sort(key=lambda script: (script.folder, script.key, script.path.name))
+    scripts.sort(key=lambda script: script.folder)
+    together = ((folder, [*group]) for folder, group in groupby(scripts, key=lambda script: script.folder))
+    scripts = [script for folder, group in together for script in for_servers(group, folder, reading)]
+    scripts.sort(key=lambda script: (script.folder, script.server, script.key, script.path.name))
+    found_for = Counter(folder for folder, _ in {(script.folder, script.server) for script in scripts})
     return [
-        _history(folder, list(group), reading) for folder, group in groupby(scripts, key=lambda script: script.folder)
+        _history(_name(folder, server, found_for[folder], reading), list(group), reading)
+        for (folder, server), group in groupby(scripts, key=lambda script: (script.folder, script.server))
     ]
 
 
-def operations(
-    text: str, values: Mapping[str, str] | None = None, placeholder: re.Pattern[str] | None = None
-) -> tuple[op.Operation, ...]:
-    """Translate PostgreSQL text, its placeholders filled (templates.py); the first text loads the parser."""
-    from backendgen.sql import postgres
+def _name(folder: Path, server: Dialect, servers: int, reading: Reading) -> str:
+    """Return a history's name: its folder, with the database where one folder has files for several."""
+    name = reading.name(folder)
+    return name if servers == 1 or server == "postgresql" else f"{name} ({server})"
 
-    return postgres.parse(templates.fill(text, values, placeholder))
+
+def operations(
+    text: str,
+    values: Mapping[str, str] | None = None,
+    placeholder: re.Pattern[str] | None = None,
+    dialect: Dialect = "postgresql",
+    spelling: dict[str, str] | None = None,
+) -> tuple[op.Operation, ...]:
+    """Translate SQL text, its placeholders filled (templates.py); the first text loads the parser.
+
+    `spelling` is the history's (sql.cursor).
+    """
+    text = templates.fill(text, values, placeholder)
+    if dialect == "postgresql":
+        from backendgen.sql import postgres
+
+        return postgres.parse(text)
+    if dialect == "sqlite":
+        from backendgen.sql import sqlite
+
+        return sqlite.parse(text, spelling)
+    from backendgen.sql import mysql
+
+    return mysql.parse(text, dialect, spelling)
 
 
 def column_type(sql: str) -> Type | None:
@@ -110,8 +141,7 @@ def _scripts(folder: Path, paths: list[Path], reading: Reading) -> list[Script]:
     else:
         named = _as_asked(_named(folder, paths, reading), reading)
     known = {script.path for script in named}
-    own = {(script.revision, script.down) for script in named if script.dialect == dialects.POSTGRESQL}
-    named = [script for script in named if not _for_another(script, own, reading)]
+    named = [script for script in named if not for_another(script, reading)]
     if named and (reading.single or folder.name.lower() in FOLDERS or folder == reading.root or _is_history(named)):
         for path in paths:
             if path not in known:
@@ -196,12 +226,12 @@ def _at_home(scripts: list[Script], reading: Reading) -> list[Script]:
     ]
 
 
-def _history(folder: Path, scripts: list[Script], reading: Reading) -> History:
+def _history(name: str, scripts: list[Script], reading: Reading) -> History:
     scripts = _from_baseline(scripts, reading)
     rules = scripts[0].rules
     migrations = tuple(_migrations(scripts, reading))
     if scripts[0].tool != "flyway":
-        return History(reading.name(folder), migrations)
+        return History(name, migrations, dialect=scripts[0].server)
     bounded = rules.sets_lock_timeout or any(
         isinstance(action.operation, op.SetSetting)
         and (action.operation.name, action.operation.value not in (None, "0")) == ("lock_timeout", True)
@@ -210,8 +240,8 @@ def _history(folder: Path, scripts: list[Script], reading: Reading) -> History:
         for action in migration.up
     )
     return History(
-        reading.name(folder), migrations, bounded, takes_late=rules.is_on("outOfOrder"),
-        tool_holds_transaction=rules.holds_transaction,
+        name, migrations, bounded, takes_late=rules.is_on("outOfOrder"),
+        tool_holds_transaction=rules.holds_transaction, dialect=scripts[0].server,
     )  # fmt: skip
 
 
@@ -231,14 +261,6 @@ def _from_baseline(scripts: list[Script], reading: Reading) -> list[Script]:
     return [one for one in scripts if one is last or one.kind in "RC" or (one.kind in "VU" and one.key > last.key)]
 
 
-def _for_another(script: Script, own: Collection[tuple[str, bool]], reading: Reading) -> bool:
-    """Whether a file is for another database, or the general one beside PostgreSQL's `own`: `x.sql`, `x.postgres.sql`."""
-    if script.dialect not in ("", dialects.POSTGRESQL):
-        reading.skip(script.folder, f"holds files for {script.dialect}, which are not read yet")
-        return True
-    return not script.dialect and (script.revision, script.down) in own
-
-
 def _is_release(folder: Path) -> bool:
     """Whether a folder is one of several that are named like versions, each with the changes of one (`versioned/v1.2/`)."""
     if not _RELEASE.fullmatch(folder.name):
@@ -253,15 +275,6 @@ def _is_history(named: list[Script]) -> bool:
         or any(int(re.sub(r"\D", "", script.version) or 0) <= 1 for script in named)
         or len(named) > 1
     )
-
-
-def skipped_dialect(folder: Path, reading: Reading) -> str:
-    """Return the database that a folder is for when it is one that is not read, and note that; else nothing."""
-    dialect, said_by = dialects.of_folder(folder, reading.root)
-    if dialect in ("", dialects.POSTGRESQL):
-        return ""
-    reading.skip(said_by, f"holds migrations for {dialect}, which are not read yet")
-    return dialect
 
 
 def named_script(path: Path, rules: flyway.Settings = _PLAIN) -> Script | None:
@@ -322,6 +335,7 @@ def _natural(text: str) -> tuple[tuple[int, int | str], ...]:
 def _migrations(scripts: list[Script], reading: Reading) -> Iterator[Migration]:
     """Pair ups and downs by revision and read each file."""
     versions: dict[str, Script] = {}
+    spelling: dict[str, str] = {}
     alone = scripts[0].tool == "golang-migrate" and transactions.multi_statement(scripts[0].path.parent, reading)
     for _, group in groupby(scripts, key=lambda script: script.revision):
         migration: Migration | None = None
@@ -329,7 +343,7 @@ def _migrations(scripts: list[Script], reading: Reading) -> Iterator[Migration]:
             text = reading.text(script.path)
             if text is None:
                 continue
-            read = _read(script, text, reading, multi_statement=alone)
+            read = _read(script, text, reading, spelling, multi_statement=alone)
             if not script.down:
                 _same_version(replace(script, tool=read.tool), versions, reading)
             if migration is None:
@@ -358,7 +372,7 @@ def _same_version(script: Script, versions: dict[str, Script], reading: Reading)
         reading.refuse(ORDER_UNKNOWN, Location(reading.name(script.path)), message)
 
 
-def _read(script: Script, text: str, reading: Reading, *, multi_statement: bool) -> Migration:
+def _read(script: Script, text: str, reading: Reading, spelling: dict[str, str], *, multi_statement: bool) -> Migration:
     name = reading.name(script.path)
     tool = script.tool if reading.reader else _tool(text) or script.tool
     actions: dict[bool, list[Action]] = {False: [], True: []}
@@ -366,7 +380,8 @@ def _read(script: Script, text: str, reading: Reading, *, multi_statement: bool)
     plain = tool == "sql"
 
     def translate(body: str) -> tuple[op.Operation, ...]:
-        found = operations(templates.fill_variables(body) if plain else body, values, placeholder)
+        body = templates.fill_variables(body) if plain else body
+        found = operations(body, values, placeholder, script.server, spelling)
         return unreadable.condensed(found)
 
     for section in [Section(script.down, 0, 0, len(text))] if reading.reader == "sql" else sections(text, script.down):
@@ -374,7 +389,9 @@ def _read(script: Script, text: str, reading: Reading, *, multi_statement: bool)
         found = translate(body)
         mode = transactions.Mode(tool, script.path, text, section.options, script.rules, multi_statement)
         inside = transactions.transactional(mode, found)
-        together = transactions.sent_together(body, found) if inside is False else frozenset()
+        together = frozenset[int]()
+        if inside is False and script.server == "postgresql":
+            together = transactions.sent_together(body, found)
         for operation, path in psql.followed(found, script.path, reading, translate):
             where = name if path == script.path else reading.name(path)
             alone = inside if operation.statement not in together else True
