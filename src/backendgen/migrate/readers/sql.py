@@ -76,7 +76,7 @@ def histories(reading: Reading) -> list[History]:
         paths = list(group)
         if used_folders and real(folder) in used_folders:
             for path in paths:
-                reading.skip(path, "is run by no Python migration beside it, so it is not judged")
+                reading.skip(path, "is run by no Alembic revision, so it is not judged")
         else:
             scripts += _scripts(folder, paths, reading)
     scripts = _at_home([script for script in scripts if not _is_dump(script, len(scripts), reading)], reading)
@@ -110,6 +110,7 @@ def _scripts(folder: Path, paths: list[Path], reading: Reading) -> list[Script]:
     else:
         named = _as_asked(_named(folder, paths, reading), reading)
     known = {script.path for script in named}
+    named = [script for script in named if not (script.tool == "flyway" and _is_left_out(script, reading))]
     own = {(script.revision, script.down) for script in named if script.dialect == dialects.POSTGRESQL}
     named = [script for script in named if not _for_another(script, own, reading)]
     if named and (reading.single or folder.name.lower() in FOLDERS or folder == reading.root or _is_history(named)):
@@ -132,7 +133,7 @@ def _named(folder: Path, paths: list[Path], reading: Reading) -> list[Script]:
     rules = flyway.settings(folder, reading) if may_be else _PLAIN
     named = [script for path in paths if (script := named_script(path, rules))]
     if any(script.tool == "flyway" and script.kind != "C" for script in named):
-        return [script for script in named if not _is_left_out(script, reading)]
+        return named
     return [script for script in named if script.kind != "C"]
 
 
@@ -300,7 +301,7 @@ def _direction(path: Path) -> re.Match[str] | None:
 
 def _of_release(script: Script, folder: Path) -> Script:
     """A folder that is named like a version (0.17) is one part of the history of the folder above it."""
-    if script.folder != folder or not _RELEASE.fullmatch(folder.name):
+    if script.folder != folder or script.tool == "flyway" or not _RELEASE.fullmatch(folder.name):
         return script
     key = (*_natural(folder.name), (2, ""), *script.key)
     revision = f"{folder.name}/{script.revision}"
