@@ -68,7 +68,8 @@ def test_placeholders_have_their_values(tmp_path: Path, name: str, text: str) ->
 
 
 def test_other_prefixes_of_names_and_placeholders(tmp_path: Path) -> None:
-    conf = "flyway.sqlMigrationPrefix=M\nflyway.placeholderPrefix=@[\nflyway.placeholderSuffix=]\nflyway.placeholders.t=users\n"
+    settings = ("sqlMigrationPrefix=M", "placeholderPrefix=@[", "placeholderSuffix=]", "placeholders.t=users")
+    conf = "".join(f"flyway.{one}\n" for one in settings)
     write(tmp_path, {"flyway.conf": conf, "migration/M1__t.sql": "CREATE TABLE @[t] (id int);"})
     (migration,) = only(tmp_path)
     assert (migration.revision, migration.up[0].operation.tables) == ("1", ("users",))

@@ -68,7 +68,8 @@ def test_another_engine(tmp_path: Path) -> None:
 def test_psql_variables_and_includes(tmp_path: Path) -> None:
     write(tmp_path, {
         "sqitch.plan": plan("a"),
-        "deploy/a.sql": "\\set owner app\nALTER TABLE t OWNER TO :owner;\nSELECT :'x'::text;\n\\ir ../common/i.sql\n\\i no.sql\n",
+        "deploy/a.sql": "\\set owner app\nALTER TABLE t OWNER TO :owner;\nSELECT :'x'::text;\n"
+        "\\ir ../common/i.sql\n\\i no.sql\n",
         "common/i.sql": "CREATE TABLE i (id int);",
     })  # fmt: skip
     (migration,) = only(tmp_path)
