@@ -110,6 +110,19 @@ def test_a_run_of_bad_statements_is_said_once_and_the_others_are_judged(tmp_path
     assert kinds(migration)[-2] == "DropTable"
 
 
+def test_psql_commands(tmp_path: Path) -> None:
+    (migration,) = only(
+        write(tmp_path, {"1_t.sql": "\\connect other\n\\copy s.t (a, b) from 'x.csv' csv\n\\! rm x\n\\echo a\n"})
+    )
+    assert unread(migration) == [
+        (1, "psql's \\connect goes on in another database; what follows is judged as if it were the same"),
+        (3, "psql's \\! runs a program"),
+    ]
+    assert [(each.operation.line, each.operation.tables) for each in migration.up if each.operation.tables] == [
+        (2, ("s.t",))
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "tool"),
     [

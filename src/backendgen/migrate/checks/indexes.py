@@ -114,17 +114,15 @@ def _waits_for_tool(operation: op.Operation, context: Context) -> Iterator[Hit]:
     """Flyway's lock on its own table is a transaction that stays open: CONCURRENTLY waits for it for ever (its manual,
     PostgreSQL Transactional Lock).
     """
-    if context.history.tool_holds_transaction is False:
+    if not context.history.tool_holds_transaction:
         return
     setting = "flyway.postgresql.transactional.lock=false"
     message = (
         "CONCURRENTLY waits for all open transactions, and Flyway holds its own lock in one: the migration hangs, "
         f"unless {setting} is set"
     )
-    known = context.history.tool_holds_transaction is True
     fix = render(context, Stage((operation.sql,), transactional=False, note=f"with {setting}"))
-    confidence = Confidence.MEDIUM if known else Confidence.LOW
-    yield Hit(context.action.location, message, fix, "".join(operation.tables[:1]), confidence=confidence)
+    yield Hit(context.action.location, message, fix, "".join(operation.tables[:1]), confidence=Confidence.MEDIUM)
 
 
 @check("BG703")
