@@ -108,7 +108,7 @@ def test_folders_with_the_same_versions_are_histories_of_their_own(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("conf", "confidence"),
-    [(None, []), ("flyway.url=jdbc:postgresql:x", ["MEDIUM"]), ("flyway.postgresql.transactional.lock=false", [])],
+    [(None, ["LOW"]), ("flyway.url=jdbc:postgresql:x", ["MEDIUM"]), ("flyway.postgresql.transactional.lock=false", [])],
 )
 def test_flyways_own_lock_blocks_concurrently(tmp_path: Path, conf: str | None, confidence: list[str]) -> None:
     write(tmp_path, {"migration/V1__t.sql": INDEX, **({"flyway.conf": conf} if conf else {})})

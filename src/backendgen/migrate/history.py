@@ -86,14 +86,14 @@ class History:
 
     `sets_lock_timeout`: the tool's own configuration (Alembic's env.py) sets it for every migration. `takes_late`: it also
     applies migrations whose number is lower than that of an applied one. `tool_holds_transaction`: a transaction of the
-    tool's own stays open meanwhile.
+    tool's own stays open meanwhile; None where that depends on settings that are not here.
     """
 
     name: str
     migrations: tuple[Migration, ...]
     sets_lock_timeout: bool = False
     takes_late: bool = False
-    tool_holds_transaction: bool = False
+    tool_holds_transaction: bool | None = False
 
     @cached_property
     def indexed(self) -> frozenset[tuple[str, str]]:

@@ -114,7 +114,7 @@ def _waits_for_tool(operation: op.Operation, context: Context) -> Iterator[Hit]:
     """Flyway's lock on its own table is a transaction that stays open: CONCURRENTLY waits for it for ever (its manual,
     PostgreSQL Transactional Lock).
     """
-    if not context.history.tool_holds_transaction:
+    if context.history.tool_holds_transaction is False:
         return
     setting = "flyway.postgresql.transactional.lock=false"
     message = (
@@ -122,7 +122,8 @@ def _waits_for_tool(operation: op.Operation, context: Context) -> Iterator[Hit]:
         f"unless {setting} is set"
     )
     fix = render(context, Stage((operation.sql,), transactional=False, note=f"with {setting}"))
-    yield Hit(context.action.location, message, fix, "".join(operation.tables[:1]), confidence=Confidence.MEDIUM)
+    confidence = Confidence.MEDIUM if context.history.tool_holds_transaction else Confidence.LOW
+    yield Hit(context.action.location, message, fix, "".join(operation.tables[:1]), confidence=confidence)
 
 
 @check("BG703")

@@ -77,14 +77,14 @@ class Settings:
         return bool(_LOCK_TIMEOUT.search(self.values.get("initsql", "")))
 
     @property
-    def holds_transaction(self) -> bool:
-        """Whether Flyway's own lock keeps a transaction open while it migrates; not known, so False, without any settings.
+    def holds_transaction(self) -> bool | None:
+        """Whether Flyway's own lock keeps a transaction open while it migrates; None where nothing says how it is set up.
 
         CREATE INDEX CONCURRENTLY waits for that transaction for ever (setting postgresql.transactional.lock, on by default).
         """
         if "postgresql.transactional.lock" in self.values:
             return self.is_on("postgresql.transactional.lock")
-        return bool(self.found)
+        return True if self.found else None
 
     def name(self, file: str) -> Name | None:
         """Return what a file's name says, None when Flyway would not run it."""
