@@ -186,6 +186,20 @@ def test_what_is_new_in_a_file_of_several(tmp_path: Path) -> None:
     assert ("a.sql", 1, "BG906") in [(path, 1, rule) for path, _, rule in pending(tmp_path)]
 
 
+def test_a_reworked_change_of_sqitch_is_new(tmp_path: Path) -> None:
+    when = "2024-01-02T03:04:05Z Ada <ada@example.com>\n"
+    text = f"%project=x\n\na {when}"
+    write(tmp_path, {"sqitch.plan": text, "deploy/a.sql": "CREATE TABLE t (id int);"})
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "x")
+    write(tmp_path, {
+        "sqitch.plan": f"{text}@v1 {when}a [a@v1] {when}",
+        "deploy/a@v1.sql": "CREATE TABLE t (id int);", "deploy/a.sql": "DROP TABLE t;",
+    })  # fmt: skip
+    assert pending(tmp_path) == [("deploy/a.sql", 1, "BG801")]
+
+
 MARKS = st.sampled_from(
     [
         "--liquibase formatted sql\n",

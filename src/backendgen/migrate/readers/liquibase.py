@@ -289,7 +289,7 @@ def _changeset(walk: _Walk, path: Path, element: Element) -> None:
 def _change(walk: _Walk, path: Path, change: Element, *, transactional: bool) -> Iterator[Action]:
     if not _is_for_us(change.get("dbms")):
         return
-    if change.tag == "sqlFile":
+    if change.tag == "sqlFile" or (change.tag == "createProcedure" and change.get("path")):
         target = _target(path, change.get("path"), change, walk.reading)
         if target is None or not target.is_file():
             _refuse(walk, path, change.line, f"runs {change.get('path')}, which is not there")

@@ -76,7 +76,7 @@ def histories(reading: Reading) -> list[History]:
         paths = list(group)
         if used_folders and real(folder) in used_folders:
             for path in paths:
-                reading.skip(path, "is run by no Alembic revision, so it is not judged")
+                reading.skip(path, "is run by no Python migration beside it, so it is not judged")
         else:
             scripts += _scripts(folder, paths, reading)
     scripts = _at_home([script for script in scripts if not _is_dump(script, len(scripts), reading)], reading)
