@@ -162,9 +162,9 @@ class Report:
     failures: tuple[Problem, ...] = ()
     files: int = 0
     comparison: Comparison | None = None
-    histories: tuple[str, ...] = ()
     root: str = ""
     trace: Trace | None = None
+    histories: tuple[str, ...] = ()
 
     @property
     def known(self) -> tuple[Finding, ...]:

@@ -81,6 +81,12 @@ _REINDEX_TARGETS = {
     pb.REINDEX_OBJECT_DATABASE: "database",
 }
 _META_READING_MORE = ("\\i", "\\ir", "\\include", "\\include_relative", "\\gexec")
+_META_LEAVING = {
+    "\\c": "goes on in another database; what follows is judged as if it were the same",
+    "\\connect": "goes on in another database; what follows is judged as if it were the same",
+    "\\!": "runs a program",
+}
+_CLIENT_COPY = re.compile(r"\\copy\s+([^\s(]+\s*(?:\([^)]*\))?)\s+from\b", re.IGNORECASE)
 _UNKNOWN_EFFECT = {
     "execute_stmt": "EXECUTE runs a prepared statement whose effect is not known",
     "drop_owned_stmt": "DROP OWNED drops whatever the role owns",
@@ -128,7 +134,7 @@ def statement_problem(sql: str) -> str:
 def _translate(statement: Statement, ordinal: int) -> list[Operation]:
     at = Place(statement, ordinal)
     if statement.form == "meta":
-        return [_meta_command(at)]
+        return _meta_command(at)
     try:
         nodes = parse_tree(statement.text)
         return [operation for node in nodes for operation in _operations(node, at)]
@@ -146,11 +152,16 @@ def _not_understood(problem: SyntaxProblem, at: Place) -> NotUnderstood:
     return NotUnderstood(reason=problem.message, error_line=line, error_column=column, **at.fields)
 
 
-def _meta_command(at: Place) -> Operation:
-    command = at.statement.text.split()[0]
+def _meta_command(at: Place) -> list[Operation]:
+    command, *words = at.statement.text.split()
     if command in _META_READING_MORE:
-        return NotUnderstood(reason=f"psql's {command} runs SQL that is not in this text", **at.fields)
-    return Harmless(what=f"psql {command}", **at.fields)
+        return [NotUnderstood(reason=f"psql's {command} runs SQL that is not in this text", **at.fields)]
+    if (reason := _META_LEAVING.get(command)) and words[:1] != ["-"]:
+        return [NotUnderstood(reason=f"psql's {command} {reason}", **at.fields)]
+    if command == "\\copy" and (found := _CLIENT_COPY.match(at.statement.text)):
+        copied = replace(at.statement, text=f"COPY {found[1]} FROM STDIN", form="literal")
+        return _translate(copied, at.ordinal)
+    return [Harmless(what=f"psql {command}", **at.fields)]
 
 
 def _operations(node: Node, at: Place) -> Iterable[Operation]:

@@ -121,9 +121,8 @@ def _waits_for_tool(operation: op.Operation, context: Context) -> Iterator[Hit]:
         "CONCURRENTLY waits for all open transactions, and Flyway holds its own lock in one: the migration hangs, "
         f"unless {setting} is set"
     )
-    known = context.history.tool_holds_transaction is True
     fix = render(context, Stage((operation.sql,), transactional=False, note=f"with {setting}"))
-    confidence = Confidence.MEDIUM if known else Confidence.LOW
+    confidence = Confidence.MEDIUM if context.history.tool_holds_transaction else Confidence.LOW
     yield Hit(context.action.location, message, fix, "".join(operation.tables[:1]), confidence=confidence)
 
 

@@ -90,6 +90,9 @@ def histories(reading: Reading) -> Iterator[History]:
                 continue
             _formatted(folders.setdefault(path.parent, _Walk(reading, path.parent)), path)
     for folder, walk in folders.items():
+        if not walk.migrations:
+            reading.skip(folder, "holds formatted SQL without a changeset that would run")
+            continue
         yield History(reading.name(folder), tuple(_unique(walk.migrations, reading)))
 
 
@@ -103,7 +106,7 @@ def changesets(text: str) -> Iterator[Changeset]:
     text = _IGNORED.sub(lambda found: "\n" * found[0].count("\n"), text)
     marks = list(_CHANGESET.finditer(text))
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
-    for mark, end in zip(marks, ends, strict=True):
+    for mark, end in zip(marks, ends, strict=False):
         before = text.count("\n", 0, mark.end())
         body = text[mark.end() : end]
         attributes = {found[1].lower(): found[2].strip('"') for found in _ATTRIBUTE.finditer(mark[3])}
@@ -286,7 +289,7 @@ def _changeset(walk: _Walk, path: Path, element: Element) -> None:
 def _change(walk: _Walk, path: Path, change: Element, *, transactional: bool) -> Iterator[Action]:
     if not _is_for_us(change.get("dbms")):
         return
-    if change.tag == "sqlFile":
+    if change.tag == "sqlFile" or (change.tag == "createProcedure" and change.get("path")):
         target = _target(path, change.get("path"), change, walk.reading)
         if target is None or not target.is_file():
             _refuse(walk, path, change.line, f"runs {change.get('path')}, which is not there")

@@ -141,6 +141,7 @@ def _scripts(folder: Path, paths: list[Path], reading: Reading) -> list[Script]:
     else:
         named = _as_asked(_named(folder, paths, reading), reading)
     known = {script.path for script in named}
+    named = [script for script in named if not (script.tool == "flyway" and _is_left_out(script, reading))]
     named = [script for script in named if not for_another(script, reading)]
     if named and (reading.single or folder.name.lower() in FOLDERS or folder == reading.root or _is_history(named)):
         for path in paths:
@@ -162,7 +163,7 @@ def _named(folder: Path, paths: list[Path], reading: Reading) -> list[Script]:
     rules = flyway.settings(folder, reading) if may_be else _PLAIN
     named = [script for path in paths if (script := named_script(path, rules))]
     if any(script.tool == "flyway" and script.kind != "C" for script in named):
-        return [script for script in named if not _is_left_out(script, reading)]
+        return named
     return [script for script in named if script.kind != "C"]
 
 
@@ -313,7 +314,7 @@ def _direction(path: Path) -> re.Match[str] | None:
 
 def _of_release(script: Script, folder: Path) -> Script:
     """A folder that is named like a version (0.17) is one part of the history of the folder above it."""
-    if script.folder != folder or not _RELEASE.fullmatch(folder.name):
+    if script.folder != folder or script.tool == "flyway" or not _RELEASE.fullmatch(folder.name):
         return script
     key = (*_natural(folder.name), (2, ""), *script.key)
     revision = f"{folder.name}/{script.revision}"
