@@ -138,6 +138,99 @@ def upgrade():
     op.get_bind().execute(sa.text("DELETE FROM t" + " WHERE a = 1"))
     op.execute((Path(__file__).parent / "x.sql").read_text())
 """
+PROJECT = """
+import sqlalchemy as sa
+from alembic import context, op
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from sqlalchemy.orm import Session, declarative_base
+
+revision = "2"
+down_revision = "1"
+depends_on = ("1",)
+Base = declarative_base(metadata=sa.MetaData(naming_convention={"fk": "fk_%(table_name)s_%(column_0_name)s"}))
+
+
+class Kind(str, Enum):
+    A = "a"
+
+
+class T(Base):
+    __tablename__ = "t"
+    id = sa.Column(sa.Integer, primary_key=True)
+
+
+class Json(sa.TypeDecorator):
+    impl = sa.Text
+
+    def load_dialect_impl(self, dialect):
+        return dialect.type_descriptor(sa.JSON() if dialect.name == "postgresql" else self.impl)
+
+
+@dataclass
+class Key:
+    table: str
+    columns: list
+
+    @property
+    def name(self):
+        return f"fk_{self.table}_{self.columns[0]}"
+
+
+class Add:
+    def __init__(self, table, *columns, **options):
+        self.table, self.columns = table, columns
+        self.options = options
+
+    def run(self):
+        for column in self.columns:
+            op.add_column(self.table, sa.Column(column, Json(), **self.options))
+
+
+@contextmanager
+def batch(table):
+    with op.batch_alter_table(table, naming_convention={"uq": "uq_%(table_name)s"}) as found:
+        yield found
+
+
+def has(table, column):
+    inspector = sa.inspect(op.get_bind())
+    return column in [each["name"] for each in inspector.get_columns(table) if each.get("name") or each["type"]]
+
+
+def upgrade():
+    bind = op.get_bind()
+    inspector = sa.inspect(bind)
+    session = Session(bind=bind)
+    if context.is_offline_mode() or bind.dialect.name not in ("postgresql", "mysql"):
+        return
+    if not has("t", "b") and "t" in set(inspector.get_table_names()) - {"u"}:
+        Add("t", "b", nullable=False, server_default=Kind.A.value).run()
+    for number, key in enumerate(inspector.get_foreign_keys("t") or []):
+        if not key["constrained_columns"]:
+            continue
+        op.drop_constraint(key["name"], key["referred_table"], type_="foreignkey")
+    with batch("t") as batch_op:
+        batch_op.create_unique_constraint(None, ["a", "b"])
+        batch_op.create_foreign_key(Key("t", ["a"]).name, "u", ["a"], ["id"], ondelete="CASCADE")
+    made = op.create_table("n", sa.Column("id", sa.Integer()), sa.Index("i", "id"), sa.PrimaryKeyConstraint("id"))
+    op.bulk_insert(made, [{"id": each} for each in range(3)])
+    for t in session.query(T).filter(T.id == 1):
+        t.a, t.b = "x", json.dumps({"a": [1, Kind.A]})
+        setattr(t, "b", not t.a)
+    session.add_all([T(id=x) for x, y in zip([1], [2]) if (z := x)])
+    session.commit()
+    op.create_entity(PGFunction("public", "f()", "returns int language sql as $$ select 1 $$"))
+    op.sync_enum_values("public", "e", ["x"], [TableReference("public", "t", "a")])
+    sa.Enum(Kind, name="kind").create(bind, checkfirst=True)
+
+
+def downgrade():
+    op.drop_constraint(None, "t", type_="unique")
+    while True:
+        break
+"""
 TOKENS = st.sampled_from([
     "(", ")", "[", "]", "{", "}", ",", ".", ":", "=", "\"", "'", "\"\"\"", "\n", "    ", "*", "**", "%", "+",
     "-", "/", "f", "r", "b", "\\", "0", "None", "op", "sa", "lambda x: x", "x for x in NAMES",
@@ -148,8 +241,7 @@ TOKENS = st.sampled_from([
 
 
 @st.composite
-def mutated(draw: st.DrawFn) -> str:
-    text = REVISION
+def changed(draw: st.DrawFn, text: str) -> str:
     for _ in range(draw(st.integers(1, 6))):
         start = draw(st.integers(0, len(text)))
         length = draw(st.sampled_from([0, 0, 1, 2, 5, 20, 100]))
@@ -158,9 +250,19 @@ def mutated(draw: st.DrawFn) -> str:
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(text=mutated())
+@given(text=changed(REVISION))
 def test_mutated_revisions(tmp_path: Path, text: str) -> None:
     write(tmp_path, {**GOOD, "versions/1.py": text.encode("utf-8", "surrogatepass"), "versions/x.sql": "DROP TABLE x;"})
+    for one in check(tmp_path, confidence="low").findings:
+        assert one.location.line >= 1
+        assert one.location.column >= 1
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=changed(PROJECT), env=changed("target_metadata = Base.metadata\nfrom versions.p import Base\n"))
+def test_mutated_revisions_with_helpers(tmp_path: Path, text: str, env: str) -> None:
+    write(tmp_path, {**GOOD, "versions/p.py": text.encode("utf-8", "surrogatepass"), "versions/1.py": REVISION,
+                     "env.py": env.encode("utf-8", "surrogatepass")})  # fmt: skip
     for one in check(tmp_path, confidence="low").findings:
         assert one.location.line >= 1
         assert one.location.column >= 1
@@ -211,18 +313,8 @@ class Migration(migrations.Migration):
 """
 
 
-@st.composite
-def mutated_django(draw: st.DrawFn) -> str:
-    text = DJANGO
-    for _ in range(draw(st.integers(1, 6))):
-        start = draw(st.integers(0, len(text)))
-        length = draw(st.sampled_from([0, 0, 1, 2, 5, 20, 100]))
-        text = text[:start] + draw(st.one_of(TOKENS, st.text(max_size=3))) + text[start + length :]
-    return text
-
-
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(text=mutated_django())
+@given(text=changed(DJANGO))
 def test_mutated_django_migrations(tmp_path: Path, text: str) -> None:
     write(tmp_path, {**GOOD, "shop/migrations/0001_x.py": text.encode("utf-8", "surrogatepass"),
                      "shop/migrations/0002_y.py": DJANGO.replace('"Order"', '"Order2"')})  # fmt: skip

@@ -119,7 +119,8 @@ def foreign_key_validated_under_lock(operation: op.Operation, schema: Schema, co
             message = f"{key} locks {table}{parent} at once; waiting for one of them blocks the other"
             yield Hit(context.action.location, message, fix, table, severity=Severity.LOW, remedy=change)
             continue
-        message = f"{key} blocks writes to {table}{parent} while all rows of {table} are checked"
+        both = table if constraint.references == table else f"{table}{parent}"
+        message = f"{key} blocks writes to {both} while all rows of {table} are checked"
         yield Hit(context.action.location, message, fix, table, remedy=change)
 
 

@@ -15,7 +15,7 @@ from backendgen.sql.replay import Schema
 
 _BODY = re.compile(r"(\$\w*\$).*?\1|'(?:[^']|'')*'", re.DOTALL)
 _ROUTINE = re.compile(r'(?is)\b(?:function|procedure)\s+([\w."]+)\s*\(')
-_PASSWORD = re.compile(r"(?i)\bpassword\s+'(?!\s*')")
+_PASSWORD = re.compile(r"(?i)\bpassword\s+'(?!\s*'|\$1')")  # $1 stands for what only a run would tell
 
 
 @check("BG823")

@@ -161,6 +161,7 @@ def _history(group: list[Revision], script: Script, reading: Reading) -> History
     ordered = _ordered(group, reading)
     _say_heads(group, reading)
     folder = min(revision.path.parent for revision in group)
+    script.begin(folder)
     migrations = tuple(_migration(revision, script, reading) for revision in ordered)
     return History(
         reading.name(folder),
@@ -217,7 +218,7 @@ def _say_heads(group: list[Revision], reading: Reading) -> None:
 
 def _migration(revision: Revision, script: Script, reading: Reading) -> Migration:
     functions = {node.name: node for node in revision.module.tree.body if isinstance(node, ast.FunctionDef)}
-    up = script.actions(functions.get("upgrade"), revision.module)
+    up = script.up(functions.get("upgrade"), revision.module)
     down = script.actions(functions.get("downgrade"), revision.module)
     parents = tuple(parent.id for parent in revision.parents)
     one_way = any(isinstance(node, ast.Raise) for node in getattr(functions.get("downgrade"), "body", ()))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from backendgen.migrate.quoting import label, literal, name
+from backendgen.migrate.readers.alembic_entities import ENTITIES
+from backendgen.migrate.readers.alembic_naming import Convention, named
+from backendgen.migrate.readers.constants import constant
 from backendgen.migrate.readers.sqlalchemy import (
     Dynamic,
     added_constraints,
@@ -21,7 +25,7 @@ from backendgen.migrate.readers.sqlalchemy import (
     type_sql,
     words,
 )
-from backendgen.migrate.readers.values import UNKNOWN, Batch, Call, Text
+from backendgen.migrate.readers.values import UNKNOWN, Batch, Call, Method, Text
 
 
 def _table(call: Call, position: int = 0, *keywords: str, schema: str = "schema") -> str:
@@ -40,23 +44,60 @@ def _create_table(call: Call) -> list[str]:
     columns = [each for each in parts if isinstance(each, Call) and each.last == "Column"]
     if len([each for each in parts if isinstance(each, Call)]) != len(parts):
         raise Dynamic("its columns are not constants")
-    lines = [column_sql(column, alone=False) for column in columns]
-    keys = [column for column in columns if column.kwargs.get("primary_key") is True]
-    if keys:
-        lines.append(
-            f"PRIMARY KEY ({columns_of([each.kwargs.get('name', each.args[0] if each.args else None) for each in keys])})"
-        )
-    known = ("PrimaryKeyConstraint", "UniqueConstraint", "CheckConstraint", "ForeignKeyConstraint")
-    lines += [constraint_sql(part) for part in parts if part.last in known and (part.args or part.kwargs)]
+    counting = _counting(columns, parts)
+    lines = [column_sql(column, alone=False, counts=column is counting) for column in columns]
+    keys = [_named(column) for column in columns if column.kwargs.get("primary_key") is True]
+    if keys and not any(part.last == "PrimaryKeyConstraint" and part.args for part in parts):
+        lines.append(f"PRIMARY KEY ({columns_of(keys)})")
+    lines += [constraint_sql(part) for part in parts if _is_written(part)]
     exists = _if(call, "if_not_exists", "IF NOT EXISTS ")
-    prefixes = [each.value for each in call.kwargs.get("prefixes") or () if isinstance(each, Text)]
+    prefixes = [each.value for each in _listed(call.kwargs.get("prefixes")) if isinstance(each, Text)]
     temporary = "TEMPORARY " if any(each.upper().startswith("TEMP") for each in prefixes) else ""
     made = f"CREATE {temporary}TABLE {exists}{name(table)} (\n  " + ",\n  ".join(lines) + "\n)"
     return [
         *enums_in(columns),
         made,
         *(_column_index(table, column) for column in columns if column.kwargs.get("index") is True),
+        *(sql for part in parts if part.last == "Index" for sql in _table_index(table, part)),
     ]
+
+
+_CONSTRAINTS = ("PrimaryKeyConstraint", "UniqueConstraint", "CheckConstraint", "ForeignKeyConstraint")
+
+
+def _is_written(part: Call) -> bool:
+    """Whether CREATE TABLE has a constraint: one with use_alter is left to another statement, which Alembic never makes."""
+    return part.last in _CONSTRAINTS and bool(part.args or part.kwargs) and part.kwargs.get("use_alter") is not True
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _named(column: Call) -> Any:
+    return column.kwargs.get("name", column.args[0] if column.args else None)
+
+
+def _counting(columns: list[Call], parts: list[Call]) -> Call | None:
+    """Return the column that is the whole key and no foreign key: an integer there is a serial."""
+    given = [part for part in parts if part.last == "PrimaryKeyConstraint" and part.args]
+    keys = [constant(each) for part in given for each in part.args]
+    keys = keys or [constant(_named(each)) for each in columns if each.kwargs.get("primary_key") is True]
+    references = [part.arg(0, "columns") for part in parts if part.last == "ForeignKeyConstraint"]
+    foreign = {constant(each) for listed in references for each in _listed(listed) if isinstance(each, Text)}
+    if len(keys) != 1 or keys[0] in foreign:
+        return None
+    found = next((each for each in columns if constant(_named(each)) == keys[0]), None)
+    refers = found is not None and any(isinstance(each, Call) and each.last == "ForeignKey" for each in found.args)
+    return None if refers else found
+
+
+def _table_index(table: str, index: Call) -> list[str]:
+    """Return the CREATE INDEX of an Index that stands in create_table."""
+    schema, _, bare = table.rpartition(".")
+    kwargs = {**index.kwargs, **({"schema": Text(schema)} if schema else {})}
+    named = index.arg(0, "name")
+    return _create_index(Call("op.create_index", (named, Text(bare), list(index.args[1:])), kwargs))
 
 
 def _column_index(table: str, column: Call) -> str:
@@ -120,7 +161,7 @@ def _create_index(call: Call) -> list[str]:
     index = optional(call.arg(0, "index_name", "name"), "the index's name")
     table = _table(call, 1, "table_name", "tablename")
     columns = columns_of(call.arg(2, "columns", default=UNKNOWN))
-    unique = "UNIQUE " if call.arg(4, "unique") is True else ""
+    unique = "UNIQUE " if call.kwargs.get("unique") is True else ""
     concurrently = _if(call, "postgresql_concurrently", "CONCURRENTLY ")
     exists = _if(call, "if_not_exists", "IF NOT EXISTS ")
     method, where = call.kwargs.get("postgresql_using"), call.kwargs.get("postgresql_where")
@@ -182,7 +223,10 @@ def _create_primary_key(call: Call) -> list[str]:
 
 def _drop_constraint(call: Call) -> list[str]:
     table = name(_table(call, 1, "table_name"))
-    named = label(words(call.arg(0, "constraint_name", "name"), "the constraint's name"))
+    given = call.arg(0, "constraint_name", "name", default=UNKNOWN)
+    if given is None:
+        raise Dynamic("it names no constraint, so that Alembic cannot run it")
+    named = label(words(given, "the constraint's name"))
     return [f"ALTER TABLE {table} DROP CONSTRAINT {_if(call, 'if_exists', 'IF EXISTS ')}{named}"]
 
 
@@ -223,8 +267,7 @@ _OPERATIONS: Mapping[str, Callable[[Call], list[str]]] = {
     "create_exclude_constraint": _create_exclude,
 }
 _SILENT = frozenset({
-    "batch_alter_table", "f", "get_bind", "get_context", "implementation_for", "inline_literal", "invoke",
-    "register_operation", "run_async",
+    "batch_alter_table", "f", "get_bind", "get_context", "implementation_for", "inline_literal", "register_operation",
 })  # fmt: skip
 # Where the table's name comes among the arguments: a batch operation leaves it out.
 _TABLE_AT = {
@@ -238,15 +281,15 @@ def is_operation(function: str) -> bool:
     return function not in _SILENT
 
 
-def statements(call: Call) -> list[str]:
+def statements(call: Call, convention: Convention) -> list[str]:
     """Return the SQL of a call of `op.*` or of a batch operation. Raises Dynamic when it cannot be known."""
     function = call.last
     if isinstance(call.receiver, Batch):
         call = _of_batch(call, call.receiver.table)
-    translate = _OPERATIONS.get(function)
+    translate = _OPERATIONS.get(function) or ENTITIES.get(function)
     if translate is None:
         raise Dynamic(f"op.{function} is not known")
-    return translate(call)
+    return translate(named(call, convention))
 
 
 def _of_batch(call: Call, table: str) -> Call:
@@ -277,14 +320,18 @@ def construct_sql(value: Any) -> str | None:
     return _change(value)
 
 
+_VERBS = ("insert", "update", "delete")
+_READS = ("select", "exists", "query", "union", "union_all")
+
+
 def _change(value: Call) -> str | None:
     """Return INSERT, UPDATE, DELETE or SELECT with as much as is known: the verb, the table, whether there is a WHERE."""
     called, step = value.name, value
-    while isinstance(step.receiver, Call) and step.last not in ("insert", "update", "delete", "select", "exists"):
+    while isinstance(step.receiver, Call) and step.last not in (*_VERBS, *_READS):
         step = step.receiver
-    if step.last in ("select", "exists"):
+    if step.last in _READS:
         return "SELECT 1"
-    if step.last not in ("insert", "update", "delete"):
+    if step.last not in _VERBS:
         return None
     target = step.args[0] if step.args and not isinstance(step.receiver, Call) else step.receiver
     try:
@@ -303,15 +350,31 @@ def table_of(value: Any) -> str:
     """Return the name of a table() or Table() construct. Raises Dynamic."""
     if isinstance(value, Call) and value.last in ("table", "Table", "TableClause"):
         return _table(value, 0, "name")
+    if isinstance(value, Call) and value.last == "create_table":
+        return _table(value)
+    if isinstance(value, Call) and value.last in ("alias", "aliased"):
+        return table_of(value.args[0] if value.args and value.last == "aliased" else value.receiver)
+    if isinstance(value, Method) and isinstance(value.receiver, Call):  # a column: Model.name, table.c.name
+        return table_of(value.receiver)
+    if isinstance(value, Method) and isinstance(value.receiver, Method):
+        return table_of(value.receiver)
     raise Dynamic("the table is not a constant")
 
 
-def enum_type(call: Call) -> str | None:
-    """Return CREATE TYPE or DROP TYPE for `sa.Enum(...).create(bind)` and `.drop(bind)`; None for anything else."""
-    kind = call.receiver
-    if not isinstance(kind, Call) or kind.last not in ("Enum", "ENUM") or call.last not in ("create", "drop"):
-        return None
-    named = name(enum_name(kind))
-    if call.last == "drop":
-        return f"DROP TYPE IF EXISTS {named}"
-    return f"CREATE TYPE {named} AS ENUM ({', '.join(literal(each) for each in enum_values(kind))})"
+def created(call: Call, convention: Convention) -> list[str]:
+    """Return what `.create(bind)` and `.drop(bind)` of an Enum, a Table or an Index do; nothing for anything else."""
+    made = call.receiver
+    if not isinstance(made, Call) or call.last not in ("create", "drop"):
+        return []
+    if made.last in ("Enum", "ENUM"):
+        named_ = name(enum_name(made))
+        if call.last == "drop":
+            return [f"DROP TYPE IF EXISTS {named_}"]
+        return [f"CREATE TYPE {named_} AS ENUM ({', '.join(literal(each) for each in enum_values(made))})"]
+    soft = call.kwargs.get("checkfirst", True) is True
+    if made.last == "Table" and len(made.args) > 2:
+        table = Call("op.create_table", (made.args[0], *made.args[2:]), made.kwargs)
+        if call.last == "drop":
+            return [f"DROP TABLE {'IF EXISTS ' if soft else ''}{name(_table(table))}"]
+        return statements(replace(table, kwargs={**table.kwargs, "if_not_exists": soft}), convention)
+    return []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import json
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from operator import ge, gt, le, lt
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -21,12 +23,14 @@ def is_constant(value: Any) -> bool:
     """Whether a value is known; then its truth is known as well."""
     if isinstance(value, Text):
         return value.whole
+    if isinstance(value, list) and value and all(each is UNKNOWN for each in value):
+        return False  # what a condition that is not known left over may be nothing at all
     return value is None or isinstance(value, bool | int | float | str | list | tuple | dict)
 
 
 def is_key(value: Any) -> bool:
     """Whether a value can be the key of a dictionary here."""
-    return isinstance(value, str | int | float | bool | None)
+    return isinstance(value, str | int | float | bool | None) or type(value) is Symbol
 
 
 def _or_hole(value: Any) -> str | int:
@@ -64,8 +68,18 @@ def binary(operator: ast.operator, left: Any, right: Any) -> Any:
             return left * right
         case ast.Sub() if isinstance(left, int) and isinstance(right, int):
             return left - right
+        case ast.Sub() | ast.BitAnd() if _is_closed(left) and _is_closed(right):
+            others = [constant(each) for each in right]
+            return [each for each in left if (constant(each) in others) == isinstance(operator, ast.BitAnd)]
+        case ast.BitOr() if isinstance(left, list | tuple) and isinstance(right, list | tuple):
+            return [*left, *right]
         case _:
             return UNKNOWN
+
+
+def _is_closed(value: Any) -> bool:
+    """Whether a value is a collection of which every element is known."""
+    return isinstance(value, list | tuple) and all(map(is_constant, value))
 
 
 def inverted(value: Any) -> Any:
@@ -101,6 +115,8 @@ def subscripted(value: Any, index: Any) -> Any:
     """Return `value[index]`."""
     if isinstance(value, Method) and value.name.endswith(".tables") and isinstance(index, str):
         return Call("sqlalchemy.table", (Text(index),))  # MetaData.tables["name"]
+    if isinstance(value, Call):
+        return Call(f"{value.name}[]", receiver=value)
     try:
         if isinstance(value, list | tuple) and isinstance(index, int):
             return value[index]
@@ -111,25 +127,43 @@ def subscripted(value: Any, index: Any) -> Any:
     return UNKNOWN
 
 
+_ORDERED: Mapping[type[ast.cmpop], Callable[[int, int], bool]] = {
+    ast.Gt: gt, ast.Lt: lt, ast.GtE: ge, ast.LtE: le,
+}  # fmt: skip
+
+
 def compared(operator: ast.cmpop, left: Any, right: Any) -> Any:
     """Return `left operator right` for a comparison."""
     if not (is_constant(left) and is_constant(right)):
         return UNKNOWN
-    first = constant(left)
+    first = [constant(each) for each in left] if isinstance(left, list | tuple) else constant(left)
+    opened = isinstance(right, list | tuple) and not all(map(is_constant, right))
     second = [constant(each) for each in right] if isinstance(right, list | tuple) else constant(right)
     match operator:
-        case ast.Eq() | ast.Is():
+        case ast.Eq() | ast.Is() if not opened:
             return first == second
-        case ast.NotEq() | ast.IsNot():
+        case ast.NotEq() | ast.IsNot() if not opened:
             return first != second
+        case ast.Gt() | ast.Lt() | ast.GtE() | ast.LtE() if isinstance(first, int) and isinstance(second, int):
+            return _ORDERED[type(operator)](first, second)
         case ast.In() | ast.NotIn() if isinstance(second, list | dict) or (
             isinstance(first, str) and isinstance(second, str)
         ):
-            if isinstance(second, dict) and not is_key(first):
+            if (isinstance(second, dict) and not is_key(first)) or (opened and first not in second):
                 return UNKNOWN
             return (first in second) == isinstance(operator, ast.In)
         case _:
             return UNKNOWN
+
+
+def chosen(operator: ast.boolop, values: list[Any]) -> Any:
+    """Return the value of `a or b`, `a and b`: the first that decides, else the last."""
+    short = isinstance(operator, ast.Or)
+    if values and all(map(is_constant, values)):
+        return next((value for value in values if bool(constant(value)) is short), values[-1])
+    if short and isinstance(values[0], Call) and not any(map(constant, values[1:])):
+        return values[0]  # what a query returns, or nothing
+    return UNKNOWN
 
 
 def decided(operator: ast.boolop, values: list[Any]) -> Any:
@@ -181,6 +215,17 @@ def collection_method(value: Any, name: str, args: tuple[Any, ...]) -> Any:
     if isinstance(value, list) and name == "append" and args:
         value.append(args[0])
         return None
+    if name in ("issubset", "issuperset", "isdisjoint") and args and _is_closed(value) and _is_closed(args[0]):
+        own, others = ({constant(each) for each in part if is_key(constant(each))} for part in (value, args[0]))
+        return bool(getattr(own, name)(others))
+    if isinstance(value, list) and name in ("extend", "update") and args and isinstance(args[0], list | tuple):
+        value.extend(args[0])
+        return None
+    if isinstance(value, list) and name == "add":
+        value.extend(args)
+        return None
+    if isinstance(value, list | dict) and name == "copy":
+        return value.copy()
     if isinstance(value, dict) and name == "get" and args and is_key(constant(args[0])):
         return value.get(constant(args[0]), args[1] if len(args) > 1 else None)
     return UNKNOWN
@@ -202,11 +247,87 @@ def built_in(name: str, args: tuple[Any, ...]) -> Any:
         case "textwrap.dedent" | "inspect.cleandoc" if isinstance(first, Text):
             return first.derived(textwrap.dedent(first.value))
         case "isinstance" if (
-            isinstance(first, Method | Call) and first.name.endswith("dialect") and isinstance(args[1], Symbol)
+            len(args) == 2
+            and isinstance(first, Method | Call)
+            and first.name.endswith("dialect")
+            and isinstance(args[1], Symbol)
         ):
             return any(word in args[1].name.lower() for word in ("postgres", "pgdialect", "psycopg"))
-        case "list" if isinstance(first, list | tuple):
-            return list(first)
+        case "isinstance" if len(args) == 2 and is_constant(first):
+            return _is_instance(first, args[1] if isinstance(args[1], list | tuple) else [args[1]])
+        case "list" | "tuple" | "set" | "frozenset" | "sorted" | "reversed" | "dict" if not args:
+            return {} if name == "dict" else []
+        case "list" | "tuple" | "set" | "frozenset" | "sorted" | "reversed" if isinstance(first, list | tuple | dict):
+            return _collected(name, first)
+        case "dict" if isinstance(first, dict):
+            return dict(first)
+        case "list" | "tuple" | "set" | "sorted" | "reversed" if isinstance(first, Call):
+            return first
+        case "enumerate" if isinstance(first, Call):
+            return [[UNKNOWN, Call(f"{first.name}[]", receiver=first)]]
+        case "bool" if args and is_constant(first) and not isinstance(first, list | tuple | dict):
+            return bool(constant(first))
+        case "json.dumps" if args:
+            return _dumped(first)
+        case _:
+            return _counted(name, args)
+
+
+def _dumped(value: Any) -> Any:
+    """Return a constant as JSON. None when a part of it is not known."""
+    try:
+        return Text(json.dumps(value, default=_plain))
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Text) and value.whole:
+        return value.value
+    raise TypeError
+
+
+_BUILT_IN_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    "str": Text, "list": (list, tuple), "tuple": (list, tuple), "set": (list, tuple), "dict": dict, "int": int,
+    "float": float, "bool": bool,
+}  # fmt: skip
+
+
+def _is_instance(value: Any, types: Iterable[Any]) -> Any:
+    """Return isinstance() of a constant; a set is held as a list here. UNKNOWN for a type that is not built in."""
+    known = [_BUILT_IN_TYPES.get(each.name) if isinstance(each, Symbol) else None for each in types]
+    if any(isinstance(value, each) for each in known if each is not None):
+        return True
+    return False if all(each is not None for each in known) else UNKNOWN
+
+
+def _collected(name: str, values: Any) -> list[Any]:
+    found = [Text(each) if isinstance(each, str) else each for each in values]
+    if name == "sorted" and all(isinstance(each, Text) for each in found):
+        return sorted(found, key=lambda each: each.value)
+    return found[::-1] if name == "reversed" else found
+
+
+def _counted(name: str, args: tuple[Any, ...]) -> Any:
+    """Carry out what counts, pairs or tests the elements of a collection. None when it is something else."""
+    if not args or not isinstance(args[0], list | tuple | dict):
+        return None
+    first = args[0]
+    match name:
+        case "enumerate":
+            return [[number, each] for number, each in enumerate(first)]
+        case "zip" if all(isinstance(each, list | tuple) for each in args):
+            return [list(each) for each in zip(*args, strict=False)]
+        case "len" | "bool" if isinstance(first, dict) or _is_closed(first):
+            return len(first) if name == "len" else bool(first)
+        case "any" | "all":
+            return decided(ast.Or() if name == "any" else ast.And(), list(first)) if first else name == "all"
+        case "next" if first and is_constant(next(iter(first))):
+            return next(iter(first))
+        case "next" if not first and len(args) > 1:
+            return args[1]
+        case "len" | "bool" | "next":
+            return UNKNOWN
         case _:
             return None
 
@@ -225,7 +346,7 @@ def module_file(dotted: str, folder: Path) -> Path | None:
     level = len(dotted) - len(dotted.lstrip("."))
     parts = PurePath(*dotted.lstrip(".").split(".")) if dotted.strip(".") else PurePath()
     parents = (folder, *folder.parents)
-    starts = parents[level - 1 : level] if level else parents[:6]
+    starts = parents[level - 1 : level] if level else parents[:10]
     for start in starts:
         for candidate in (
             (start / parts).with_suffix(".py") if parts.parts else start / "__init__.py",
@@ -243,7 +364,10 @@ def bind(target: ast.expr, value: Any, names: dict[str, Any]) -> None:
             names[name] = value
         case ast.Tuple(elts=elements) | ast.List(elts=elements):
             fits = isinstance(value, list | tuple) and len(value) == len(elements)
-            for element, each in zip(elements, value if fits else [UNKNOWN] * len(elements), strict=True):
+            parts = value if fits else [UNKNOWN] * len(elements)
+            if isinstance(value, Call):
+                parts = [Call(f"{value.name}[]", (position,), receiver=value) for position in range(len(elements))]
+            for element, each in zip(elements, parts, strict=True):
                 bind(element, each, names)
         case _:
             pass
@@ -263,7 +387,9 @@ def imported(statement: ast.Import | ast.ImportFrom) -> dict[str, Symbol]:
 
 
 def entered(value: Any) -> Any:
-    """Return what `with value as name` binds."""
+    """Return what `with value as name` binds; a context manager that is a generator of the project gives what it yields."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
     if isinstance(value, Call) and value.last == "batch_alter_table":
         table, schema = constant(value.arg(0, "table_name")), constant(value.arg(1, "schema"))
         if isinstance(table, str):

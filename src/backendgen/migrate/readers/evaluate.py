@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from backendgen.migrate.readers.constants import (
     binary,
     bind,
     built_in,
+    chosen,
     collection_method,
     compared,
     constant,
@@ -34,6 +35,7 @@ from backendgen.migrate.readers.reading import Reading
 from backendgen.migrate.readers.sql_files import file_text, path_method
 from backendgen.migrate.readers.values import (
     HOLE,
+    REFLECTED,
     UNKNOWN,
     Batch,
     Call,
@@ -41,6 +43,7 @@ from backendgen.migrate.readers.values import (
     FilePath,
     Function,
     Instance,
+    Member,
     Method,
     Symbol,
     Text,
@@ -53,9 +56,20 @@ from backendgen.migrate.readers.values import (
 MAX_STEPS = 50_000
 MAX_DEPTH = 12
 MAX_ROUNDS = 1_000
-_FOLLOWED_BUILT_INS = ("open", "str", "list", "isinstance", "getattr")
+MAX_ELSEWHERE = 5_000  # steps of one call into another module of the project
+TOO_LONG = "too long"
+_FOLLOWED_BUILT_INS = frozenset({
+    "open", "str", "list", "isinstance", "getattr", "set", "frozenset", "tuple", "sorted", "len", "dict", "enumerate",
+    "zip", "any", "all", "next", "bool", "int", "float", "reversed", "setattr", "type",
+})  # fmt: skip
 
-Effect = Callable[[Call, ast.Call, "Module"], None]
+# What ends a round of a loop, in the form of a returned value; known by identity.
+_CONTINUE: list[Any] = [UNKNOWN]
+_BREAK: list[Any] = [UNKNOWN]
+_DIALECT = ("dialect.name", "engine.name", ".vendor", "__dialect__")
+_NO_CALL = ast.Call(ast.Name("type"), [], [])
+
+Effect = Callable[[Call, Any, "Module"], Any]  # the call, its node, the module of the node
 Enter = Callable[[Any], Callable[[], None]]
 
 
@@ -79,18 +93,25 @@ class Module:
 class Evaluator:
     """Evaluates expressions and follows functions. `effect` is told of each call, `enter` of each `with`.
 
-    `enter` returns what is to be done when the block is left. A call inside a function that is followed is told at the place
-    where the migration itself called out (`site`).
+    `effect` may answer with the value that the call returns; None leaves it a Call. `enter` returns what is to be done when
+    the block is left. A call inside a function that is followed is told at the place where the migration itself called out
+    (`site`). With `objects`, the project's own classes are made into Instances, a value that is given to an attribute of a
+    Call is told as a call of `setattr`, and a call into another module with too many steps as TOO_LONG.
     """
 
     reading: Reading
     effect: Effect
     enter: Enter
     modules: dict[Path, Module | None] = field(default_factory=dict)
+    objects: bool = False
     steps: int = 0
+    limit: int = MAX_STEPS
     depth: int = 0
     site: tuple[ast.Call, Module] | None = None
+    _yielded: list[Any] | None = None
     _module: Module | None = None
+    _texts: dict[int, Text] = field(default_factory=dict)  # string literals by the identity of their nodes
+    _generators: dict[int, bool] = field(default_factory=dict)
 
     # ---- modules
 
@@ -128,6 +149,18 @@ class Evaluator:
         finally:
             self._module = before
 
+    def within(self, module: Module, read: Callable[[Evaluator], Any]) -> Any:
+        """Read something as if it stood in a module."""
+        self.steps, self.depth, self.site = 0, 0, None
+        before, self._module = self._module, module
+        effect, self.effect = self.effect, _no_effect
+        try:
+            return read(self)
+        except (TooLong, RecursionError):
+            return None
+        finally:
+            self._module, self.effect = before, effect
+
     def attributes(self, node: ast.ClassDef, module: Module) -> dict[str, Any]:
         """Return the values that the body of a class gives its names; its calls are told. Raises TooLong."""
         self.steps, self.depth, self.site = 0, 0, None
@@ -145,7 +178,7 @@ class Evaluator:
         """Follow statements; return a one-element list with the value when a `return` is certain, else None."""
         for statement in statements:
             self.steps += 1
-            if self.steps > MAX_STEPS:
+            if self.steps > self.limit:
                 raise TooLong
             returned = self._statement(statement, names)
             if returned is not None:
@@ -160,6 +193,8 @@ class Evaluator:
                 result = self.value(value, names)
                 for target in targets:
                     bind(target, result, names)
+                    if self.objects:
+                        self._set(target, result, names)
             case ast.AnnAssign(target=target, value=value) if value is not None:
                 bind(target, self.value(value, names), names)
             case ast.AugAssign(target=ast.Name(id=name), op=ast.Add(), value=value):
@@ -168,6 +203,10 @@ class Evaluator:
                 return [self.value(value, names) if value is not None else None]
             case ast.Raise():
                 return [UNKNOWN]
+            case ast.Continue():
+                return _CONTINUE
+            case ast.Break():
+                return _BREAK
             case ast.If(test=test, body=body, orelse=orelse):
                 return self._if(test, body, orelse, names)
             case ast.For(target=target, iter=iterated, body=body, orelse=orelse):
@@ -181,7 +220,8 @@ class Evaluator:
                 returned = returned or self.body(orelse, names)
                 return self.body(finalbody, names) or returned
             case ast.FunctionDef(name=name):
-                names[name] = Function(statement, self._module)
+                inner = self._module is not None and names is not self._module.names
+                names[name] = Function(statement, self._module, closure=names if inner else None)
             case ast.ClassDef(name=name):
                 names[name] = self._class(statement, names)
             case ast.Import() | ast.ImportFrom():
@@ -191,7 +231,7 @@ class Evaluator:
         return None
 
     def _if(self, test: ast.expr, body: list[ast.stmt], orelse: list[ast.stmt], names: dict[str, Any]) -> Any:
-        known = self.value(test, names)
+        known = self._test(test, names)
         if is_constant(known):
             return self.body(body if constant(known) else orelse, names)
         first = self.body(body, names)
@@ -202,9 +242,11 @@ class Evaluator:
         once = Call(f"{iterated.name}[]", receiver=iterated) if isinstance(iterated, Call) else UNKNOWN
         rounds = list(iterated)[:MAX_ROUNDS] if isinstance(iterated, list | tuple | dict) else [once]
         for value in rounds:
-            bind(target, value, names)
+            bind(target, Text(value) if isinstance(value, str) else value, names)
             returned = self.body(body, names)
-            if returned is not None and not isinstance(value, Unknown | Call):
+            if returned is _BREAK:
+                break
+            if returned is not None and returned is not _CONTINUE and not isinstance(value, Unknown | Call):
                 return returned
         return None
 
@@ -231,22 +273,49 @@ class Evaluator:
                     for target in targets:
                         bind(target, self.value(statement.value, names | inner), inner)
         if "impl" in inner:
-            return inner["impl"]
+            return self._implementation(node, inner["impl"])
         if isinstance(inner.get("__tablename__"), Text):
             return Call("sqlalchemy.table", (inner["__tablename__"],))
         return Class(node.name, node, self._module, tuple(self.value(base, names) for base in node.bases))
+
+    def _set(self, target: ast.expr, value: Any, names: dict[str, Any]) -> None:
+        """Give the attributes of an assignment's target their values."""
+        if isinstance(target, ast.Tuple | ast.List):
+            fits = isinstance(value, list | tuple) and len(value) == len(target.elts)
+            for position, element in enumerate(target.elts):
+                self._set(element, value[position] if fits else UNKNOWN, names)
+        if not isinstance(target, ast.Attribute):
+            return
+        owner = self.value(target.value, names)
+        if isinstance(owner, Call):
+            self._tell(Call("setattr", (owner, Text(target.attr), value)), target)
+        elif isinstance(owner, Instance) and owner.owner is not None and isinstance(owner.values, dict):
+            owner.values[target.attr] = value
+
+    def _implementation(self, node: ast.ClassDef, impl: Any) -> Any:
+        """Return the type that a TypeDecorator takes on PostgreSQL, where its load_dialect_impl tells."""
+        for statement in node.body:
+            if isinstance(statement, ast.FunctionDef) and statement.name == "load_dialect_impl":
+                own = Instance({"impl": impl})
+                chosen = self._follow(Function(statement, self._module), (own, Call("dialect")), {}, _NO_CALL)
+                if isinstance(chosen, Call) and chosen.last == "type_descriptor" and chosen.args:
+                    return chosen.args[0]
+        return impl
 
     # ---- expressions
 
     def value(self, node: ast.expr | None, names: dict[str, Any]) -> Any:
         """Return what an expression is as far as constants tell, else UNKNOWN, a Symbol or a Call."""
         self.steps += 1
-        if self.steps > MAX_STEPS:
+        if self.steps > self.limit:
             raise TooLong
         match node:
             case ast.Constant(value=str()):
                 assert self._module is not None
-                return string_at(node, self._module.lines, self._module.name)
+                text = self._texts.get(id(node))
+                if text is None:
+                    text = self._texts[id(node)] = string_at(node, self._module.lines, self._module.name)
+                return text
             case ast.Constant(value=value):
                 return value
             case ast.Name(id=name):
@@ -268,26 +337,43 @@ class Evaluator:
             case ast.Subscript(value=value, slice=index):
                 return subscripted(self.value(value, names), constant(self.value(index, names)))
             case ast.IfExp(test=test, body=body, orelse=orelse):
-                known = self.value(test, names)
+                known = self._test(test, names)
                 return self.value(body if constant(known) else orelse, names) if is_constant(known) else UNKNOWN
             case ast.Compare() | ast.BoolOp() | ast.UnaryOp():
                 return self._operator(node, names)
-            case (
-                ast.ListComp(elt=element, generators=[ast.comprehension(target=target, iter=iterated, ifs=[])])
-                | ast.GeneratorExp(elt=element, generators=[ast.comprehension(target=target, iter=iterated, ifs=[])])
-            ):
-                return self._comprehension(element, target, iterated, names)
+            case ast.ListComp() | ast.GeneratorExp() | ast.SetComp() | ast.DictComp():
+                return self._comprehension(node, names)
+            case ast.NamedExpr(target=target, value=value):
+                names[target.id] = self.value(value, names)
+                return names[target.id]
+            case ast.Yield(value=value):
+                self._yield([self.value(value, names)])
+                return UNKNOWN
+            case ast.YieldFrom(value=value):
+                inner = self.value(value, names)
+                self._yield(inner if isinstance(inner, list) else [UNKNOWN])
+                return UNKNOWN
             case _:
                 return UNKNOWN
+
+    def _yield(self, values: list[Any]) -> None:
+        if self._yielded is not None:
+            self._yielded += values
+
+    def _test(self, node: ast.expr, names: dict[str, Any]) -> Any:
+        """Return the truth of a condition: of `a and b` it may be known where the value is not."""
+        if isinstance(node, ast.BoolOp):
+            return decided(node.op, [self._test(each, names) for each in node.values])
+        return self.value(node, names)
 
     def _operator(self, node: ast.Compare | ast.BoolOp | ast.UnaryOp, names: dict[str, Any]) -> Any:
         match node:
             case ast.Compare(left=left, ops=[operator], comparators=[right]):
                 return compared(operator, self.value(left, names), self.value(right, names))
             case ast.BoolOp(op=operator, values=values):
-                return decided(operator, [self.value(each, names) for each in values])
+                return chosen(operator, [self.value(each, names) for each in values])
             case ast.UnaryOp(op=ast.Not(), operand=operand):
-                known = self.value(operand, names)
+                known = self._test(operand, names)
                 return not constant(known) if is_constant(known) else UNKNOWN
             case ast.UnaryOp(op=ast.Invert(), operand=operand):
                 return inverted(self.value(operand, names))
@@ -312,24 +398,58 @@ class Evaluator:
             case Symbol(name=name) if f"{name}.{attribute}".endswith("connection.vendor"):
                 return Text(self.reading.dialect or "postgresql")
             case Class(name=name):
-                return self.member(value, attribute) or Symbol(f"{name}.{attribute}")
-            case Instance(values=values):
+                found = self.member(value, attribute)
+                if isinstance(found, Function) and _is_class_method(found.node):
+                    return replace(found, bound=(value,))
+                if isinstance(found, Text) and any(_is_enum(base) for base in value.bases):
+                    return Member(found.value, found.path, found.spans, attribute)
+                return Symbol(f"{name}.{attribute}") if found is None else found
+            case Call(receiver=Class() as made) if (part := self._part(value, made, attribute)) is not None:
+                return part
+            case Instance(values=values, owner=owner) if owner is None or attribute in values:
                 return values.get(attribute, UNKNOWN)
+            case Instance(owner=Class() as owner):
+                part = self._part(value, owner, attribute)
+                return UNKNOWN if part is None else part
+            case Member(member=member) if attribute in ("name", "value"):
+                return Text(member) if attribute == "name" else Text(value.value, value.path, value.spans)
             case Symbol(name=name):
                 found = self._project_value(f"{name}.{attribute}")
                 return Symbol(f"{name}.{attribute}") if found is None else found
+            case Call(kwargs=kwargs, receiver=receiver) if receiver == REFLECTED and attribute in kwargs:
+                return kwargs[attribute]
             case Call(name="sqlalchemy.table", args=(table, *_)) if attribute in ("__tablename__", "__table__"):
                 return table if attribute == "__tablename__" else value
             case FilePath(path=path) if attribute == "parent":
                 return FilePath(path.parent)
             case FilePath(path=path) if attribute == "parents":
                 return [FilePath(parent) for parent in path.parents]
-            case Call(name=name) | Method(name=name) if f"{name}.{attribute}".endswith(("dialect.name", ".vendor")):
+            case Call(name=name) | Method(name=name) if f"{name}.{attribute}".endswith(_DIALECT):
                 return Text(self.reading.dialect or "postgresql")
             case Text() | FilePath() | Batch() | Call() | Method() | list() | tuple() | dict():
                 return Method(value, f"{value.name}.{attribute}" if isinstance(value, Call | Method) else attribute)
             case _:
                 return UNKNOWN
+
+    def _part(self, made: Call | Instance, owner: Class, attribute: str) -> Any:
+        """Return what an object of a project's class has under a name: an argument of a data class, or a method."""
+        if isinstance(made, Call) and attribute in made.kwargs:
+            return made.kwargs[attribute]
+        fields = [
+            each.target.id
+            for each in owner.node.body
+            if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+        ]
+        if isinstance(made, Call) and attribute in fields and fields.index(attribute) < len(made.args):
+            return made.args[fields.index(attribute)]
+        found = self.member(owner, attribute)
+        if not isinstance(found, Function):
+            return found
+        marks = {each.id for each in found.node.decorator_list if isinstance(each, ast.Name)}
+        if marks & {"property", "cached_property"}:
+            return self._follow(found, (made,), {}, _NO_CALL)
+        first = owner if "classmethod" in marks else made
+        return found if "staticmethod" in marks else replace(found, bound=(first,))
 
     def member(self, owner: Class, name: str, depth: int = MAX_DEPTH) -> Any:
         """Return what the body of a class, or of a base of the project, gives a name; None when that is not known."""
@@ -337,7 +457,10 @@ class Evaluator:
         try:
             for statement in reversed(owner.node.body):
                 match statement:
-                    case ast.Assign(targets=[ast.Name(id=found)], value=value) if found == name:
+                    case (
+                        ast.Assign(targets=[ast.Name(id=found)], value=value)
+                        | ast.AnnAssign(target=ast.Name(id=found), value=ast.expr() as value)
+                    ) if found == name:
                         return self.value(value, {})
                     case ast.FunctionDef(name=found) if found == name:
                         return Function(statement, owner.module)
@@ -372,15 +495,42 @@ class Evaluator:
         text = str(constant(value)) if isinstance(value, Text | int | str) else HOLE
         return Text(text, self._module.name, ((0, part.lineno, column_of(part, self._module.lines) + 1),))
 
-    def _comprehension(self, element: ast.expr, target: ast.expr, iterated: ast.expr, names: dict[str, Any]) -> Any:
-        source = self.value(iterated, names)
+    def _comprehension(
+        self, node: ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp, names: dict[str, Any]
+    ) -> Any:
+        """Return the elements; one whose condition is not known stands as UNKNOWN, so that the rest is not taken for all."""
+        if isinstance(node, ast.DictComp):
+            pairs = self._rounds(node.generators, names, lambda inner: (self.value(node.key, inner), node.value, inner))
+            if pairs is UNKNOWN or UNKNOWN in pairs:
+                return UNKNOWN
+            found = [(constant(key), value, inner) for key, value, inner in pairs]
+            return {key: self.value(value, inner) for key, value, inner in found if is_key(key)}
+        element = node.elt
+        return self._rounds(node.generators, names, lambda inner: self.value(element, inner))
+
+    def _rounds(
+        self, generators: list[ast.comprehension], names: dict[str, Any], made: Callable[[dict[str, Any]], Any]
+    ) -> Any:
+        first, *others = generators
+        source = self.value(first.iter, names)
+        result: list[Any] = []
+        if isinstance(source, Call):  # what a query returns: at least one is followed
+            source, result = [Call(f"{source.name}[]", receiver=source)], [UNKNOWN]
         if not isinstance(source, list | tuple | dict):
             return UNKNOWN
-        result = []
         for each in list(source)[:MAX_ROUNDS]:
             inner = dict(names)
-            bind(target, each, inner)
-            result.append(self.value(element, inner))
+            bind(first.target, Text(each) if isinstance(each, str) else each, inner)
+            tests = [self._test(test, inner) for test in first.ifs]
+            if any(is_constant(test) and not constant(test) for test in tests):
+                continue
+            if not all(is_constant(test) for test in tests):
+                result.append(UNKNOWN)
+            elif others:
+                nested = self._rounds(others, inner, made)
+                result += nested if isinstance(nested, list) else [UNKNOWN]
+            else:
+                result.append(made(inner))
         return result
 
     # ---- calls
@@ -397,11 +547,11 @@ class Evaluator:
                 kwargs.update({key: each for key, each in value.items() if isinstance(key, str)})
         match function:
             case Function():
-                return self._follow(function, args, kwargs, node)
+                return self._follow(function, (*function.bound, *args), kwargs, node)
+            case Class() if self.objects and isinstance(self.member(function, "__init__"), Function):
+                return self._instance(function, args, kwargs, node)
             case Class(name=name):
-                made = Call(name, args, kwargs, function)
-                self._tell(made, node)
-                return made
+                return self._tell(Call(name, args, kwargs, function), node)
             case Symbol(name=name):
                 return self._called(name, args, kwargs, node)
             case Method(receiver=receiver, name=name):
@@ -411,16 +561,21 @@ class Evaluator:
             case _:
                 return UNKNOWN
 
+    def _instance(self, owner: Class, args: tuple[Any, ...], kwargs: dict[str, Any], node: ast.Call) -> Instance:
+        made = Instance({}, owner)
+        self._follow(self.member(owner, "__init__"), (made, *args), kwargs, node)
+        return made
+
     def _called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], node: ast.Call) -> Any:
+        if name == "type" and len(args) == 3 and isinstance(args[2], dict) and "__tablename__" in args[2]:
+            return Call("sqlalchemy.table", (args[2]["__tablename__"],))  # a model, made
         simple = built_in(name, args)
         if simple is not None:
             return simple
         found = self._project_value(name)
         if isinstance(found, Function):
             return self._follow(found, args, kwargs, node)
-        call = Call(name, args, kwargs)
-        self._tell(call, node)
-        return call
+        return self._tell(Call(name, args, kwargs), node)
 
     def _method(self, receiver: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], node: ast.Call) -> Any:
         if isinstance(receiver, Text):
@@ -432,12 +587,12 @@ class Evaluator:
         call = Call(name, args, kwargs, receiver)
         if name == "open.read" and isinstance(receiver, Call) and receiver.args:
             return file_text(receiver.args[0], self.reading)
-        self._tell(call, node)
-        return call
+        return self._tell(call, node)
 
-    def _tell(self, call: Call, node: ast.Call) -> None:
+    def _tell(self, call: Call, node: ast.expr) -> Any:
         assert self._module is not None
-        self.effect(call, *(self.site or (node, self._module)))
+        answer = self.effect(call, *(self.site or (node, self._module)))
+        return call if answer is None else answer
 
     def _follow(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], node: ast.Call) -> Any:
         if self.depth >= MAX_DEPTH:
@@ -448,9 +603,10 @@ class Evaluator:
             self.site = node, self._module
         parameters = function.node.args
         positional = [*parameters.posonlyargs, *parameters.args]
-        names: dict[str, Any] = {}
+        names: dict[str, Any] = dict(function.closure or {})
         defaults: list[ast.expr | None] = [None] * (len(positional) - len(parameters.defaults)) + [*parameters.defaults]
         before, self._module, self.depth = self._module, function.module, self.depth + 1
+        yielded = self._yielded
         try:
             for parameter, default in zip(positional, defaults, strict=True):
                 names[parameter.arg] = UNKNOWN if default is None else self.value(default, {})
@@ -460,10 +616,36 @@ class Evaluator:
                 names[parameters.vararg.arg] = list(args[len(positional) :])
             names.update({parameter.arg: value for parameter, value in zip(positional, args, strict=False)})
             names.update(kwargs)
-            returned = self.body(function.node.body, names)
+            self._yielded = [] if self._yields(function.node) else None
+            if self.objects and outer is None and self.site is not None:
+                returned = self._elsewhere(function, names, node)
+            else:
+                returned = self.body(function.node.body, names)
+            generated = self._yielded
         finally:
-            self._module, self.depth, self.site = before, self.depth - 1, outer
+            self._module, self.depth, self.site, self._yielded = before, self.depth - 1, outer, yielded
+        if generated is not None:
+            return generated
         return returned[0] if returned else None
+
+    def _elsewhere(self, function: Function, names: dict[str, Any], node: ast.Call) -> Any:
+        """Follow a function of another module, not for ever: the rest of the migration is worth more."""
+        limit, self.limit = self.limit, min(self.limit, self.steps + MAX_ELSEWHERE)
+        try:
+            return self.body(function.node.body, names)
+        except TooLong:
+            if self.steps > limit:
+                raise
+            self._tell(Call(TOO_LONG, (Text(function.node.name),)), node)
+            return None
+        finally:
+            self.limit = limit
+
+    def _yields(self, node: ast.FunctionDef) -> bool:
+        if id(node) not in self._generators:
+            inside = (isinstance(each, ast.Yield | ast.YieldFrom) for each in ast.walk(node))
+            self._generators[id(node)] = any(inside)
+        return self._generators[id(node)]
 
     def _project_value(self, name: str, folder: Path | None = None, depth: int = MAX_DEPTH) -> Any:
         """Return what an import of the project's own leads to, also by way of other modules; None for other packages."""
@@ -481,6 +663,14 @@ class Evaluator:
         if depth and module and isinstance(value, Symbol) and not isinstance(value, Class) and value.name != name:
             return self._project_value(value.name, module.path.parent, depth - 1) or value
         return value
+
+
+def _is_class_method(node: ast.FunctionDef) -> bool:
+    return any(isinstance(each, ast.Name) and each.id == "classmethod" for each in node.decorator_list)
+
+
+def _is_enum(base: Any) -> bool:
+    return isinstance(base, Symbol) and base.name.rpartition(".")[2] in ("Enum", "StrEnum")
 
 
 def _no_effect(call: Call, node: ast.Call, module: Module) -> None:

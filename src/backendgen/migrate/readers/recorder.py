@@ -77,6 +77,14 @@ class Recorder:
         done = NotUnderstood(reason=reason, sql="", statement=self._statement)
         self._statement += 1
         end = node.lineno if isinstance(node, ast.FunctionDef) else node.end_lineno or node.lineno
+        column = column_of(node, module.lines) + 1
+        if any(
+            isinstance(each.operation, NotUnderstood)
+            and each.operation.reason == reason
+            and (each.path, each.operation.line, each.operation.column) == (module.name, node.lineno, column)
+            for each in self.actions
+        ):
+            return  # said of this place already: a helper that does it several times, another round of a loop
         self._add(done, node.lineno, column_of(node, module.lines) + 1, end, module.name)
 
     def once(self, node: ast.expr | ast.stmt, module: Module, reason: str) -> None:

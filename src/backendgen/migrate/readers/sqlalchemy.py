@@ -19,11 +19,20 @@ _TYPES = {
     "oid": "OID", "money": "MONEY", "int4range": "INT4RANGE", "int8range": "INT8RANGE", "numrange": "NUMRANGE",
     "daterange": "DATERANGE", "tsrange": "TSRANGE", "tstzrange": "TSTZRANGE", "pickletype": "BYTEA",
     "autostring": "VARCHAR",
+    # sqlalchemy_utils
+    "tsvectortype": "TSVECTOR", "uuidtype": "UUID", "jsontype": "JSON", "emailtype": "VARCHAR(255)", "urltype": "TEXT",
+    "ltreetype": "LTREE", "choicetype": "VARCHAR(255)", "arrowtype": "TIMESTAMP WITHOUT TIME ZONE",
+    "phonenumbertype": "VARCHAR(20)", "countrytype": "VARCHAR(2)", "localetype": "VARCHAR(10)",
+    "ipaddresstype": "VARCHAR(50)", "currencytype": "VARCHAR(3)", "timezonetype": "VARCHAR(50)", "encryptedtype": "BYTEA",
+    "stringencryptedtype": "VARCHAR",
 }  # fmt: skip
 _SIZED = {
     "string": "VARCHAR", "varchar": "VARCHAR", "unicode": "VARCHAR", "nvarchar": "VARCHAR", "char": "CHAR", "bit": "BIT",
     "numeric": "NUMERIC", "decimal": "NUMERIC",
 }  # fmt: skip
+
+
+_LONGEST_NAME = 63
 
 
 class Dynamic(Exception):
@@ -37,8 +46,17 @@ def words(value: Any, what: str) -> str:
     if isinstance(value, Call) and value.last == "quoted_name" and value.args:
         return words(value.args[0], what)
     if isinstance(value, Call) and value.last == "f" and value.args:  # op.f(): a name that is final
-        return words(value.args[0], what)
+        return truncated(words(value.args[0], what))
     raise Dynamic(f"{what} is not a constant")
+
+
+def truncated(text: str) -> str:
+    """Cut a name that is made, or final, as SQLAlchemy cuts it: with a hash of the whole at its end."""
+    if len(text) <= _LONGEST_NAME:
+        return text
+    from hashlib import md5
+
+    return f"{text[: _LONGEST_NAME - 8]}_{md5(text.encode(), usedforsecurity=False).hexdigest()[-4:]}"
 
 
 def optional(value: Any, what: str) -> str:
@@ -53,6 +71,8 @@ def sql_text(value: Any) -> str | None:
             return sql
         case Call(name=called, args=args) if ".func." in called or called.startswith("func."):
             return f"{called.rpartition('.')[2]}({', '.join(map(_argument, args))})"
+        case Call(last="next_value", receiver=Call(last="Sequence") as sequence):
+            return f"nextval({literal(name(words(sequence.arg(0, 'name'), 'the name of a sequence')))})"
         case Call(last="true" | "false" | "null" as word):
             return word
         case Call(last="cast", args=(inner, kind, *_)):
@@ -86,6 +106,8 @@ def type_sql(value: Any) -> str:
     if value.last == "with_variant":
         variant = any(isinstance(dialect, Text) and dialect.value == "postgresql" for dialect in value.args[1:])
         return type_sql(value.args[0] if variant else value.receiver)
+    if value.last.endswith("()") and value.receiver is not None:  # the project's own type, called
+        return type_sql(value.receiver)
     return _named_type(value.last, value)
 
 
@@ -158,9 +180,9 @@ def default_sql(value: Any) -> str:
     return sql
 
 
-def column_sql(column: Call, *, alone: bool) -> str:
-    """Return a column definition. `alone`: of ADD COLUMN, where no key makes an integer a serial and
-    constraints are statements of their own. Raises Dynamic.
+def column_sql(column: Call, *, alone: bool, counts: bool = False) -> str:
+    """Return a column definition. `alone`: of ADD COLUMN, where no key makes an integer a serial and constraints are
+    statements of their own. `counts`: it is the one integer of the table's key that counts up. Raises Dynamic.
     """
     parts = [each for each in column.args if not isinstance(each, Text)]
     named = words(column.kwargs.get("name", column.args[0] if column.args else None), "a column's name")
@@ -168,16 +190,16 @@ def column_sql(column: Call, *, alone: bool) -> str:
     primary = column.kwargs.get("primary_key") is True
     sql = type_sql(given) if given is not None else _TYPES["integer"]
     identity = any(isinstance(each, Call) and each.last in ("Identity", "Computed") for each in parts)
-    foreign = any(isinstance(each, Call) and each.last == "ForeignKey" for each in parts)
     default = column.kwargs.get("server_default")
-    increments = column.kwargs.get("autoincrement", primary and not foreign)
+    increments = column.kwargs.get("autoincrement", counts)
+    increments = counts if isinstance(increments, Text) else increments  # "auto", "ignore_fk"
     if not alone and increments and not identity and default is None and sql in ("INTEGER", "BIGINT", "SMALLINT"):
         sql = {"INTEGER": "SERIAL", "BIGINT": "BIGSERIAL", "SMALLINT": "SMALLSERIAL"}[sql]
     text = f"{label(named)} {sql}"
     if isinstance(default, Call) and default.last in ("Identity", "Computed"):
         parts.append(default)
     elif default is not None and not (isinstance(default, Call) and default.last == "FetchedValue"):
-        text += f" DEFAULT {default_sql(default)}"
+        text += f" DEFAULT {default_sql(default) if alone else _any_default(default)}"
     if column.kwargs.get("nullable") is False and not primary:
         text += " NOT NULL"
     text += " PRIMARY KEY" if primary and alone else ""
@@ -185,6 +207,14 @@ def column_sql(column: Call, *, alone: bool) -> str:
         return text + "".join(f" {inline}" for inline in _inline(parts) if inline.startswith("GENERATED"))
     text += " UNIQUE" if is_unique(column) else ""
     return text + "".join(f" {inline}" for inline in _inline(parts))
+
+
+def _any_default(value: Any) -> str:
+    """Return the default of a column of a new table, NULL for one that is not known: no row needs it yet."""
+    try:
+        return default_sql(value)
+    except Dynamic:
+        return "NULL"
 
 
 def is_unique(column: Call) -> bool:
@@ -216,10 +246,10 @@ def _is_type(value: Any) -> bool:
 def _inline(parts: list[Any]) -> Iterator[str]:
     for part in parts:
         match part:
-            case Call(last="ForeignKey"):
+            case Call(last="ForeignKey") if part.kwargs.get("use_alter") is not True:
                 named = optional(part.kwargs.get("name"), "a foreign key's name")
                 prefix = f"CONSTRAINT {label(named)} " if named else ""
-                yield f"{prefix}REFERENCES {_target(words(part.arg(0, 'column'), 'a foreign key'))}{_actions(part)}"
+                yield f"{prefix}REFERENCES {_target(_referred(part.arg(0, 'column')))}{_actions(part)}"
             case Call(last="Identity"):
                 yield f"GENERATED {'ALWAYS' if part.arg(2, 'always') is True else 'BY DEFAULT'} AS IDENTITY"
             case Call(last="Computed"):
@@ -229,6 +259,14 @@ def _inline(parts: list[Any]) -> Iterator[str]:
                 yield constraint_sql(part)
             case _:
                 pass
+
+
+def _referred(value: Any) -> str:
+    """Return what a foreign key refers to: a text, or a column of a model."""
+    if isinstance(value, Method) and isinstance(value.receiver, Call) and value.receiver.last == "table":
+        table = words(value.receiver.arg(0), "the table of a foreign key")
+        return f"{table}.{value.name.rpartition('.')[2]}"
+    return words(value, "a foreign key")
 
 
 def _target(column: str) -> str:
@@ -288,7 +326,7 @@ def constraint_sql(call: Call) -> str:
             targets = call.arg(1, "refcolumns")
             if not isinstance(targets, list | tuple) or not targets:
                 raise Dynamic("a foreign key's target is not a constant")
-            pairs = [words(target, "a foreign key's target").rpartition(".") for target in targets]
+            pairs = [_referred(target).rpartition(".") for target in targets]
             remote = f"{name(pairs[0][0])} ({names(pair[2] for pair in pairs)})"
             local = columns_of(call.arg(0, "columns"))
             return f"{prefix}FOREIGN KEY ({local}) REFERENCES {remote}{_actions(call)}{not_valid}"

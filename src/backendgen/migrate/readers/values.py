@@ -74,10 +74,20 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Member(Text):
+    """A member of an Enum whose value is a string; `member` is its name."""
+
+    member: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Symbol:
     """An imported name by its full path: `sqlalchemy.dialects.postgresql.UUID`."""
 
     name: str
+
+
+REFLECTED = Symbol("reflected")  # marks a type that is known from the database
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +101,13 @@ class Class(Symbol):
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """What `self` is in a method that is followed: the values of its attributes as far as they are known."""
+    """What `self` is in a method that is followed: the values of its attributes as far as they are known.
+
+    `owner` is the project's class whose methods it has.
+    """
 
     values: Mapping[str, Any]
+    owner: Class | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +144,15 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of the project that is followed when it is called."""
+    """A function of the project that is followed when it is called; a bound one gets `bound` as its first argument.
+
+    `closure` are the names around a function that stands in another one.
+    """
 
     node: ast.FunctionDef
     module: Any
+    bound: tuple[Any, ...] = ()
+    closure: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
