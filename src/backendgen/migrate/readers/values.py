@@ -180,7 +180,8 @@ def string_at(node: ast.Constant, lines: list[str], path: str) -> Text:
     value = str(node.value)
     column = column_of(node, lines)
     source = segment(node, lines)
-    if len(source) > 1 and source[1:-1] == value and source[0] in "\"'" and "\\" not in value:  # one plain literal, as most are
+    plain = len(source) > 1 and source[1:-1] == value and source[0] in "\"'"
+    if plain and "\\" not in value:  # one literal without escapes, as most are
         return Text(value, path, ((0, node.lineno, column + 2),))
     try:
         spans = tuple(_spans(source, node.lineno, column + 1))
