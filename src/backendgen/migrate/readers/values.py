@@ -179,8 +179,12 @@ def string_at(node: ast.Constant, lines: list[str], path: str) -> Text:
     """Return a string literal with the place of each of its characters that begins a line or a part."""
     value = str(node.value)
     column = column_of(node, lines)
+    source = segment(node, lines)
+    plain = len(source) > 1 and source[1:-1] == value and source[0] in "\"'"
+    if plain and "\\" not in value:  # one literal without escapes, as most are
+        return Text(value, path, ((0, node.lineno, column + 2),))
     try:
-        spans = tuple(_spans(segment(node, lines), node.lineno, column + 1))
+        spans = tuple(_spans(source, node.lineno, column + 1))
     except (tokenize.TokenError, SyntaxError, ValueError):
         spans = ((0, node.lineno, column + 1),)
     return Text(value, path, spans if not spans or spans[-1][0] <= len(value) else ((0, node.lineno, column + 1),))
