@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,8 +22,12 @@ from backendgen.cli.options import (
     WriteBaselineOption,
     settings_of,
 )
-from backendgen.cli.output import Outlets, report_on
+from backendgen.cli.output import Outlets, progress, report_on
 from backendgen.errors import UserError
+
+if TYPE_CHECKING:
+    from backendgen.config import Config
+    from backendgen.migrate import Pending
 
 EXAMPLES = (
     "migrate-check migrations",
@@ -160,13 +164,7 @@ def migrate_check(
         settings = replace(settings, reader=reader)
     server: dict[str, Any] = {"dialect": dialect, "mysql_version": mysql_version, "mariadb_version": mariadb_version}
     settings = replace(settings, **{key: value for key, value in server.items() if value is not None})
-    if everything and (since or applied):
-        raise UserError("--all judges everything; leave out --since and --applied, or --all")
-    if since == "":
-        raise UserError("--since needs a git revision, such as origin/main")
-    if since and applied:
-        raise UserError("--since and --applied both say what is pending; give one of them")
-    pending = core.Pending(since or ("" if everything or applied else settings.since), tuple(applied or ()))
+    pending = _pending(since, applied, everything, settings)
     if graph:
         typer.echo(core.render(core.timeline(path, settings, pending)), nl=False)
         return
@@ -184,7 +182,7 @@ def migrate_check(
         planned(path, settings, rulebook_for(path), pending, plan, everything=everything)
         return
     sizes = core.load_sizes(stats) if stats else None
-    check = partial(core.check, path, settings, pending=pending, sizes=sizes)
+    check = partial(core.check, path, settings, pending=pending, sizes=sizes, progress=progress)
     if trace or trace_dsn:
         from backendgen.migrate import tracing
 
@@ -193,3 +191,16 @@ def migrate_check(
         place = tracing.Place(trace_dsn, trace_anyway, trace_timeout)
         check = partial(tracing.with_trace, check, path, settings, pending, place)
     report_on(check, path, settings, Outlets(format, output, report, write_baseline))
+
+
+def _pending(since: str | None, applied: list[str] | None, everything: bool, settings: Config) -> Pending:
+    """Return which migrations are judged, the command line before the configuration."""
+    from backendgen.migrate import Pending
+
+    if everything and (since or applied):
+        raise UserError("--all judges everything; leave out --since and --applied, or --all")
+    if since == "":
+        raise UserError("--since needs a git revision, such as origin/main")
+    if since and applied:
+        raise UserError("--since and --applied both say what is pending; give one of them")
+    return Pending(since or ("" if everything or applied else settings.since), tuple(applied or ()))

@@ -17,6 +17,7 @@ from backendgen.migrate.context import Deploy, follow, walk
 from backendgen.migrate.history import Action, Histories, History, Migration, Refusal
 from backendgen.migrate.pending import EVERYTHING, Pending, Selection, select
 from backendgen.migrate.readers import read
+from backendgen.migrate.readers.reading import Progress
 from backendgen.migrate.rollback import joined, roll_back, series
 from backendgen.migrate.sizes import Size, weigh
 from backendgen.rules import Rulebook
@@ -36,18 +37,23 @@ def check(
     rulebook: Rulebook,
     pending: Pending = EVERYTHING,
     sizes: Mapping[str, Size] | None = None,
+    progress: Progress | None = None,
 ) -> Report:
     """Judge the pending migrations at or beneath a path; the others are only replayed. `sizes` of tables change grades.
+
+    `progress` is told now and then what is under way.
 
     Raises UserError when the path holds no migration, or none that can be read, or when `pending` names what is not there.
     """
     judged = frozenset(rulebook.select_ids("migrate", config.select, config.ignore))
-    histories = read(path, config)
+    histories = read(path, config, progress)
     selection = select(histories, pending)
     running = _running(histories, selection, config)
-    found = [
-        one for history in histories.histories for one in _judge(history, selection, judged, rulebook, config, running)
-    ]
+    found: list[Finding] = []
+    for history in histories.histories:
+        if progress:
+            progress(f"replaying {_named(history)}")
+        found += _judge(history, selection, judged, rulebook, config, running)
     if sizes:
         found = [weigh(one, sizes) for one in found]
     refusals = (*histories.refusals, *selection.refusals)

@@ -10,11 +10,11 @@ from backendgen.config import Config, version_numbers
 from backendgen.errors import Problem, UserError
 from backendgen.migrate.history import Histories, History
 from backendgen.migrate.readers import liquibase, sqitch, sql
-from backendgen.migrate.readers.reading import Reading
+from backendgen.migrate.readers.reading import Progress, Reading
 from backendgen.migrate.routines import with_calls
 
 
-def read(path: Path, config: Config) -> Histories:
+def read(path: Path, config: Config, progress: Progress | None = None) -> Histories:
     """Read every history at or beneath a path: Alembic's and Django's first, then SQL folders that none of them runs.
 
     Raises UserError when there is no migration at all, or when not one of them could be read.
@@ -22,6 +22,7 @@ def read(path: Path, config: Config) -> Histories:
     if not path.exists():
         raise UserError(Problem("no such file or directory", str(path)))
     reading = Reading.of(path, config.exclude, config.reader, config.dialect)
+    reading.progress = progress
     histories = [*_python(reading), *_planned(reading)]
     if config.reader in ("", *sql.TOOLS):
         histories += sql.histories(reading)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from backendgen import files
 from backendgen.errors import Problem, UserError
 from backendgen.findings.finding import Location
 from backendgen.migrate.history import Refusal
+
+Progress = Callable[[str], None]
 
 UNREADABLE = "BG901"
 PASSED_OVER = frozenset(
@@ -39,6 +41,7 @@ class Reading:
     beside: tuple[Path, ...] = ()
     reader: str = ""
     dialect: str = ""
+    progress: Progress | None = None
     sources: dict[str, str] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
     skipped: list[Problem] = field(default_factory=list)
@@ -94,6 +97,8 @@ class Reading:
             self.refuse(UNREADABLE, Location(name, problem.line or 1, problem.column or 1), f"{name} {problem.message}")
             return None
         self.sources[name] = text
+        if self.progress and len(self.sources) % 200 == 0:
+            self.progress(f"reading files: {len(self.sources)}")
         return text
 
     def refuse(self, rule_id: str, location: Location, message: str) -> None:
