@@ -296,3 +296,11 @@ def test_entities(tmp_path: Path, body: str, kinds: list[type[op.Operation]]) ->
     names = "PGExtension, PGFunction, PGMaterializedView, PGTrigger, PGView, TableReference"
     (migration,) = read(tmp_path, body, extra=f"from alembic_utils import {names}\n")
     assert [type(one) for one in done(migration.up)] == kinds
+
+
+def test_a_folder_that_names_its_database(tmp_path: Path) -> None:
+    body = 'op.execute("PRAGMA foreign_keys = off")\nif op.get_bind().dialect.name == "sqlite":\n    op.drop_table("t")'
+    found = histories(write(tmp_path, {"versions/sqlite/1.py": revision(1, body)})).histories[0]
+    assert found.dialect == "sqlite"
+    assert [type(one) for one in done(found.migrations[0].up)][-1] is op.DropTable
+    assert not [one for one in done(found.migrations[0].up) if isinstance(one, op.NotUnderstood)]

@@ -161,13 +161,15 @@ def _history(group: list[Revision], script: Script, reading: Reading) -> History
     ordered = _ordered(group, reading)
     _say_heads(group, reading)
     folder = min(revision.path.parent for revision in group)
-    script.begin(folder)
+    named, _ = dialects.of_folder(folder, reading.root)
+    dialect = dialects.told(reading.dialect) if reading.dialect else dialects.READ.get(named, "postgresql")
+    script.begin(folder, dialect)
     migrations = tuple(_migration(revision, script, reading) for revision in ordered)
     return History(
         reading.name(folder),
         migrations,
         sets_lock_timeout=_environment_bounds_locks(folder),
-        dialect=dialects.told(reading.dialect),
+        dialect=dialect,
     )
 
 

@@ -24,6 +24,7 @@ from backendgen.migrate.readers.recorder import BUILT, Recorder, driver_values
 from backendgen.migrate.readers.sql import column_type
 from backendgen.migrate.readers.sqlalchemy import Dynamic, sql_text
 from backendgen.migrate.readers.values import UNKNOWN, Batch, Call, Text
+from backendgen.sql.cursor import Dialect
 from backendgen.sql.operation import AlterColumnType, ChangeRows, Operation
 
 ORM = "rows are changed through the ORM"
@@ -38,14 +39,16 @@ class Script:
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
         self._evaluator = Evaluator(reading, self._called, self._entered, objects=True)
-        self._recorder = Recorder(dialect=told(self._reading.dialect))
+        self._dialect: Dialect = told(reading.dialect)
+        self._recorder = Recorder(dialect=self._dialect)
         self._written: set[str] = set()
         self._loaded = False
         self._database = Database()
         self._convention: Convention = {}
 
-    def begin(self, versions: Path) -> None:
+    def begin(self, versions: Path, dialect: Dialect) -> None:
         """Begin the history of a versions folder, with an empty database."""
+        self._dialect = self._evaluator.dialect = dialect
         self._database = Database()
         self._convention = convention_of(versions, self._evaluator)
 
@@ -61,7 +64,7 @@ class Script:
 
     def actions(self, function: ast.FunctionDef | None, module: Module) -> tuple[Action, ...]:
         """Follow a function of a module and return what it does, in order."""
-        self._recorder, self._written, self._loaded = Recorder(dialect=told(self._reading.dialect)), set(), False
+        self._recorder, self._written, self._loaded = Recorder(dialect=self._dialect), set(), False
         if function is None:
             return ()
         try:

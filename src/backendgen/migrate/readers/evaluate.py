@@ -104,6 +104,7 @@ class Evaluator:
     enter: Enter
     modules: dict[Path, Module | None] = field(default_factory=dict)
     objects: bool = False
+    dialect: str = "postgresql"  # the database where the user names none
     steps: int = 0
     limit: int = MAX_STEPS
     depth: int = 0
@@ -396,7 +397,7 @@ class Evaluator:
     def _attribute(self, value: Any, attribute: str) -> Any:
         match value:
             case Symbol(name=name) if f"{name}.{attribute}".endswith("connection.vendor"):
-                return Text(self.reading.dialect or "postgresql")
+                return Text(self.reading.dialect or self.dialect)
             case Class(name=name):
                 found = self.member(value, attribute)
                 if isinstance(found, Function) and _is_class_method(found.node):
@@ -425,7 +426,7 @@ class Evaluator:
             case FilePath(path=path) if attribute == "parents":
                 return [FilePath(parent) for parent in path.parents]
             case Call(name=name) | Method(name=name) if f"{name}.{attribute}".endswith(_DIALECT):
-                return Text(self.reading.dialect or "postgresql")
+                return Text(self.reading.dialect or self.dialect)
             case Text() | FilePath() | Batch() | Call() | Method() | list() | tuple() | dict():
                 return Method(value, f"{value.name}.{attribute}" if isinstance(value, Call | Method) else attribute)
             case _:
