@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -293,3 +294,27 @@ def test_half_of_a_surrogate_pair_in_the_code_can_be_reported(backendgen: Run, t
     done = backendgen("audit", str(tmp_path), "--select", "BG301", "--format", format)
     assert (done.returncode, done.stderr) == (1, "")
     assert "\\ud800" in done.stdout
+
+
+def on_a_terminal(*arguments: str, **environment: str) -> str:
+    """Run a command whose standard output is a terminal, and return what it shows there."""
+    ours, theirs = os.openpty()
+    kept = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "backendgen", *arguments],
+        stdout=theirs, stderr=subprocess.DEVNULL, env={**kept, "TERM": "xterm-256color", **environment},
+    ) as running:  # fmt: skip
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # Linux says so when the other side is closed
+            while chunk := os.read(ours, 4096):
+                shown += chunk
+        assert running.wait(timeout=60) == 0
+    os.close(ours)
+    return shown.decode()
+
+
+def test_a_card_is_typeset_on_a_terminal_that_has_colours() -> None:
+    shown = on_a_terminal("explain", "BG703")
+    assert "\x1b[1mBG703 Index dropped without CONCURRENTLY" in shown and "```" not in shown
+    assert "```" in on_a_terminal("explain", "BG703", NO_COLOR="1")

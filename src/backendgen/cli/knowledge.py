@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from backendgen.cli.options import rule_ids
-from backendgen.cli.output import rulebook_for
+from backendgen.cli.output import is_colourful, rulebook_for
 from backendgen.errors import UserError
 
 if TYPE_CHECKING:
     from backendgen.rules import Rule
 
+
+_FENCE = re.compile(r"^```(\w+)[^\n]*$", re.MULTILINE)  # of a fence's info only the language is for highlighters
 
 EXPLAIN_EXAMPLES = ("explain BG103", "explain sql-built-from-strings")
 
@@ -22,8 +25,18 @@ def explain(
     rule: Annotated[str, typer.Argument(help="A rule's id or name.", show_default=False, autocompletion=rule_ids)],
 ) -> None:
     """Show a rule: why, how to fix it, examples."""
-    found = rulebook_for(Path.cwd()).find(rule)
-    typer.echo(_card(found))
+    card = _card(rulebook_for(Path.cwd()).find(rule))
+    if not is_colourful():
+        typer.echo(card)
+        return
+    from rich.console import Console  # 60 ms, for people at a terminal only
+    from rich.markdown import Markdown
+
+    head, _, text = card.partition("\n\n")
+    console = Console()
+    console.print(head, style="bold", markup=False, highlight=False)
+    shown = _FENCE.sub(lambda fence: f"```{fence[1]}", text)
+    console.print(Markdown(f"\n{shown}", code_theme="ansi_dark"))
 
 
 RULES_EXAMPLES = ("rules", "rules BG7")

@@ -79,7 +79,7 @@ def report_on(check: Callable[[Rulebook], Report], path: Path, settings: Config,
     if outlets.baseline:
         report = _accept(report, outlets.baseline, root)
     for format, file in wanted:
-        text = renderer(format, colour=file is None and _colour())(report, rulebook)
+        text = renderer(format, colour=file is None and is_colourful())(report, rulebook)
         text = text.encode(errors="backslashreplace").decode()  # half of a surrogate pair, as a literal may name it
         if file is None:
             typer.echo(text, nl=False)
@@ -122,7 +122,8 @@ def _accept(report: Report, path: Path, root: Path) -> Report:
     return accepted
 
 
-def _colour() -> bool:
+def is_colourful() -> bool:
+    """Whether a person reads standard output on a terminal that has colours, and wants them (no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
