@@ -41,10 +41,14 @@ def table_dropped(operation: op.Operation, schema: Schema, context: Context) -> 
     children = sorted({child.name for child, _ in schema.references_to(table) if child.name != table})
     also = f"; {', '.join(children)} refers to it" if children else ""
     message = f"dropping {table} loses its rows, and code that still runs fails on it{also}"
+    again = any(isinstance(later, op.CreateTable) and later.table == table for later in context.afterwards(table))
+    if again:
+        message = f"dropping {table} loses its rows: the new {table} has only what this migration puts into it{also}"
     confidence = Confidence.MEDIUM if operation.if_exists and table not in schema.tables else None
     fix = render(context, Stage((f"DROP TABLE {name(table)}",), note=(
         f"in a later release, when no running code uses {table} and its rows are saved")))  # fmt: skip
-    yield Hit(context.action.location, message, fix, table, confidence=confidence)
+    severity = Severity.MEDIUM if again else None
+    yield Hit(context.action.location, message, fix, table, severity=severity, confidence=confidence)
 
 
 def _schema_dropped(operation: op.Drop, schema: Schema, context: Context) -> Iterator[Hit]:
