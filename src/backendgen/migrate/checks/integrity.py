@@ -82,7 +82,7 @@ def _dropped(operation: op.Operation, schema: Schema, context: Context) -> tuple
 
 
 def _is_held_otherwise(lost: Constraint, table: str, schema: Schema) -> bool:
-    """Whether a check only demands what NOT NULL demands by now, or another key or unique index of the same columns what a unique one does."""
+    """Whether NOT NULL demands what a check does, or another key or unique index of its columns what a unique one does."""
     known = schema.tables.get(table)
     if lost.kind == "unique" and known is not None and lost.columns:
         return any(
