@@ -9,7 +9,7 @@ looked for in the file.
 
 from __future__ import annotations
 
-import random
+import hashlib
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -236,17 +236,24 @@ def print_comparison(files: int, found: list[Said], theirs: list[Said], judged: 
 
 
 def print_sample(count: int, seed: int, found: list[Said], judged: list[Judged]) -> None:
-    """Print what a person judges: findings of ours, and of squawk's that we drop, hygiene left out of its."""
-    chance = random.Random(seed)
-    dropped = [one for one in judged if one.outcome != "both" and one.said.rule not in HYGIENE]
-    severe = [one for one in found if one.severity in SEVERE]
-    for title, pool in (("ours, medium and above", severe), ("ours, all", found)):
-        print(f"\nsample of {title}")
-        for said in sorted(chance.sample(pool, min(count, len(pool))), key=_order):
-            print(f"{said.project}\t{said.path}\t{said.first}\t{said.rule}\t{said.severity}")
+    """Print what a person judges: findings of ours, and of squawk's that we drop, hygiene left out of its.
+
+    Each is drawn by a hash of its own, so that a sample changes little when the findings around it do.
+    """
+    dropped = {one.said: one.place for one in judged if one.outcome != "both" and one.said.rule not in HYGIENE}
+    print("\nsample of ours")
+    for said in _drawn(found, count, seed):
+        print(f"{said.project}\t{said.path}\t{said.first}\t{said.rule}\t{said.severity}")
     print("\nsample of squawk's that we drop")
-    for one in sorted(chance.sample(dropped, min(count, len(dropped))), key=lambda each: _order(each.said)):
-        print(f"{one.said.project}\t{one.said.path}\t{one.said.first}\t{one.said.rule}\t{one.place}")
+    for said in _drawn(dropped, count, seed):
+        print(f"{said.project}\t{said.path}\t{said.first}\t{said.rule}\t{dropped[said]}")
+
+
+def _drawn(pool: Iterable[Said], count: int, seed: int) -> list[Said]:
+    def lot(said: Said) -> bytes:
+        return hashlib.sha256(f"{seed} {said.project} {said.path} {said.first} {said.rule}".encode()).digest()
+
+    return sorted(sorted(set(pool), key=lot)[:count], key=_order)
 
 
 def _order(said: Said) -> tuple[str, str, int, str]:

@@ -43,7 +43,7 @@ UNLABELLED = {
     "ban-drop-constraint": {"BG808", "BG721"},
     "ban-drop-default": {"BG811"},
     "ban-drop-extension": {"BG825"},
-    "ban-drop-function": {"BG816"},
+    "ban-drop-function": {"BG815", "BG816"},
     "ban-drop-not-null": {"BG810"},
     "ban-drop-schema": {"BG801"},
     "ban-drop-sequence": {"BG816"},

@@ -36,6 +36,8 @@ def found(tmp_path: Path, change: str, *rules: str, confidence: str = "medium") 
     ("rule", "change", "severity", "message"),
     [
         ("BG801", "DROP DATABASE shop", "critical", "dropping a database loses all of its tables"),
+        ("BG801", "DROP TABLE users; CREATE TABLE users AS SELECT 1 AS id", "medium",
+         "dropping users loses its rows: the new users has only what this migration puts into it; orders refers to it"),
         ("BG802", "ALTER TABLE orders DROP COLUMN note", "high",
          "dropping orders.note loses its data, and code that still reads or writes it fails; orders_by_note goes with it; "
          "the view notes reads it and makes this fail"),

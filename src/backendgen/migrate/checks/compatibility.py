@@ -41,10 +41,14 @@ def table_dropped(operation: op.Operation, schema: Schema, context: Context) -> 
     children = sorted({child.name for child, _ in schema.references_to(table) if child.name != table})
     also = f"; {', '.join(children)} refers to it" if children else ""
     message = f"dropping {table} loses its rows, and code that still runs fails on it{also}"
+    again = any(isinstance(later, op.CreateTable) and later.table == table for later in context.afterwards(table))
+    if again:
+        message = f"dropping {table} loses its rows: the new {table} has only what this migration puts into it{also}"
     confidence = Confidence.MEDIUM if operation.if_exists and table not in schema.tables else None
     fix = render(context, Stage((f"DROP TABLE {name(table)}",), note=(
         f"in a later release, when no running code uses {table} and its rows are saved")))  # fmt: skip
-    yield Hit(context.action.location, message, fix, table, confidence=confidence)
+    severity = Severity.MEDIUM if again else None
+    yield Hit(context.action.location, message, fix, table, severity=severity, confidence=confidence)
 
 
 def _schema_dropped(operation: op.Drop, schema: Schema, context: Context) -> Iterator[Hit]:
@@ -140,11 +144,31 @@ def renamed(operation: op.Operation, schema: Schema, context: Context) -> Iterat
         message = f"renaming the {operation.object_type} {operation.name} to {operation.new_name} {BREAKS}"
         note = f"create {operation.new_name} beside {operation.name}; drop the old one in a later release"
         yield Hit(context.action.location, message, render(context, Stage((), note=note)), operation.name)
+    elif isinstance(operation, op.Rename) and operation.object_type in ("type", "domain"):
+        yield from _type_renamed(operation, context)
     elif isinstance(operation, op.SetSchema) and not context.is_new(operation.table):
         message = f"moving {operation.table} to the schema {operation.schema} {BREAKS}"
         view = f"CREATE VIEW {name(operation.table)} AS SELECT * FROM {name(f'{operation.schema}.{bare(operation.table)}')}"
         stage = Stage((operation.sql, view), note="in one transaction; drop the view in a later release")
         yield Hit(context.action.location, message, render(context, stage), operation.table)
+
+
+def _type_renamed(operation: op.Rename, context: Context) -> Iterator[Hit]:
+    """Casts and drivers look a type up by its name, unless the migration made it or puts another in its place."""
+    old, new = operation.name, operation.new_name
+    if any(isinstance(done, op.CreateType) for done in context.before(old)):
+        return
+    if any(
+        isinstance(later, op.CreateType) or getattr(later, "new_name", "") == bare(old)
+        for later in context.afterwards(old)
+    ):
+        return
+    message = (
+        f"renaming the {operation.object_type} {old} to {new} breaks the code that runs now where it casts to {old}"
+    )
+    note = f"leave the name, or move the columns to a new {operation.object_type} {new} in steps"
+    fix = render(context, Stage((), note=note))
+    yield Hit(context.action.location, message, fix, old, severity=Severity.MEDIUM)
 
 
 def _stands_in(later: op.Operation, table: str) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
 from backendgen.findings.finding import Hit, Location
 from backendgen.migrate.checks.registry import check_down
@@ -64,8 +65,9 @@ def new_rows_may_not_fit(rollback: Rollback) -> Iterator[Hit]:
         return
     schema = rollback.after.copy()
     found: list[tuple[Action, str]] = []
-    for action in rollback.migration.down:
-        if rows := _rows_that_do_not_fit(action.operation, schema):
+    for position, action in enumerate(rollback.migration.down):
+        done = rollback.migration.down[:position]
+        if not _prepared(action.operation, done) and (rows := _rows_that_do_not_fit(action.operation, schema)):
             found.append((action, rows))
         schema.apply(action.operation)
     if not found:
@@ -76,6 +78,15 @@ def new_rows_may_not_fit(rollback: Rollback) -> Iterator[Hit]:
     note = "in the down, first bring such rows into the old form with an UPDATE"
     fix = written(rollback.migration, action.path, Stage((), note=note))
     yield Hit(action.location, message, fix, action.operation.tables[0])
+
+
+def _prepared(operation: op.Operation, done: Sequence[Action]) -> bool:
+    """Whether the down has changed or deleted rows for the column's sake before."""
+    if not isinstance(operation, _DEMANDS):
+        return False
+    changes = (each.operation for each in done if isinstance(each.operation, op.ChangeRows))
+    named = re.compile(rf"(?i)(?<![\w$]){re.escape(operation.name)}(?![\w$])")
+    return any(each.table == operation.table and named.search(each.sql) for each in changes)
 
 
 def _rows_that_do_not_fit(operation: op.Operation, schema: Schema) -> str:

@@ -25,6 +25,7 @@ _BY_NAME = {
     "unique": re.compile(r"(?i)(?:_key|_uniq(?:ue)?|_uk)$|^(?:uq|uk|unique)_"),
     "foreign_key": re.compile(r"(?i)(?:_fkey|_fk)$|^fk_?"),
 }
+_SHOWN = 6
 _LOST = {
     "primary_key": (Severity.HIGH, "the primary key {} is gone: logical replication refuses UPDATE and DELETE of {}, "
                                    "and ON CONFLICT on it fails"),
@@ -37,35 +38,58 @@ _LOST = {
 
 @check("BG808")
 def constraint_dropped(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
-    """DROP CONSTRAINT, and DROP INDEX of a unique one, without a successor in the same migration."""
+    """DROP CONSTRAINT, and DROP INDEX of a unique one, without a successor. Foreign keys are said once in a migration."""
+    found = _dropped(operation, schema, context)
+    if found is None:
+        return
+    lost, table = found
+    severity, message = _LOST[lost.kind]
+    message = message.format(lost.name, table)
+    every = [found]
+    if lost.kind == "foreign_key":
+        if constraint_dropped.__name__ in context.said:
+            return
+        context.said.add(constraint_dropped.__name__)
+        others = (_dropped(each.operation, schema, context) for each in context.later)
+        every += [other for other in others if other and other[0].kind == "foreign_key"]
+    if len(every) > 1:
+        listed = ", ".join(f"{key.name} of {owner}" for key, owner in every[:_SHOWN])
+        more = f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
+        message = f"the foreign keys {listed}{more} are not enforced any more: rows may point to nothing"
+    restored = tuple(sql for each in every if (sql := _restored(*each)))
+    note = "if it is wanted again, without a long lock" if restored else "make sure that nothing counts on it"
+    yield Hit(context.action.location, message, render(context, Stage(restored, note=note)), table, severity=severity)
+
+
+def _dropped(operation: op.Operation, schema: Schema, context: Context) -> tuple[Constraint, str] | None:
+    """Return a constraint that goes without a successor, and its table."""
     if isinstance(operation, op.DropIndex):
         index = schema.index(operation.index)
         if index is None or not index.unique or context.is_new(index.table):
-            return
-        lost = Constraint("unique", operation.index, index.columns)
-        table = index.table
+            return None
+        lost, table = Constraint("unique", index.name, index.columns), index.table
     elif isinstance(operation, op.DropConstraint) and not context.is_new(operation.table):
         table = operation.table
         known = schema.tables.get(table)
         lost = (known.constraint(operation.name) if known else None) or _guessed(operation)
     else:
-        return
+        return None
     if _is_held_otherwise(lost, table, schema):
-        return
+        return None
     if lost.kind not in _LOST or (not lost.columns and not operation.tables) or _goes_on(lost, table, context):
-        return
-    severity, message = _LOST[lost.kind]
-    unknown = not lost.columns and lost.kind != "check"
-    restored = "" if unknown else _restored(lost, table)
-    note = "if it is wanted again, without a long lock" if restored else "make sure that nothing counts on it"
-    yield Hit(
-        context.action.location, message.format(lost.name, table),
-        render(context, Stage((restored,) if restored else (), note=note)), table, severity=severity,
-    )  # fmt: skip
+        return None
+    return lost, table
 
 
 def _is_held_otherwise(lost: Constraint, table: str, schema: Schema) -> bool:
-    """Whether a check only demands what NOT NULL demands by now."""
+    """Whether NOT NULL demands what a check does, or another key or unique index of its columns what a unique one does."""
+    known = schema.tables.get(table)
+    if lost.kind == "unique" and known is not None and lost.columns:
+        return any(
+            each.unique and each.valid and not each.where and each.name != lost.name
+            and all(each.columns) and set(each.columns) == set(lost.columns)
+            for each in known.indexes
+        )  # fmt: skip
     return any(
         column is not None and column.not_null and demands_not_null(lost, column.name)
         for column in (schema.column(table, named) for named in lost.columns)
@@ -108,6 +132,8 @@ def _replaces(operation: op.Operation, lost: Constraint, table: str) -> bool:
 
 
 def _restored(lost: Constraint, table: str) -> str:
+    if not lost.columns and lost.kind != "check":
+        return ""  # nobody knows what it was
     if lost.kind == "foreign_key" or (lost.kind == "check" and lost.expression):
         return alter(table, f"ADD CONSTRAINT {label(lost.name)} {constraint_sql(lost)} NOT VALID")
     return ""
