@@ -12,7 +12,8 @@ from backendgen.errors import Problem, UserError
 from backendgen.migrate.fixes import executed
 from backendgen.migrate.history import History
 from backendgen.migrate.plan.route import Phase, Route, Step
-from backendgen.migrate.readers.sql import Script, operations, sections
+from backendgen.migrate.readers.naming import Script
+from backendgen.migrate.readers.sql import operations, sections
 from backendgen.migrate.rewrite.files import Body, written
 from backendgen.migrate.rewrite.groups import locks_strongly
 from backendgen.migrate.rewrite.naming import Folder

@@ -105,6 +105,7 @@ class Settings:
         return Name("C", callback["event"], "") if callback else None
 
 
+DEFAULTS = Settings()
 _PREFIXES = {
     "V": "sqlmigrationprefix", "U": "undosqlmigrationprefix", "B": "baselinemigrationprefix",
     "R": "repeatablesqlmigrationprefix",
@@ -140,7 +141,7 @@ def settings(folder: Path, reading: Reading) -> Settings:
             values = _properties(text, "spring.flyway.") if name.endswith(".properties") else _yaml(text)
             if values:
                 return Settings(values, (reading.name(above / name),))
-    return Settings()
+    return DEFAULTS
 
 
 def homes(folders: Mapping[Path, Iterable[Name]], root: Path) -> dict[Path, Path]:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from backendgen.migrate.readers import dialects
+from backendgen.migrate.readers.naming import Script
 from backendgen.migrate.readers.reading import Reading
 from backendgen.sql.cursor import Dialect
-
-if TYPE_CHECKING:
-    from backendgen.migrate.readers.sql import Script
 
 
 def skipped_dialect(folder: Path, reading: Reading) -> str:

@@ -15,7 +15,8 @@ from typing import get_args
 
 from backendgen.findings.finding import Location
 from backendgen.migrate.history import Action, History, Migration, Tool
-from backendgen.migrate.readers import dialects, flyway, psql, templates, transactions, unreadable
+from backendgen.migrate.readers import flyway, psql, templates, transactions, unreadable
+from backendgen.migrate.readers.naming import Script, is_release, named_script, of_release, plain_script
 from backendgen.migrate.readers.reading import MIGRATION_FOLDERS, Reading, real
 from backendgen.migrate.readers.servers import for_another, for_servers, skipped_dialect
 from backendgen.sql import operation as op
@@ -26,8 +27,6 @@ from backendgen.sql.schema import Type
 ORDER_UNKNOWN = "BG905"
 TOOLS = ("sql", "goose", "sql-migrate", "dbmate", "flyway", "golang-migrate", "diesel", "prisma")
 FOLDERS = MIGRATION_FOLDERS
-_NUMBERED = re.compile(r"(?P<version>\d{4}([-_])\d\d\2\d\d\2\d+(?:-\d+)*|\d+(?:[.-]\d+)*)(?!\d).*\.sql", re.IGNORECASE)
-_DIRECTED = re.compile(r"(?P<stem>.+)(?P<mark>[._-])(?P<direction>up|down)\.sql", re.IGNORECASE)
 _SECTION = re.compile(
     r"^[ \t]*--[ \t]*(?:\+goose|migrate:|\+migrate)[ \t]*(up|down)\b(.*)$", re.IGNORECASE | re.MULTILINE
 )
@@ -37,34 +36,11 @@ _DBMATE = re.compile(r"^[ \t]*--[ \t]*migrate:", re.IGNORECASE | re.MULTILINE)
 _ONE_WAY = re.compile(
     r"--.*(?:irreversibl|not reversible|cannot be (?:undone|reversed|reverted|rolled back))", re.IGNORECASE
 )
-_RELEASE = re.compile(r"v?\d+(?:\.\d+)*", re.IGNORECASE)
-_DIGITS = re.compile(r"(\d+)")
 _DUMPS = frozenset({"schema.sql", "structure.sql"})
 _DUMP = re.compile(
     r"^-- (?:Dbmate schema migrations|PostgreSQL database dump)|insert into \S*schema_migrations", re.I | re.M
 )
-_PLAIN = flyway.Settings()
 _BY_NUMBER = ("goose", "golang-migrate", "flyway")
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """One file's part in a migration: `key` orders it, `revision` pairs an up with its down.
-
-    `kind` is Flyway's: V, U, B, R, or C for a callback; `rules` are Flyway's settings there.
-    """
-
-    path: Path
-    folder: Path
-    revision: str
-    version: str
-    key: tuple[tuple[int, int | str], ...]
-    tool: Tool
-    down: bool = False
-    dialect: str = ""  # as its name says
-    server: Dialect = "postgresql"
-    kind: str = "V"
-    rules: flyway.Settings = _PLAIN
 
 
 def histories(reading: Reading) -> list[History]:
@@ -147,9 +123,9 @@ def _scripts(folder: Path, paths: list[Path], reading: Reading) -> list[Script]:
         for path in paths:
             if path not in known:
                 reading.skip(path, "is named like no migration, so it is not judged")
-        return [_of_release(script, folder) for script in named] if folder != reading.root else named
-    if _is_release(folder):
-        return [_of_release(script, folder) for script in _plain(paths, reading)]
+        return [of_release(script, folder) for script in named] if folder != reading.root else named
+    if is_release(folder):
+        return [of_release(script, folder) for script in _plain(paths, reading)]
     if reading.single or folder == reading.root or folder.name.lower() in FOLDERS:
         return _plain(paths, reading)
     return []
@@ -160,7 +136,7 @@ def _named(folder: Path, paths: list[Path], reading: Reading) -> list[Script]:
     may_be = reading.reader == "flyway" or any(
         "__" in path.name or path.name.startswith(("before", "after")) for path in paths
     )
-    rules = flyway.settings(folder, reading) if may_be else _PLAIN
+    rules = flyway.settings(folder, reading) if may_be else flyway.DEFAULTS
     named = [script for path in paths if (script := named_script(path, rules))]
     if any(script.tool == "flyway" and script.kind != "C" for script in named):
         return named
@@ -262,13 +238,6 @@ def _from_baseline(scripts: list[Script], reading: Reading) -> list[Script]:
     return [one for one in scripts if one is last or one.kind in "RC" or (one.kind in "VU" and one.key > last.key)]
 
 
-def _is_release(folder: Path) -> bool:
-    """Whether a folder is one of several that are named like versions, each with the changes of one (`versioned/v1.2/`)."""
-    if not _RELEASE.fullmatch(folder.name):
-        return False
-    return sum(bool(_RELEASE.fullmatch(beside.name)) for beside in folder.parent.iterdir() if beside.is_dir()) > 1
-
-
 def _is_history(named: list[Script]) -> bool:
     """A folder of any name is a history when its first migration says so, or when it has the first of a series."""
     return (
@@ -276,61 +245,6 @@ def _is_history(named: list[Script]) -> bool:
         or any(int(re.sub(r"\D", "", script.version) or 0) <= 1 for script in named)
         or len(named) > 1
     )
-
-
-def named_script(path: Path, rules: flyway.Settings = _PLAIN) -> Script | None:
-    """Return the part in a migration that a file's name gives it, None when it is named like none."""
-    name, folder = path.name, path.parent
-    if said := rules.name(name):
-        return _of_flyway(path, said, rules)
-    if name in ("up.sql", "down.sql", "migration.sql") and (numbered := _NUMBERED.fullmatch(f"{folder.name}.sql")):
-        tool: Tool = "prisma" if name == "migration.sql" else "diesel"
-        key = ((1, folder.name if tool == "prisma" else folder.name.replace("-", "")),)
-        return Script(path, folder.parent, folder.name, numbered["version"], key, tool, down=name == "down.sql")
-    directed = _direction(path)
-    if numbered := _NUMBERED.fullmatch(f"{directed['stem']}.sql" if directed else name):
-        stem, dialect = dialects.of_stem(directed["stem"] if directed else path.stem)
-        down = bool(directed) and directed["direction"].lower() == "down" if directed else False
-        tool = "golang-migrate" if directed else "sql"
-        return Script(path, folder, stem, numbered["version"], _natural(stem), tool, down, dialect)
-    return None
-
-
-def _of_flyway(path: Path, said: flyway.Name, rules: flyway.Settings) -> Script:
-    key = {"R": ((2, said.description),), "C": ((3, path.stem),)}.get(said.kind) or _natural(said.version)
-    revision = path.stem if said.kind in "RC" else said.version
-    version = said.version or path.stem
-    return Script(path, path.parent, revision, version, key, "flyway", said.kind == "U", kind=said.kind, rules=rules)
-
-
-def _direction(path: Path) -> re.Match[str] | None:
-    """Tell ups from downs: `.up.sql` always, `_up.sql` only beside its `_down.sql` (a file may just be named tidy_up)."""
-    directed = _DIRECTED.fullmatch(path.name)
-    if directed is None or directed["mark"] == ".":
-        return directed
-    other = "down" if directed["direction"].lower() == "up" else "up"
-    return directed if path.with_name(f"{directed['stem']}{directed['mark']}{other}.sql").is_file() else None
-
-
-def _of_release(script: Script, folder: Path) -> Script:
-    """A folder that is named like a version (0.17) is one part of the history of the folder above it."""
-    if script.folder != folder or script.tool == "flyway" or not _RELEASE.fullmatch(folder.name):
-        return script
-    key = (*_natural(folder.name), (2, ""), *script.key)
-    revision = f"{folder.name}/{script.revision}"
-    version = f"{folder.name}/{script.version}" if script.version else ""
-    return replace(script, folder=folder.parent, key=key, revision=revision, version=version)
-
-
-def plain_script(path: Path) -> Script:
-    """Return the part of a file that is ordered by the whole of its name."""
-    return Script(path, path.parent, path.stem, "", _natural(path.stem), "sql")
-
-
-def _natural(text: str) -> tuple[tuple[int, int | str], ...]:
-    """Order numbers by value: 2 before 10, 1.9 before 1.10."""
-    parts = (part for part in _DIGITS.split(text) if part)
-    return tuple((0, int(part)) if part.isdigit() and part.isascii() else (1, part) for part in parts)
 
 
 def _migrations(scripts: list[Script], reading: Reading) -> Iterator[Migration]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backendgen.migrate.history import Tool
-from backendgen.migrate.readers.sql import Script, Section
+from backendgen.migrate.readers.naming import Script
+from backendgen.migrate.readers.sql import Section
 from backendgen.migrate.rewrite.naming import down_of
 from backendgen.sql import operation as op
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from backendgen.migrate.readers.sql import Script, named_script, plain_script
+from backendgen.migrate.readers.naming import Script, named_script, plain_script
 
 _LAST_NUMBER = re.compile(r"\d+$")
 _STAMP = 14  # digits of a version that is a time to the second

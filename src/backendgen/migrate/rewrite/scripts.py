@@ -10,7 +10,8 @@ from pathlib import Path
 from backendgen.findings.remedy import Remedy
 from backendgen.migrate.history import Action, Migration
 from backendgen.migrate.quoting import label, name
-from backendgen.migrate.readers.sql import Script, Section, operations, sections
+from backendgen.migrate.readers.naming import Script
+from backendgen.migrate.readers.sql import Section, operations, sections
 from backendgen.migrate.rewrite.files import Body, beside, marked, written
 from backendgen.migrate.rewrite.groups import Group, grouped, indifferent, moved_away, subject
 from backendgen.migrate.rewrite.naming import Folder, script_of
