@@ -15,7 +15,6 @@ from backendgen.sql.operation import (
     CreateTable,
     CreateView,
     Harmless,
-    LockTable,
     NotUnderstood,
     Operation,
     RefreshView,
@@ -23,8 +22,6 @@ from backendgen.sql.operation import (
     RewriteTable,
     SetComment,
     SetSchema,
-    SetSetting,
-    Transaction,
     Truncate,
 )
 from backendgen.sql.pg_query import (
@@ -44,6 +41,7 @@ from backendgen.sql.pg_query import (
 from backendgen.sql.postgres_alter import alter_table
 from backendgen.sql.postgres_drop import drop, rename
 from backendgen.sql.postgres_routine import Unread, calls, static_statements
+from backendgen.sql.postgres_session import lock, set_config, setting, transaction
 from backendgen.sql.postgres_table import Place, create_index, create_table
 from backendgen.sql.postgres_type import (
     alter_domain,
@@ -56,23 +54,6 @@ from backendgen.sql.postgres_type import (
 )
 
 _PLACEHOLDER = re.compile(r"%\(\w+\)s")
-_LOCK_MODES = (
-    "",
-    "ACCESS SHARE",
-    "ROW SHARE",
-    "ROW EXCLUSIVE",
-    "SHARE UPDATE EXCLUSIVE",
-    "SHARE",
-    "SHARE ROW EXCLUSIVE",
-    "EXCLUSIVE",
-    "ACCESS EXCLUSIVE",
-)
-_TRANSACTION_VERBS = {
-    pb.TRANS_STMT_BEGIN: "begin",
-    pb.TRANS_STMT_START: "begin",
-    pb.TRANS_STMT_COMMIT: "commit",
-    pb.TRANS_STMT_ROLLBACK: "rollback",
-}
 _REINDEX_TARGETS = {
     pb.REINDEX_OBJECT_INDEX: "index",
     pb.REINDEX_OBJECT_TABLE: "table",
@@ -268,9 +249,9 @@ def _select(node: pb.SelectStmt, at: Place) -> Iterator[Operation]:
         return
     for target in node.target_list:
         if target.res_target.val.WhichOneof("node") == "func_call" and (
-            setting := _set_config(target.res_target.val, at)
+            configured := set_config(target.res_target.val, at)
         ):
-            yield setting
+            yield configured
             return
     read = "".join(_rows_read(node)[:1])
     if called := calls(node):
@@ -288,51 +269,11 @@ def _call(node: pb.CallStmt, at: Place) -> Iterator[Operation]:
     yield CallRoutine(routines=(qualified(strings(node.funccall.funcname)),), procedure=True, **at.fields)
 
 
-def _set_config(node: Node, at: Place) -> SetSetting | None:
-    """Read `SELECT set_config('lock_timeout', '2s', true)`."""
-    call = node.func_call
-    if call.funcname[-1].string.sval != "set_config" or len(call.args) != 3:
-        return None
-    name, value, local = (argument.a_const for argument in call.args)
-    return SetSetting(name=name.sval.sval, value=value.sval.sval, local=local.boolval.boolval, **at.fields)
-
-
 def _copy(node: pb.CopyStmt, at: Place) -> Iterator[Operation]:
     if node.is_from:
         yield ChangeRows(verb="copy", table=relation(node.relation), **at.fields)
     else:
         yield Harmless(what="COPY", **at.fields)
-
-
-def _setting(node: pb.VariableSetStmt, at: Place) -> Iterator[Operation]:
-    if node.kind in (pb.VAR_SET_MULTI, pb.VAR_SET_CURRENT):
-        yield Harmless(what=f"SET {node.name}", **at.fields)
-    elif node.kind == pb.VAR_SET_VALUE:
-        value = ", ".join(_setting_value(argument) for argument in node.args)
-        yield SetSetting(name=node.name, value=value, local=node.is_local, **at.fields)
-    else:
-        name = "all" if node.kind == pb.VAR_RESET_ALL else node.name
-        yield SetSetting(name=name, value=None, local=node.is_local, **at.fields)
-
-
-def _setting_value(node: Node) -> str:
-    return node.a_const.sval.sval if node.a_const.HasField("sval") else expression_sql(node)
-
-
-def _transaction(node: pb.TransactionStmt, at: Place) -> Iterator[Operation]:
-    if verb := _TRANSACTION_VERBS.get(node.kind):
-        yield Transaction(verb=verb, **at.fields)
-        if node.chain:
-            yield Transaction(verb="begin", **at.fields)
-    else:
-        what = pb.TransactionStmtKind.Name(node.kind).removeprefix("TRANS_STMT_").replace("_", " ")
-        yield Harmless(what=what, **at.fields)
-
-
-def _lock(node: pb.LockStmt, at: Place) -> Iterator[Operation]:
-    for item in node.relations:
-        at.fields["only"] = not item.range_var.inh
-        yield LockTable(table=relation(item.range_var), mode=_LOCK_MODES[node.mode], **at.fields)
 
 
 def _option(options: Iterable[Node], name: str) -> bool:
@@ -412,9 +353,9 @@ _TRANSLATORS: dict[str, Callable[[Any, Place], Iterable[Operation]]] = {
     "merge_stmt": _change("merge"),
     "select_stmt": _select,
     "copy_stmt": _copy,
-    "variable_set_stmt": _setting,
-    "transaction_stmt": _transaction,
-    "lock_stmt": _lock,
+    "variable_set_stmt": setting,
+    "transaction_stmt": transaction,
+    "lock_stmt": lock,
     "reindex_stmt": _reindex,
     "vacuum_stmt": _vacuum,
     "cluster_stmt": _cluster,
