@@ -16,11 +16,10 @@ from backendgen.findings.finding import Location
 from backendgen.migrate.history import History, Migration
 from backendgen.migrate.readers import dialects
 from backendgen.migrate.readers.alembic_script import Script
-from backendgen.migrate.readers.evaluate import Module
 from backendgen.migrate.readers.reading import UNREADABLE, Reading
 from backendgen.migrate.readers.servers import skipped_dialect
 from backendgen.migrate.readers.sql import ORDER_UNKNOWN
-from backendgen.migrate.readers.values import Text
+from backendgen.migrate.readers.values import Module, Text
 
 _REVISION = re.compile(rb"^(?:down_)?revision\b[^\n=]*=", re.MULTILINE)
 

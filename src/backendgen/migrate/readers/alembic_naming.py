@@ -12,9 +12,9 @@ from typing import Any
 from backendgen.code.parse import Unparsable
 from backendgen.errors import UserError
 from backendgen.migrate.readers.constants import constant
-from backendgen.migrate.readers.evaluate import Evaluator, Module
+from backendgen.migrate.readers.evaluate import Evaluator
 from backendgen.migrate.readers.sqlalchemy import truncated
-from backendgen.migrate.readers.values import Call, Class, Method, Text
+from backendgen.migrate.readers.values import Call, Class, Method, Module, Text
 
 _KEY_OF = {
     "PrimaryKeyConstraint": "pk", "UniqueConstraint": "uq", "CheckConstraint": "ck", "ForeignKeyConstraint": "fk",

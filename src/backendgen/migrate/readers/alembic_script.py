@@ -18,12 +18,13 @@ from backendgen.migrate.readers.alembic_naming import Convention, convention_of
 from backendgen.migrate.readers.alembic_rows import changes_rows, finishes, loads, rows_sql
 from backendgen.migrate.readers.constants import constant
 from backendgen.migrate.readers.dialects import told
-from backendgen.migrate.readers.evaluate import TOO_LONG, Evaluator, Module, TooLong
+from backendgen.migrate.readers.evaluate import TOO_LONG, Evaluator
+from backendgen.migrate.readers.expressions import TooLong
 from backendgen.migrate.readers.reading import Reading
 from backendgen.migrate.readers.recorder import BUILT, Recorder, driver_values
 from backendgen.migrate.readers.sql import column_type
 from backendgen.migrate.readers.sqlalchemy import Dynamic, sql_text
-from backendgen.migrate.readers.values import UNKNOWN, Batch, Call, Text
+from backendgen.migrate.readers.values import UNKNOWN, Batch, Call, Module, Text
 from backendgen.sql.cursor import Dialect
 from backendgen.sql.operation import AlterColumnType, ChangeRows, Operation
 

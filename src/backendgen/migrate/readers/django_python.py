@@ -11,8 +11,7 @@ from backendgen.migrate.readers.constants import constant
 from backendgen.migrate.readers.django_expressions import quoted
 from backendgen.migrate.readers.django_fields import Key
 from backendgen.migrate.readers.django_state import State
-from backendgen.migrate.readers.evaluate import Module
-from backendgen.migrate.readers.values import Call, Class, Function, Method, Symbol
+from backendgen.migrate.readers.values import Call, Class, Function, Method, Module, Symbol
 from backendgen.sql.operation import RunCode
 
 APPS, SCHEMA_EDITOR = Symbol("django.apps.registry.apps"), Symbol("django.schema_editor")

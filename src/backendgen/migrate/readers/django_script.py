@@ -24,10 +24,11 @@ from backendgen.migrate.readers.django_python import (
 from backendgen.migrate.readers.django_source import Source
 from backendgen.migrate.readers.django_state import State
 from backendgen.migrate.readers.django_transitions import STATES, Step
-from backendgen.migrate.readers.evaluate import Evaluator, Module, TooLong
+from backendgen.migrate.readers.evaluate import Evaluator
+from backendgen.migrate.readers.expressions import TooLong
 from backendgen.migrate.readers.recorder import BUILT, Recorder, driver_values
 from backendgen.migrate.readers.sqlalchemy import Dynamic, words
-from backendgen.migrate.readers.values import UNKNOWN, Call, Class, Function, Instance, Symbol, Text
+from backendgen.migrate.readers.values import UNKNOWN, Call, Class, Function, Instance, Module, Symbol, Text
 from backendgen.sql.cursor import Dialect
 from backendgen.sql.replay import Schema
 

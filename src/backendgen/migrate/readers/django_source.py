@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from backendgen.migrate.readers.django_fields import Key
-from backendgen.migrate.readers.evaluate import Evaluator, Module, TooLong
+from backendgen.migrate.readers.evaluate import Evaluator
+from backendgen.migrate.readers.expressions import TooLong
 from backendgen.migrate.readers.reading import Reading
-from backendgen.migrate.readers.values import Call
+from backendgen.migrate.readers.values import Call, Module
 
 Place = ast.expr | ast.stmt
 

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from backendgen.migrate.history import Action
-from backendgen.migrate.readers.evaluate import Module
 from backendgen.migrate.readers.sql import operations
-from backendgen.migrate.readers.values import HOLE, Text, column_of, segment
+from backendgen.migrate.readers.values import HOLE, Module, Text, column_of, segment
 from backendgen.sql.cursor import Dialect
 from backendgen.sql.operation import NotUnderstood, Operation
 

@@ -90,6 +90,18 @@ class Symbol:
 REFLECTED = Symbol("reflected")  # marks a type that is known from the database
 
 
+@dataclass(slots=True)
+class Module:
+    """A parsed file of the project and the values of its global names."""
+
+    path: Path
+    name: str
+    source: str
+    tree: ast.Module
+    lines: list[str]
+    names: dict[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Class(Symbol):
     """A class of the project; `bases` are their values."""
