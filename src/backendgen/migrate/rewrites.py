@@ -97,8 +97,7 @@ def rewrite_of(operation: op.Operation, schema: Schema) -> str:
     if isinstance(operation, op.RewriteTable):
         return operation.how
     if isinstance(operation, op.SetGenerated) and operation.expression is not None:
-        table = schema.tables.get(operation.table)
-        column = table.column(operation.name) if table else None
+        column = schema.column(operation.table, operation.name)
         return "SET EXPRESSION" if column is None or column.stored else ""
     return ""
 

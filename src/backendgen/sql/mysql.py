@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from backendgen.sql import operation as op
-from backendgen.sql.cursor import Cursor, Unreadable
+from backendgen.sql.cursor import Cursor
 from backendgen.sql.mysql_alter import alter_table, clauses
 from backendgen.sql.mysql_table import create_table
 from backendgen.sql.rows_reader import delete, insert, relations_read, select, update
+from backendgen.sql.statement_reader import Reader, by_first_word, transaction, translate, whole
 from backendgen.sql.table_reader import make_index
-from backendgen.sql.tokens import Sentence, sentences
+from backendgen.sql.tokens import sentences
 
 _ROUTINES = ("PROCEDURE", "FUNCTION", "TRIGGER", "EVENT", "PACKAGE")
 _SETTINGS = ("SESSION", "GLOBAL", "LOCAL", "PERSIST", "PERSIST_ONLY")
@@ -44,40 +45,14 @@ def parse(
     return tuple(found)
 
 
-def translate(
-    sentence: Sentence, cursor: Cursor, statement: Callable[[Cursor], Iterable[op.Operation]]
-) -> Iterable[op.Operation]:
-    """Read one statement to its end, or say where it could not be read."""
-    try:
-        found = list(statement(cursor))
-        if not cursor.done:
-            raise cursor.unreadable()
-    except Unreadable as problem:
-        line = column = 0
-        if problem.offset >= 0:
-            line = sentence.line + sentence.text.count("\n", sentence.tokens[0].start, problem.offset)
-            column = problem.offset - sentence.text.rfind("\n", 0, problem.offset)
-        return [op.NotUnderstood(reason=problem.message, error_line=line, error_column=column, **cursor.fields)]
-    return found
-
-
 def _statement(cursor: Cursor) -> Iterable[op.Operation]:
     if cursor.peek("(") or cursor.peek("SELECT") or cursor.peek("VALUES") or cursor.peek("TABLE"):
         return select(cursor)
-    first = cursor.word()
-    if reason := _UNKNOWN_EFFECT.get(first):
-        return _whole(cursor, op.NotUnderstood(reason=reason, **cursor.fields))
-    if reader := _READERS.get(first):
-        return reader(cursor)
-    if first in _HARMLESS:
-        return _whole(cursor, op.Harmless(what=first, **cursor.fields))
-    cursor.at -= 1
-    raise cursor.unreadable("a statement")
+    return by_first_word(cursor, _READERS, _HARMLESS)
 
 
-def _whole(cursor: Cursor, operation: op.Operation) -> Iterator[op.Operation]:
-    cursor.skip_rest()
-    yield operation
+def _unknown(reason: str) -> Reader:
+    return lambda cursor: whole(cursor, op.NotUnderstood(reason=reason, **cursor.fields))
 
 
 def _with(cursor: Cursor) -> Iterable[op.Operation]:
@@ -116,7 +91,7 @@ def _create(cursor: Cursor) -> Iterable[op.Operation]:
         return _create_index(cursor, word)
     what = cursor.word()
     if what in ("DATABASE", "SCHEMA", "USER", "ROLE", "SERVER", "TABLESPACE", "SEQUENCE", "LOGFILE", "RESOURCE"):
-        return _whole(cursor, op.Harmless(what=f"CREATE {what}", **cursor.fields))
+        return whole(cursor, op.Harmless(what=f"CREATE {what}", **cursor.fields))
     raise cursor.unreadable("an object that can be created")
 
 
@@ -158,7 +133,7 @@ def _drop(cursor: Cursor) -> Iterator[op.Operation]:
     temporary = cursor.accept("TEMPORARY")
     what = cursor.word()
     if what == "PREPARE":
-        yield from _whole(cursor, op.Harmless(what="DROP PREPARE", **cursor.fields))
+        yield from whole(cursor, op.Harmless(what="DROP PREPARE", **cursor.fields))
         return
     if_exists = cursor.accept("IF", "EXISTS")
     if what == "INDEX":
@@ -186,7 +161,7 @@ def _drop(cursor: Cursor) -> Iterator[op.Operation]:
 
 def _rename(cursor: Cursor) -> Iterator[op.Operation]:
     if cursor.accept("USER"):
-        yield from _whole(cursor, op.Harmless(what="RENAME USER", **cursor.fields))
+        yield from whole(cursor, op.Harmless(what="RENAME USER", **cursor.fields))
         return
     if not cursor.accept_any("TABLE", "TABLES"):
         raise cursor.unreadable("TABLE")
@@ -208,7 +183,7 @@ def _alter(cursor: Cursor) -> Iterable[op.Operation]:
     if cursor.accept("TABLE"):
         return alter_table(cursor)
     what = cursor.word()
-    return _whole(cursor, op.Harmless(what=f"ALTER {what}", **cursor.fields))
+    return whole(cursor, op.Harmless(what=f"ALTER {what}", **cursor.fields))
 
 
 def _truncate(cursor: Cursor) -> Iterator[op.Operation]:
@@ -238,7 +213,7 @@ def _lock(cursor: Cursor) -> Iterator[op.Operation]:
 
 def _set(cursor: Cursor) -> Iterator[op.Operation]:
     if cursor.peek("TRANSACTION") or cursor.peek("NAMES") or cursor.peek("CHARACTER") or cursor.peek("PASSWORD"):
-        yield from _whole(cursor, op.Harmless(what="SET", **cursor.fields))
+        yield from whole(cursor, op.Harmless(what="SET", **cursor.fields))
         return
     for _ in cursor.items():
         cursor.accept_any(*_SETTINGS)
@@ -251,26 +226,14 @@ def _set(cursor: Cursor) -> Iterator[op.Operation]:
         yield op.SetSetting(name=name, value=value, **cursor.fields)
 
 
-def _transaction(verb: str) -> Callable[[Cursor], Iterator[op.Operation]]:
-    def read(cursor: Cursor) -> Iterator[op.Operation]:
-        to_savepoint = verb == "rollback" and any(t.value == "TO" for t in cursor.tokens)
-        cursor.skip_rest()
-        yield (
-            op.Harmless(what="ROLLBACK TO SAVEPOINT", **cursor.fields)
-            if to_savepoint
-            else op.Transaction(verb=verb, **cursor.fields)
-        )
-
-    return read
-
-
 def _start(cursor: Cursor) -> Iterable[op.Operation]:
     if cursor.peek("TRANSACTION"):
-        return _transaction("begin")(cursor)
-    return _whole(cursor, op.Harmless(what="START", **cursor.fields))
+        return transaction("begin")(cursor)
+    return whole(cursor, op.Harmless(what="START", **cursor.fields))
 
 
-_READERS: dict[str, Callable[[Cursor], Iterable[op.Operation]]] = {
+_READERS: dict[str, Reader] = {
+    **{word: _unknown(reason) for word, reason in _UNKNOWN_EFFECT.items()},
     "CREATE": _create,
     "ALTER": _alter,
     "DROP": _drop,
@@ -284,8 +247,8 @@ _READERS: dict[str, Callable[[Cursor], Iterable[op.Operation]]] = {
     "UPDATE": update,
     "DELETE": delete,
     "WITH": _with,
-    "BEGIN": _transaction("begin"),
+    "BEGIN": transaction("begin"),
     "START": _start,
-    "COMMIT": _transaction("commit"),
-    "ROLLBACK": _transaction("rollback"),
+    "COMMIT": transaction("commit"),
+    "ROLLBACK": transaction("rollback"),
 }

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from backendgen.sql import operation as op
 from backendgen.sql.cursor import Cursor
-from backendgen.sql.mysql import translate
 from backendgen.sql.rows_reader import delete, insert, relations_read, select, update
 from backendgen.sql.schema import Column, Constraint, ConstraintKind
+from backendgen.sql.statement_reader import Reader, by_first_word, transaction, translate, whole
 from backendgen.sql.table_reader import check, column_definition, index_keys, make_index, references
 from backendgen.sql.tokens import sentences
 
@@ -36,22 +36,11 @@ def _statement(cursor: Cursor) -> Iterable[op.Operation]:
         return select(cursor)
     if cursor.peek("."):
         return _shell(cursor)
-    first = cursor.word()
-    if reader := _READERS.get(first):
-        return reader(cursor)
-    if first in _HARMLESS:
-        return _whole(cursor, op.Harmless(what=first, **cursor.fields))
-    cursor.at -= 1
-    raise cursor.unreadable("a statement")
-
-
-def _whole(cursor: Cursor, operation: op.Operation) -> Iterator[op.Operation]:
-    cursor.skip_rest()
-    yield operation
+    return by_first_word(cursor, _READERS, _HARMLESS)
 
 
 def _shell(cursor: Cursor) -> Iterator[op.Operation]:
-    yield from _whole(
+    yield from whole(
         cursor, op.NotUnderstood(reason="a command of the sqlite3 shell is not known here", **cursor.fields)
     )
 
@@ -84,7 +73,7 @@ def _create(cursor: Cursor) -> Iterable[op.Operation]:
         case "TRIGGER":
             return _create_trigger(cursor)
         case "VIRTUAL":
-            return _whole(cursor, op.CreateTable(table=cursor.qualified(), if_not_exists=soft, **cursor.fields))
+            return whole(cursor, op.CreateTable(table=cursor.qualified(), if_not_exists=soft, **cursor.fields))
         case _:
             raise cursor.unreadable("TABLE, INDEX, VIEW or TRIGGER")
 
@@ -226,19 +215,7 @@ def _pragma(cursor: Cursor) -> Iterator[op.Operation]:
     yield op.SetSetting(name=name.rpartition(".")[2], value=value, **cursor.fields)
 
 
-def _transaction(verb: str) -> Callable[[Cursor], Iterator[op.Operation]]:
-    def read(cursor: Cursor) -> Iterator[op.Operation]:
-        to_savepoint = verb == "rollback" and any(token.value == "TO" for token in cursor.tokens)
-        cursor.skip_rest()
-        if to_savepoint:
-            yield op.Harmless(what="ROLLBACK TO SAVEPOINT", **cursor.fields)
-        else:
-            yield op.Transaction(verb=verb, **cursor.fields)
-
-    return read
-
-
-_READERS: dict[str, Callable[[Cursor], Iterable[op.Operation]]] = {
+_READERS: dict[str, Reader] = {
     "CREATE": _create,
     "DROP": _drop,
     "ALTER": _alter,
@@ -248,8 +225,8 @@ _READERS: dict[str, Callable[[Cursor], Iterable[op.Operation]]] = {
     "UPDATE": update,
     "DELETE": delete,
     "WITH": _with,
-    "BEGIN": _transaction("begin"),
-    "COMMIT": _transaction("commit"),
-    "END": _transaction("commit"),
-    "ROLLBACK": _transaction("rollback"),
+    "BEGIN": transaction("begin"),
+    "COMMIT": transaction("commit"),
+    "END": transaction("commit"),
+    "ROLLBACK": transaction("rollback"),
 }

@@ -123,8 +123,7 @@ def renamed(operation: op.Operation, schema: Schema, context: Context) -> Iterat
             return
         table, old, new = operation.table, operation.name, operation.new_name
         message = f"renaming {table}.{old} to {new} {BREAKS}"
-        known = schema.tables.get(table)
-        column = known.column(old) if known else None
+        column = schema.column(table, old)
         kind = str(column.type) if column else "text"
         typed = "" if column else f" (with the type of {old}, which this history does not show)"
         stages = (

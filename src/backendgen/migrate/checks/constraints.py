@@ -171,8 +171,7 @@ def _made_not_null(operation: op.Operation, schema: Schema) -> tuple[str, ...]:
 
 
 def _scan_for_nulls(table: str, column: str, schema: Schema, context: Context) -> Iterator[Hit]:
-    known = schema.tables.get(table)
-    definition = known.column(column) if known else None
+    definition = schema.column(table, column)
     if context.is_new(table) or (definition is not None and definition.not_null):
         return
     proof = next((each for each in context.constraints(table, schema) if demands_not_null(each, column)), None)
@@ -298,8 +297,7 @@ def _called_plainly(call: str) -> bool:
 
 def _nullable(table: str, constraint: Constraint, schema: Schema) -> tuple[str, ...]:
     """Return the columns of a new primary key that may hold NULLs, as far as the history shows."""
-    known = schema.tables.get(table)
-    columns = [(each, known.column(each) if known else None) for each in constraint.columns]
+    columns = [(each, schema.column(table, each)) for each in constraint.columns]
     return tuple(each for each, column in columns if column is None or not column.not_null)
 
 

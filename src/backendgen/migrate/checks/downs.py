@@ -93,8 +93,7 @@ def _rows_that_do_not_fit(operation: op.Operation, schema: Schema) -> str:
     """Return which rows, written after the up, an operation of the down refuses; empty when there can be none."""
     if not isinstance(operation, _DEMANDS):
         return ""
-    table = schema.tables.get(operation.table)
-    column = table.column(operation.name) if table else None
+    column = schema.column(operation.table, operation.name)
     if column is None:
         return ""
     if isinstance(operation, op.SetNotNull):

@@ -254,8 +254,7 @@ def enum_values_changed(operation: op.Operation, schema: Schema, context: Contex
     """Values that go, or come in between, give the stored numbers another meaning: every row is written anew."""
     if not isinstance(operation, op.ModifyColumn):
         return
-    known = schema.tables.get(operation.table)
-    old = known.column(operation.name) if known else None
+    old = schema.column(operation.table, operation.name)
     if old is None:
         return
     before, after = enum_values(old), enum_values(operation.definition)

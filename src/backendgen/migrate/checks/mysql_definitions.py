@@ -158,8 +158,7 @@ def made_not_null(operation: op.Operation, schema: Schema, context: Context) -> 
     """MODIFY ... NOT NULL of a column that holds NULLs fails, or without strict mode writes 0 and '' into them."""
     if not isinstance(operation, op.ModifyColumn) or context.is_new(operation.table):
         return
-    known = schema.tables.get(operation.table)
-    old = known.column(operation.name) if known else None
+    old = schema.column(operation.table, operation.name)
     if old is None or old.not_null or not operation.definition.not_null or old.auto_increment:
         return
     table, name = mysql_name(operation.table), mysql_name(operation.name)

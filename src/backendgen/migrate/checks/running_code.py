@@ -125,8 +125,7 @@ def _brings_back(operation: op.Operation, loss: _Loss) -> bool:
 
 
 def _narrows(operation: op.AlterColumnType, schema: Schema, context: Context) -> bool:
-    table = schema.tables.get(operation.table)
-    column = table.column(operation.name) if table else None
+    column = schema.column(operation.table, operation.name)
     was, new = column.type if column else operation.was, operation.type
     if was is None or context.is_new(operation.table) or was == new:
         return False
@@ -229,8 +228,7 @@ def plan_cached(
     if context.running is None or context.is_new(table) or f"BG842 {table}" in context.said:
         return
     if isinstance(operation, op.AlterColumnType):
-        known = schema.tables.get(table)
-        column = known.column(operation.name) if known else None
+        column = schema.column(table, operation.name)
         if column is not None and column.type == operation.type:
             return
     found = context.running.stars(table)

@@ -53,13 +53,7 @@ def _candidates(reading: Reading) -> Iterator[Path]:
     for path in reading.found:
         if path.suffix != ".py" or path.name == "env.py":
             continue
-        try:
-            content = files.read_bytes(path)
-        except UserError:
-            if path.parent.name == "versions":
-                reading.text(path)
-            continue
-        if not _REVISION.search(content):
+        if not _REVISION.search(reading.content(path, home="versions")):
             continue
         if not skipped_dialect(path.parent, reading):
             yield path

@@ -30,12 +30,7 @@ def candidates(reading: Reading) -> Iterator[Path]:
             continue
         if not reading.single and "migration" not in path.parent.name and "migration" not in path.parent.parent.name:
             continue
-        try:
-            content = files.read_bytes(path)
-        except UserError:
-            if path.parent.name == "migrations":
-                reading.text(path)
-            continue
+        content = reading.content(path, home="migrations")
         if _MIGRATION.search(content) and _DJANGO.search(content):
             yield path
 

@@ -266,6 +266,9 @@ def _nothing(_change: Element) -> Iterator[str]:
 
 _TABLE = ("tableName", "schemaName")
 _NO_SCHEMA = ""
+_WITHOUT_SQL = dict.fromkeys(
+    ("setTableRemarks", "setColumnRemarks", "tagDatabase", "output", "empty", "stop"), _nothing
+)
 _WRITERS: dict[str, Callable[[Element], Iterator[str]]] = {
     "createTable": _create_table,
     "dropTable": lambda change: iter([f"DROP TABLE {_name(change)}{' CASCADE' * change.is_on('cascadeConstraints')}"]),
@@ -313,12 +316,7 @@ _WRITERS: dict[str, Callable[[Element], Iterator[str]]] = {
     "createFunction": lambda change: iter([_body(change)]),
     "createTrigger": lambda change: iter([_body(change)]),
     "dropProcedure": _plain("DROP PROCEDURE {name}", name=("procedureName", "schemaName")),
-    "setTableRemarks": _nothing,
-    "setColumnRemarks": _nothing,
-    "tagDatabase": _nothing,
-    "output": _nothing,
-    "empty": _nothing,
-    "stop": _nothing,
+    **_WITHOUT_SQL,
 }  # fmt: skip
 _INVERSES: dict[str, Callable[[Element], Iterator[str]]] = {
     "createTable": _plain("DROP TABLE {table}", table=_TABLE),
@@ -339,12 +337,7 @@ _INVERSES: dict[str, Callable[[Element], Iterator[str]]] = {
     "createIndex": _plain("DROP INDEX {index}", index=("indexName", "schemaName")),
     "createSequence": _plain("DROP SEQUENCE {sequence}", sequence=("sequenceName", "schemaName")),
     "createView": _plain("DROP VIEW {view}", view=("viewName", "schemaName")),
-    "setTableRemarks": _nothing,
-    "setColumnRemarks": _nothing,
-    "tagDatabase": _nothing,
-    "output": _nothing,
-    "empty": _nothing,
-    "stop": _nothing,
+    **_WITHOUT_SQL,
 }  # fmt: skip
 # All that may stand in a changeSet and does something; preConditions, comment, validCheckSum and rollback are none of it.
 CHANGES = frozenset({

@@ -101,6 +101,15 @@ class Reading:
             self.progress(f"reading files: {len(self.sources)}")
         return text
 
+    def content(self, path: Path, home: str) -> bytes:
+        """Return a file's bytes, none when it cannot be read; in a folder named `home` that is noted as a refusal."""
+        try:
+            return files.read_bytes(path)
+        except UserError:
+            if path.parent.name == home:
+                self.text(path)
+            return b""
+
     def refuse(self, rule_id: str, location: Location, message: str) -> None:
         """Note what could not be read or ordered, once for each place."""
         refusal = Refusal(rule_id, location, message)
