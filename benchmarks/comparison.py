@@ -10,6 +10,7 @@ looked for in the file.
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +20,7 @@ from typing import Any
 
 from backendgen.config import Config
 from backendgen.migrate.checks.columns import effect_here
+from backendgen.migrate.checks.registry import serves
 from backendgen.migrate.context import Context, Deploy, walk
 from backendgen.migrate.history import Action, History
 from backendgen.migrate.readers import read
@@ -94,6 +96,7 @@ def ours(project: Path, report: Mapping[str, Any]) -> list[Said]:
     return [
         Said(project.name, one["path"], one["line"], one.get("end_line", one["line"]), one["rule"], one["severity"])
         for one in report["findings"]
+        if serves(one["rule"], "postgresql")
     ]
 
 
@@ -110,13 +113,17 @@ def squawks(projects: Iterable[Path], report: Iterable[Mapping[str, Any]]) -> li
 
 
 def files_and_statements(project: Path) -> tuple[list[str], dict[str, list[Statement]]]:
-    """Return the .sql files that we read in a project, and each one's statements."""
+    """Return the .sql files of PostgreSQL that we read in a project, as squawk knows no other, and each one's statements."""
     histories = read(project, Config())
+    served = [history for history in histories.histories if history.dialect == "postgresql"]
     statements: defaultdict[str, list[Statement]] = defaultdict(list)
-    for history in histories.histories:
+    for history in served:
         for path, statement in _statements(history):
             statements[path].append(statement)
-    return sorted(path for path in histories.sources if path.endswith(".sql")), statements
+    own = {path for history in served for migration in history.migrations for path in migration.files}
+    # An empty down is part of no migration, but squawk reads it as well.
+    own |= {path for path in histories.sources if re.sub(r"down(?=\.sql$)", "up", path) in own}
+    return sorted(path for path in own if path.endswith(".sql")), statements
 
 
 def _statements(history: History) -> Iterator[tuple[str, Statement]]:

@@ -60,16 +60,14 @@ def projects(folder: Path, runs: int, sample: int, seed: int) -> None:
     roots = sorted(path for path in folder.iterdir() if path.is_dir())
     for project in roots:
         seconds, report = report_of(project, runs)
-        mine = ours(project, report)
-        severe = sum(one.severity in SEVERE for one in mine)
-        print(
-            f"{project.name:<32}{report['files']:>6} files {seconds:>6.2f} s {severe:>6} findings of medium and above"
-        )
         names, known = files_and_statements(project)
         statements |= {(project.name, path): each for path, each in known.items()}
         read = frozenset(names)
+        mine = [one for one in ours(project, report) if one.path in read]
+        severe = sum(one.severity in SEVERE for one in mine)
+        print(f"{project.name:<32}{len(names):>6} files {seconds:>6.2f} s {severe:>6} findings of medium and above")
         paths += [project / path for path in names]
-        found += [one for one in mine if one.path in read]
+        found += mine
         wall += seconds
         unread = [one for one in report["findings"] if one["rule"] == "BG904" and one["path"] in read]
         built += sum("EXECUTE runs SQL" in one["message"] for one in unread)
