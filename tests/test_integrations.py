@@ -19,8 +19,8 @@ BIN = Path(sys.executable).parent
 HOOKS = ROOT / ".pre-commit-hooks.yaml"
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 STEPS = {step["name"]: step for step in ACTION["runs"]["steps"]}
-UNSAFE = "DROP TABLE t;\n"
-ONE = "--select BG801"
+UNSAFE = "ALTER TABLE t DROP COLUMN a;\n"
+ONE = "--select BG802"
 
 
 def ran(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -72,7 +72,7 @@ def test_hooks_run_when_their_files_change(repository: Path) -> None:
     assert outcomes(done.stdout) == {"backendgen audit": "Skipped", "backendgen migrate-check": "Skipped"}
     done = committed(repository, **{"db__1_t.sql": UNSAFE})
     assert outcomes(done.stdout) == {"backendgen audit": "Skipped", "backendgen migrate-check": "Failed"}
-    assert "db/1_t.sql\n  1:1  high  BG801  Table dropped\n" in done.stdout
+    assert "db/1_t.sql\n  1:1  high  BG802  Column dropped\n" in done.stdout
     done = committed(repository, **{"db__1_t.sql": "CREATE TABLE t (a int);\n"})
     assert outcomes(done.stdout) == {"backendgen audit": "Skipped", "backendgen migrate-check": "Passed"}
     done = committed(repository, **{"app.py": "import hashlib\n\nhashlib.md5(b'x')\n"})
@@ -208,11 +208,11 @@ def test_the_action_annotates_and_writes_sarif_and_a_summary(runner: Runner, mig
     )
     assert done.returncode == 1, done.stderr
     assert done.stdout.splitlines()[0].startswith(
-        "::error file=my migrations/1_t.sql,line=1,col=1,title=BG801 Table dropped (high)::"
+        "::error file=my migrations/1_t.sql,line=1,col=1,title=BG802 Column dropped (high)::"
     )
     assert (outputs["exit-code"], outputs["sarif"]) == ("1", "backendgen.sarif")
     run = json.loads((migrations.parent / "backendgen.sarif").read_text())["runs"][0]
-    assert "BG801" in [one["ruleId"] for one in run["results"]]
+    assert "BG802" in [one["ruleId"] for one in run["results"]]
     assert outputs["step summary"] == Path(outputs["summary"]).read_text()
     assert outputs["step summary"].startswith("## backendgen: 1 finding (1 high); 1 file checked\n")
 
@@ -223,7 +223,7 @@ def test_the_action_passes_its_inputs_on(runner: Runner, migrations: Path) -> No
     assert (done.returncode, outputs["exit-code"], outputs["sarif"]) == (0, "0", "out/m.sarif")
     assert (migrations.parent / "out" / "m.sarif").is_file()
     done, _ = runner("Check", **given, args="--select BG7\n--pg-version 16")
-    assert "BG801" not in done.stdout and "BG710" in done.stdout
+    assert "BG802" not in done.stdout and "BG710" in done.stdout
     (migrations.parent / "known.json").write_text('{"version": 1, "findings": []}')
     done, _ = runner("Check", **given, baseline="known.json", args=ONE)
     assert "1 new finding (1 high); " in done.stdout

@@ -36,11 +36,16 @@ def test_ruff_and_mypy_accept_it(service: Path, arguments: tuple[str, ...]) -> N
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+# These specs ask in their DDL for what the rules advise against: short keys, char(n), json, foreign keys without an index,
+# a table that refers to several others.
+DDL_OF_THE_USER = "BG714,BG724,BG820,BG821,BG822"
+
+
 @pytest.mark.parametrize("command", ["audit", "migrate-check"])
 def test_our_own_commands_find_nothing(
     backendgen: Callable[..., subprocess.CompletedProcess[str]], service: Path, command: str
 ) -> None:
-    done = backendgen(command, service, "--confidence", "low", "--format", "json")
+    done = backendgen(command, service, "--confidence", "low", "--format", "json", "--ignore", DDL_OF_THE_USER)
     report = json.loads(done.stdout)
     assert (report["findings"], report["ignored"], report["skipped"], report["failures"]) == ([], [], [], [])
 
