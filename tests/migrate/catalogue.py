@@ -7,8 +7,8 @@ from typing import Any
 
 from backendgen.config import Config
 from backendgen.migrate.readers import read
-from backendgen.migrate.scratch import Session
-from backendgen.migrate.trace import steps
+from backendgen.migrate.trace.comparison import steps
+from backendgen.migrate.trace.scratch import Session
 
 _OWN = (
     "relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname NOT LIKE 'pg_%' AND nspname <> 'information_schema')"

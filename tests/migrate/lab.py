@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backendgen.migrate.history import Action, Migration
-from backendgen.migrate.observe import locks_of, observed, relations
-from backendgen.migrate.scratch import Refused, Session
-from backendgen.migrate.trace import Step, differences, steps, unsent, verdict
+from backendgen.migrate.trace.comparison import Step, differences, steps, unsent, verdict
+from backendgen.migrate.trace.observe import locks_of, observed, relations
+from backendgen.migrate.trace.scratch import Refused, Session
 from backendgen.sql import operation as op
 from backendgen.sql.postgres import parse
 from backendgen.sql.replay import Schema, replay

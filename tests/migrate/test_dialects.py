@@ -12,7 +12,7 @@ from backendgen.config import Config, load
 from backendgen.errors import UserError
 from backendgen.migrate.readers import read
 from backendgen.migrate.timeline import render, timeline
-from backendgen.migrate.tracing import trace
+from backendgen.migrate.trace.run import trace
 from backendgen.rules import Rulebook
 
 RULEBOOK = Rulebook()

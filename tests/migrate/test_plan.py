@@ -17,11 +17,11 @@ from on_disk import write
 from backendgen import migrate
 from backendgen.config import Config
 from backendgen.migrate import plan as planning
-from backendgen.migrate import tracing
 from backendgen.migrate.pending import Pending
 from backendgen.migrate.readers import read
-from backendgen.migrate.scratch import Session, new_database, throw_away
-from backendgen.migrate.trace import steps
+from backendgen.migrate.trace import run as tracing
+from backendgen.migrate.trace.comparison import steps
+from backendgen.migrate.trace.scratch import Session, new_database, throw_away
 from backendgen.rules import Rulebook
 
 RULEBOOK = Rulebook()

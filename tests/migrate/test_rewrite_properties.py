@@ -15,11 +15,12 @@ from on_disk import write
 
 from backendgen import files, migrate
 from backendgen.config import Config
-from backendgen.migrate import rewrite, tracing
+from backendgen.migrate import rewrite
 from backendgen.migrate.locks import BLOCKS_WRITES
 from backendgen.migrate.pending import Pending
 from backendgen.migrate.readers import read
-from backendgen.migrate.scratch import Session, new_database, throw_away
+from backendgen.migrate.trace import run as tracing
+from backendgen.migrate.trace.scratch import Session, new_database, throw_away
 from backendgen.rules import Rulebook
 from backendgen.sql import operation as op
 

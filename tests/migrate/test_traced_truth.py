@@ -15,7 +15,7 @@ from statements import ALTERS, OTHERS, RETYPES, SCHEMA
 from test_locks import SCHEMA as SMALL_SCHEMA
 from test_locks import TRACED
 
-from backendgen.migrate import scratch
+from backendgen.migrate.trace import scratch
 from backendgen.rules import Rule, Rulebook
 from backendgen.sql.replay import Schema
 

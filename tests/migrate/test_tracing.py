@@ -18,9 +18,10 @@ from on_disk import write
 from backendgen.config import Config
 from backendgen.errors import UserError
 from backendgen.findings.finding import Trace, TracedStatement
-from backendgen.migrate import scratch, tracing
 from backendgen.migrate.pending import Pending
-from backendgen.migrate.tracing import Place
+from backendgen.migrate.trace import run as tracing
+from backendgen.migrate.trace import scratch
+from backendgen.migrate.trace.run import Place
 
 FIRST = """
 CREATE EXTENSION IF NOT EXISTS citext;

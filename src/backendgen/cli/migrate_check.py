@@ -184,7 +184,7 @@ def migrate_check(
     sizes = core.load_sizes(stats) if stats else None
     check = partial(core.check, path, settings, pending=pending, sizes=sizes, progress=progress)
     if trace or trace_dsn:
-        from backendgen.migrate import tracing
+        from backendgen.migrate.trace import run as tracing
 
         where = f"the database {trace_dsn.rpartition('@')[2]}" if trace_dsn else "a throw-away PostgreSQL"
         typer.echo(f"--trace EXECUTES the migrations at {path} on {where}", err=True)

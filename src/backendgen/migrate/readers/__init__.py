@@ -48,13 +48,13 @@ def _python(reading: Reading) -> Iterator[History]:
     """Yield the histories that are written in Python."""
     if not any(found.suffix == ".py" for found in reading.found):
         return
-    from backendgen.migrate.readers import alembic
-    from backendgen.migrate.readers.django_settings import candidates
+    from backendgen.migrate.readers.alembic import reader as alembic
+    from backendgen.migrate.readers.django.settings import candidates
 
     if reading.reader in ("", "alembic"):
         yield from alembic.histories(reading)
     if reading.reader in ("", "django") and (migrations := list(candidates(reading))):
-        from backendgen.migrate.readers import django
+        from backendgen.migrate.readers.django import reader as django
 
         yield from django.histories(migrations, reading)
 

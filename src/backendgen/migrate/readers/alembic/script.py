@@ -12,10 +12,10 @@ from typing import Any
 
 from backendgen.migrate.history import Action
 from backendgen.migrate.quoting import label
-from backendgen.migrate.readers.alembic_calls import construct_sql, created, existing_type, is_operation, statements
-from backendgen.migrate.readers.alembic_inspector import Database, answer, asks, is_instance
-from backendgen.migrate.readers.alembic_naming import Convention, convention_of
-from backendgen.migrate.readers.alembic_rows import changes_rows, finishes, loads, rows_sql
+from backendgen.migrate.readers.alembic.calls import construct_sql, created, existing_type, is_operation, statements
+from backendgen.migrate.readers.alembic.inspector import Database, answer, asks, is_instance
+from backendgen.migrate.readers.alembic.naming import Convention, convention_of
+from backendgen.migrate.readers.alembic.rows import changes_rows, finishes, loads, rows_sql
 from backendgen.migrate.readers.constants import constant
 from backendgen.migrate.readers.dialects import told
 from backendgen.migrate.readers.evaluate import TOO_LONG, Evaluator

@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from backendgen.migrate.quoting import literal
-from backendgen.migrate.readers.django_alter import Side, alter_field, alter_many_to_many
-from backendgen.migrate.readers.django_columns import index_name
-from backendgen.migrate.readers.django_constraints import constraint_statement, index_statement, is_index, name_of_index
-from backendgen.migrate.readers.django_editor import Editor, drop_constraint
-from backendgen.migrate.readers.django_expressions import quoted
-from backendgen.migrate.readers.django_fields import Field, Key, field_of, plain
-from backendgen.migrate.readers.django_state import Model, State
-from backendgen.migrate.readers.django_transitions import ORDER, Step, listed, name_in, unknown_field
+from backendgen.migrate.readers.django.alter import Side, alter_field, alter_many_to_many
+from backendgen.migrate.readers.django.columns import index_name
+from backendgen.migrate.readers.django.constraints import constraint_statement, index_statement, is_index, name_of_index
+from backendgen.migrate.readers.django.editor import Editor, drop_constraint
+from backendgen.migrate.readers.django.expressions import quoted
+from backendgen.migrate.readers.django.fields import Field, Key, field_of, plain
+from backendgen.migrate.readers.django.state import Model, State
+from backendgen.migrate.readers.django.transitions import ORDER, Step, listed, name_in, unknown_field
 from backendgen.migrate.readers.sqlalchemy import Dynamic
 from backendgen.migrate.readers.values import Call
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from backendgen.migrate.quoting import literal
-from backendgen.migrate.readers.django_fields import Field
-from backendgen.migrate.readers.django_state import Model, State
+from backendgen.migrate.readers.django.fields import Field
+from backendgen.migrate.readers.django.state import Model, State
 from backendgen.migrate.readers.values import HOLE, Call, Symbol
 
 _COMPARISONS = {"exact": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "ne": "<>"}

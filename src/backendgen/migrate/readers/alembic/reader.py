@@ -15,7 +15,7 @@ from backendgen.errors import UserError
 from backendgen.findings.finding import Location
 from backendgen.migrate.history import History, Migration
 from backendgen.migrate.readers import dialects
-from backendgen.migrate.readers.alembic_script import Script
+from backendgen.migrate.readers.alembic.script import Script
 from backendgen.migrate.readers.reading import UNREADABLE, Reading
 from backendgen.migrate.readers.servers import skipped_dialect
 from backendgen.migrate.readers.sql import ORDER_UNKNOWN

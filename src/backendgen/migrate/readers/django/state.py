@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from backendgen.migrate.readers.django_fields import FOREIGN_KEYS, MANY_TO_MANY, NO_COLUMN, Field, Key
+from backendgen.migrate.readers.django.fields import FOREIGN_KEYS, MANY_TO_MANY, NO_COLUMN, Field, Key
 
 # The primary keys of Django's own apps and their tables, for parents whose migrations are not part of the project.
 _OWN_KEYS = {

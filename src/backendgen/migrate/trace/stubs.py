@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from backendgen.migrate.scratch import Refused, Session
+from backendgen.migrate.trace.scratch import Refused, Session
 from backendgen.sql.lexer import quote
 
 _CREATE = re.compile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from backendgen.migrate.quoting import literal
-from backendgen.migrate.readers.django_columns import (
+from backendgen.migrate.readers.django.columns import (
     check,
     column_type,
     db_default,
@@ -13,11 +13,11 @@ from backendgen.migrate.readers.django_columns import (
     index_name,
     is_geometry,
 )
-from backendgen.migrate.readers.django_constraints import Statement, name_of_index
-from backendgen.migrate.readers.django_editor import Editor, drop_constraint
-from backendgen.migrate.readers.django_expressions import quoted
-from backendgen.migrate.readers.django_fields import AUTO_FIELDS, MANY_TO_MANY, NO_COLUMN, Field
-from backendgen.migrate.readers.django_state import Model, State
+from backendgen.migrate.readers.django.constraints import Statement, name_of_index
+from backendgen.migrate.readers.django.editor import Editor, drop_constraint
+from backendgen.migrate.readers.django.expressions import quoted
+from backendgen.migrate.readers.django.fields import AUTO_FIELDS, MANY_TO_MANY, NO_COLUMN, Field
+from backendgen.migrate.readers.django.state import Model, State
 from backendgen.migrate.readers.values import Call
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from backendgen.migrate.quoting import label, literal, name
-from backendgen.migrate.readers.alembic_entities import ENTITIES
-from backendgen.migrate.readers.alembic_naming import Convention, named
+from backendgen.migrate.readers.alembic.entities import ENTITIES
+from backendgen.migrate.readers.alembic.naming import Convention, named
 from backendgen.migrate.readers.constants import constant
 from backendgen.migrate.readers.sqlalchemy import (
     Dynamic,

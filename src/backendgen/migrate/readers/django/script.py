@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backendgen.migrate.history import Action, Migration
-from backendgen.migrate.readers.django_editor import Editor
-from backendgen.migrate.readers.django_expressions import quoted
-from backendgen.migrate.readers.django_fields import origin
-from backendgen.migrate.readers.django_operations import CHANGES
-from backendgen.migrate.readers.django_python import (
+from backendgen.migrate.readers.django.editor import Editor
+from backendgen.migrate.readers.django.expressions import quoted
+from backendgen.migrate.readers.django.fields import origin
+from backendgen.migrate.readers.django.operations import CHANGES
+from backendgen.migrate.readers.django.python import (
     APPS,
     EDITS,
     EXECUTES,
@@ -21,9 +21,9 @@ from backendgen.migrate.readers.django_python import (
     change_of_rows,
     code_of,
 )
-from backendgen.migrate.readers.django_source import Source
-from backendgen.migrate.readers.django_state import State
-from backendgen.migrate.readers.django_transitions import STATES, Step
+from backendgen.migrate.readers.django.source import Source
+from backendgen.migrate.readers.django.state import State
+from backendgen.migrate.readers.django.transitions import STATES, Step
 from backendgen.migrate.readers.evaluate import Evaluator
 from backendgen.migrate.readers.expressions import TooLong
 from backendgen.migrate.readers.recorder import BUILT, Recorder, driver_values

@@ -12,10 +12,10 @@ from backendgen.findings.finding import Location
 from backendgen.migrate.history import History
 from backendgen.migrate.readers import dialects
 from backendgen.migrate.readers.constants import constant
-from backendgen.migrate.readers.django_fields import Key, model_key
-from backendgen.migrate.readers.django_script import Script
-from backendgen.migrate.readers.django_settings import app_label, settings_of
-from backendgen.migrate.readers.django_source import Source, evaluator_of, load
+from backendgen.migrate.readers.django.fields import Key, model_key
+from backendgen.migrate.readers.django.script import Script
+from backendgen.migrate.readers.django.settings import app_label, settings_of
+from backendgen.migrate.readers.django.source import Source, evaluator_of, load
 from backendgen.migrate.readers.reading import UNREADABLE, Reading
 from backendgen.migrate.readers.sql import ORDER_UNKNOWN
 from backendgen.migrate.readers.values import Call

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from backendgen.migrate.quoting import literal
-from backendgen.migrate.readers.django_expressions import UNKNOWN_VALUE, expression, quoted, value_sql
-from backendgen.migrate.readers.django_fields import AUTO_FIELDS, CUSTOM, FOREIGN_KEYS, Field, is_callable
-from backendgen.migrate.readers.django_state import Model, State, digest
+from backendgen.migrate.readers.django.expressions import UNKNOWN_VALUE, expression, quoted, value_sql
+from backendgen.migrate.readers.django.fields import AUTO_FIELDS, CUSTOM, FOREIGN_KEYS, Field, is_callable
+from backendgen.migrate.readers.django.state import Model, State, digest
 from backendgen.migrate.readers.values import Call
 
 _TYPES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from backendgen.migrate.quoting import label, name
-from backendgen.migrate.readers.alembic_calls import table_of
+from backendgen.migrate.readers.alembic.calls import table_of
 from backendgen.migrate.readers.sqlalchemy import Dynamic
 from backendgen.migrate.readers.values import Call, Method, Symbol, Text
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from backendgen.migrate.readers.django_columns import index_name, split_name
-from backendgen.migrate.readers.django_expressions import condition, index_key, quoted
-from backendgen.migrate.readers.django_fields import origin
-from backendgen.migrate.readers.django_state import Model, State, digest
+from backendgen.migrate.readers.django.columns import index_name, split_name
+from backendgen.migrate.readers.django.expressions import condition, index_key, quoted
+from backendgen.migrate.readers.django.fields import origin
+from backendgen.migrate.readers.django.state import Model, State, digest
 from backendgen.migrate.readers.sqlalchemy import Dynamic
 from backendgen.migrate.readers.values import Call
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from backendgen.migrate.quoting import literal
-from backendgen.migrate.readers.django_columns import (
+from backendgen.migrate.readers.django.columns import (
     check,
     column_type,
     definition,
@@ -18,10 +18,10 @@ from backendgen.migrate.readers.django_columns import (
     split_name,
     suffix,
 )
-from backendgen.migrate.readers.django_constraints import Statement, constraint_statement, index_statement
-from backendgen.migrate.readers.django_expressions import quoted
-from backendgen.migrate.readers.django_fields import MANY_TO_MANY, NO_COLUMN, Field
-from backendgen.migrate.readers.django_state import Model, State
+from backendgen.migrate.readers.django.constraints import Statement, constraint_statement, index_statement
+from backendgen.migrate.readers.django.expressions import quoted
+from backendgen.migrate.readers.django.fields import MANY_TO_MANY, NO_COLUMN, Field
+from backendgen.migrate.readers.django.state import Model, State
 from backendgen.migrate.readers.values import Call
 from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Table

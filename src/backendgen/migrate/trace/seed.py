@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from backendgen.migrate.scratch import Refused, Session
+from backendgen.migrate.trace.scratch import Refused, Session
 
 _COLUMNS = """
 SELECT a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull OR t.typnotnull,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backendgen.migrate.readers.django_fields import Key
+from backendgen.migrate.readers.django.fields import Key
 from backendgen.migrate.readers.evaluate import Evaluator
 from backendgen.migrate.readers.expressions import TooLong
 from backendgen.migrate.readers.reading import Reading

@@ -11,13 +11,13 @@ from backendgen.config import Config
 from backendgen.errors import Problem, UserError
 from backendgen.findings.finding import Report, Trace, TracedMigration
 from backendgen.migrate.history import History
-from backendgen.migrate.observe import relations
 from backendgen.migrate.pending import EVERYTHING, Pending, Selection, select
 from backendgen.migrate.readers import read
-from backendgen.migrate.scratch import Access, Session, access_of, nearest, new_database, throw_away
-from backendgen.migrate.stubs import Stubs
-from backendgen.migrate.trace import reported
-from backendgen.migrate.trial import Run
+from backendgen.migrate.trace.comparison import reported
+from backendgen.migrate.trace.observe import relations
+from backendgen.migrate.trace.scratch import Access, Session, access_of, nearest, new_database, throw_away
+from backendgen.migrate.trace.stubs import Stubs
+from backendgen.migrate.trace.trial import Run
 from backendgen.rules import Rulebook
 
 

@@ -10,12 +10,8 @@ from threading import Thread
 
 from backendgen.findings.finding import Location, TracedMigration, TracedStatement
 from backendgen.migrate.history import History, Migration
-from backendgen.migrate.observe import Observed, Seen, locks_of, observed, relations
 from backendgen.migrate.pending import Selection
-from backendgen.migrate.scratch import Access, Refused, Session, folded
-from backendgen.migrate.seed import seed, sql_name
-from backendgen.migrate.stubs import Stubs
-from backendgen.migrate.trace import (
+from backendgen.migrate.trace.comparison import (
     Step,
     differences,
     held_locks,
@@ -26,6 +22,10 @@ from backendgen.migrate.trace import (
     unsent,
     verdict,
 )
+from backendgen.migrate.trace.observe import Observed, Seen, locks_of, observed, relations
+from backendgen.migrate.trace.scratch import Access, Refused, Session, folded
+from backendgen.migrate.trace.seed import seed, sql_name
+from backendgen.migrate.trace.stubs import Stubs
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
 

@@ -11,8 +11,8 @@ from backendgen.errors import Problem
 from backendgen.findings.finding import Report, Trace
 from backendgen.migrate.history import Action, Migration
 from backendgen.migrate.locks import Lock, locks
-from backendgen.migrate.observe import Observed
 from backendgen.migrate.rewrites import Written, written
+from backendgen.migrate.trace.observe import Observed
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema, has_no_effect
 from backendgen.sql.schema import Table, View

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from backendgen.migrate.locks import Lock
-from backendgen.migrate.scratch import Session
+from backendgen.migrate.trace.scratch import Session
 
 _RELATIONS = """
 SELECT c.oid, n.nspname, c.relname, c.relkind::text, pg_catalog.pg_relation_filenode(c.oid), i.indrelid

@@ -8,9 +8,9 @@ from typing import Any
 
 from backendgen.migrate.quoting import label
 from backendgen.migrate.readers.constants import constant
-from backendgen.migrate.readers.django_expressions import quoted
-from backendgen.migrate.readers.django_fields import Key
-from backendgen.migrate.readers.django_state import State
+from backendgen.migrate.readers.django.expressions import quoted
+from backendgen.migrate.readers.django.fields import Key
+from backendgen.migrate.readers.django.state import State
 from backendgen.migrate.readers.values import Call, Class, Function, Method, Module, Symbol
 from backendgen.sql.operation import RunCode
 

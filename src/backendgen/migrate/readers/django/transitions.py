@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from backendgen.migrate.readers.django_fields import Field, Key, field_of, model_key, plain
-from backendgen.migrate.readers.django_state import Model, State
+from backendgen.migrate.readers.django.fields import Field, Key, field_of, model_key, plain
+from backendgen.migrate.readers.django.state import Model, State
 from backendgen.migrate.readers.sqlalchemy import Dynamic, words
 from backendgen.migrate.readers.values import Call
 

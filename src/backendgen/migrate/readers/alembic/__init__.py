@@ -1,0 +1,1 @@
+"""Alembic revisions, read by their syntax trees."""

@@ -1,0 +1,1 @@
+"""`--trace`: pending migrations run on a scratch PostgreSQL, and what they did there beside the static verdict."""
