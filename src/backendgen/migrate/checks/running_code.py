@@ -233,7 +233,7 @@ def plan_cached(
         column = known.column(operation.name) if known else None
         if column is not None and column.type == operation.type:
             return
-    found = context.running.stars(table)
+    found = context.running.stars(table, schema)
     if not found:
         return
     context.said.add(f"BG842 {table}")
