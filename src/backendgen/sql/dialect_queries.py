@@ -26,7 +26,7 @@ def read_query(sql: str, dialect: str) -> Query:
     Offsets are those of the text. Raises SyntaxProblem.
     """
     language = "sqlite" if dialect == "sqlite" else "mysql"
-    prepared = plain(sql, language)
+    prepared = plain(sql, dialect)
     reader = _Reader(prepared, language)
     try:
         statements = [each for each in sqlglot.parse(prepared, dialect=language) if isinstance(each, exp.Expression)]
@@ -51,7 +51,7 @@ class _Reader:
         if isinstance(node, exp.Query | exp.Insert | exp.Update | exp.Delete):
             self.query.stars += self._level(node, None)
 
-    def _level(self, node: exp.Expression, above: Scope | None) -> tuple[str, ...]:
+    def _level(self, node: Any, above: Scope | None) -> tuple[str, ...]:
         """Read one query level; return the tables whose `*` is in what it returns."""
         scope = Scope(above)
         for cte in _parts(node, "with_"):
@@ -91,7 +91,8 @@ class _Reader:
         pairs = [pair for row in rows for pair in zip(named, row.expressions, strict=False)]
         nulls = frozenset(column for column, value in pairs if isinstance(value, exp.Null))
         empty = node.args.get("default") or any(not row.expressions for row in rows)  # DEFAULT VALUES, VALUES ()
-        self.query.inserts.append(Insert(table, named or (() if empty else None), nulls, self._offset(target.this)))
+        if not node.args.get("ignore"):  # MySQL's IGNORE writes '' or 0, where a column is left out
+            self.query.inserts.append(Insert(table, named or (() if empty else None), nulls, self._offset(target.this)))
         if isinstance(source, exp.Values):
             scope.relations.update(dict.fromkeys(filter(None, [source.alias]), table))  # VALUES ... AS new
             self._walk([source], Scope(None, ctes=scope.ctes))
@@ -155,7 +156,7 @@ class _Reader:
             self._source(join, scope)
 
     def _walk(self, roots: list[Any], scope: Scope, outputs: frozenset[str] = frozenset()) -> None:
-        stack = roots[::-1]
+        stack: list[Any] = roots[::-1]
         while stack:
             node = stack.pop()
             if isinstance(node, exp.Column):
@@ -163,7 +164,7 @@ class _Reader:
             elif isinstance(node, exp.Query):
                 self._level(node, scope)
             else:
-                stack.extend(reversed(list(node.iter_expressions())))
+                stack += reversed(list(node.iter_expressions()))
 
     def _column(self, node: exp.Column, scope: Scope, outputs: frozenset[str]) -> None:
         name = node.name.lower()

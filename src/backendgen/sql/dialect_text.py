@@ -13,17 +13,20 @@ _MARKS = r"""
     |\b(?:INSERT|REPLACE|UPDATE|DELETE)\b
         (?P<how>(?:\s+(?:LOW_PRIORITY|HIGH_PRIORITY|DELAYED|QUICK|IGNORE|OR\s+(?:ROLLBACK|ABORT|FAIL|IGNORE|REPLACE))\b)*+)
         (?P<into>\s+INTO\b)?
-    |(?P<explain>\bEXPLAIN\s+(?:(?:QUERY\s+PLAN|ANALYZE|EXTENDED|FORMAT\s*=\s*\w+)\s+)?(?=\(*(?:SELECT|WITH|INSERT|UPDATE|DELETE|REPLACE)\b))
+    |(?P<explain>\bEXPLAIN\s+(?:(?:QUERY\s+PLAN|ANALYZE|EXTENDED|FORMAT\s*=\s*\w+)\s+)?
+        (?=\(*(?:SELECT|WITH|INSERT|UPDATE|DELETE|REPLACE)\b))
 """
 _SCANNER = {
     "mysql": re.compile(r"""(?isx)'(?:[^'\\]|\\.)*+' | "(?:[^"\\]|\\.)*+" | `[^`]*+` | \#[^\n]*+""" + _MARKS),
     "sqlite": re.compile(r"""(?isx)'[^']*+' | "[^"]*+" | `[^`]*+` | \[[^\]]*+\]""" + _MARKS),
 }
+_WORDS = re.compile(r"\w+")
+_DROPPED = re.compile(r"(?i)\bOR\s+\w+|\b(?!IGNORE\b)\w+")
 
 
-def plain(sql: str, language: str) -> str:
-    """Write placeholders as `?`, REPLACE as INSERT, and both without their modifiers; what follows stays in its place."""
-    return _SCANNER[language].sub(_plain, sql)
+def plain(sql: str, dialect: str) -> str:
+    """Write placeholders as `?`, REPLACE as INSERT, and no modifiers but IGNORE; what follows stays in its place."""
+    return _SCANNER["sqlite" if dialect == "sqlite" else "mysql"].sub(_plain, sql)
 
 
 def _plain(match: re.Match[str]) -> str:
@@ -33,7 +36,8 @@ def _plain(match: re.Match[str]) -> str:
     if match["explain"]:
         return _blank(text)
     if match["how"]:
-        text = text.replace(match["how"], _blank(match["how"]), 1)
+        dropped = _DROPPED if text[:6].upper() == "INSERT" else _WORDS
+        text = text.replace(match["how"], dropped.sub(lambda word: _blank(word[0]), match["how"]), 1)
     if text[:7].upper() == "REPLACE" and (match["how"] or match["into"]):
         text = f"INSERT {text[7:]}"
     return text

@@ -267,7 +267,7 @@ def _of_dialect(text: str, hole: str, dialect: str) -> Embedded:
         for sql in dict.fromkeys(dialect_text.filled(text, hole)):
             with suppress(SyntaxProblem):
                 return Embedded(dialect_queries.read_query(sql, dialect), sql)
-    words = text.replace(hole, " ").replace("`", '"')
+    words = dialect_text.plain(text.replace(hole, " "), dialect).replace("`", '"')
     query = _by_words(words)
     query.columns = [replace(use, column=use.column.lower()) for use in query.columns]
     return Embedded(query, words, exact=False)
