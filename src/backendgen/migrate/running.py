@@ -32,7 +32,7 @@ from backendgen.sql.tokens import sentences
 
 _CHANGING = (
     op.DropTable, op.RenameTable, op.SetSchema, op.DropColumn, op.RenameColumn, op.AlterColumnType, op.AddColumn,
-    op.SetNotNull, op.SetDefault,
+    op.SetNotNull, op.SetDefault, op.ModifyColumn,
 )  # fmt: skip
 
 _SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})

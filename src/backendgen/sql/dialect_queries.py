@@ -124,8 +124,7 @@ class _Reader:
 
     def _relation(self, table: exp.Expression, scope: Scope) -> str:
         schema = "" if self.language == "sqlite" and table.text("db").lower() == "main" else table.text("db")
-        alias = table.alias or table.name
-        alias = table.name if alias == HOLE_NAME else alias  # a clause that is put in
+        alias = table.alias.replace(HOLE_NAME, "") or table.name  # what is put in there is a clause
         stars = None if schema else scope.cte(table.name)
         if stars is not None:
             scope.relations[alias], scope.stars[alias] = UNKNOWN, stars
