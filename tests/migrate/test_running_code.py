@@ -245,3 +245,39 @@ def test_options_and_configuration(backendgen: Run, tmp_path: Path) -> None:
     assert load(tmp_path / "db") == replace(Config(), code=tmp_path / "app")
     done = backendgen("migrate-check", "db", "--select", "BG840", "--format", "json", cwd=tmp_path)
     assert json.loads(done.stdout)["findings"] == [given]
+
+
+@pytest.mark.parametrize(
+    ("folder", "query", "confidence"),
+    [
+        ("mysql", 'SELECT `STATUS` FROM orders WHERE note = "x" LIMIT 1, 2', Confidence.HIGH),
+        ("mariadb", "REPLACE INTO orders (id, status) VALUES (?, ?)", Confidence.HIGH),
+        ("sqlite", 'SELECT status FROM orders WHERE note = "open" AND rowid > ?', Confidence.HIGH),
+        ("sqlite", "INSERT OR IGNORE INTO orders (id, status) VALUES (?1, ?2)", Confidence.HIGH),
+        ("mysql", "SELECT o.`status` FROM orders o JOIN users u ON u.id = o.id", Confidence.HIGH),
+        ("mysql", "SELECT `status` FROM orders JOIN users", Confidence.LOW),
+        ("mysql", "SELECT `status`, `event_ts` FROM orders", Confidence.LOW),
+        ("mysql", "SELECT `status` FROM `orders` {joins} {more} {still}", Confidence.MEDIUM),
+        ("mysql", 'SELECT id FROM orders WHERE note = "status"', None),
+    ],
+)
+def test_queries_of_other_databases(tmp_path: Path, folder: str, query: str, confidence: Confidence | None) -> None:
+    write(tmp_path, {f"db/{folder}/0001_init.sql": TABLES, f"db/{folder}/0002_change.sql": DROP})
+    write(tmp_path, {"app/orders.py": f"q = f{query!r}\n", "app/more.py": ""})
+    config = Config(select=("BG840",), confidence="low", code=tmp_path / "app")
+    found = migrate.check(tmp_path / "db", config, RULEBOOK).findings
+    assert [one.confidence for one in found] == ([] if confidence is None else [confidence])
+
+
+def test_the_code_of_two_databases_is_read_for_each(tmp_path: Path) -> None:
+    for folder in ("mysql", "postgresql"):
+        write(tmp_path, {f"db/{folder}/0001_init.sql": TABLES, f"db/{folder}/0002_change.sql": DROP})
+    queries = "-- all\nSELECT `status` FROM orders;\nSELECT status FROM orders WHERE id = ANY($1) AND note ~ 'x';\n"
+    write(tmp_path, {"app/q.sql": queries})
+    config = Config(select=("BG840",), code=tmp_path / "app")
+    found = migrate.check(tmp_path / "db", config, RULEBOOK).findings
+    # The surest first: each has one that its own parser reads, and one that is read by its words.
+    assert [(one.location.path, [step.location.line for step in one.steps]) for one in found] == [
+        ("mysql/0002_change.sql", [2, 3]),
+        ("postgresql/0002_change.sql", [3, 2]),
+    ]

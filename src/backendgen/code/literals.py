@@ -95,6 +95,8 @@ def in_text(text: str, language: str) -> Iterator[Literal]:
         value = match[kind]
         if kind in ("double", "single"):
             value = value.replace("\\n", " ").replace("\\t", " ").replace('\\"', '"').replace("\\'", "'")
+        elif kind == "tick":
+            value = value.replace("\\`", "`")
         value = holes.sub(HOLE, value)
         joined = _JOINED.fullmatch(text, end, match.start()) if open_literal else None
         if open_literal and joined:

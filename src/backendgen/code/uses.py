@@ -14,11 +14,13 @@ from backendgen.code.sources import Source
 
 _WORD = re.compile(rb"[0-9a-z_\x80-\xff]+")
 _QUERY = re.compile(
-    rb"\bselect\s|\binsert\s+into\s|\bupdate\s+\S+\s+(?:as\s+)?(?:\S+\s+)?set\s|\bdelete\s+from\s|\bmerge\s+into\s|\bcopy\s+\S"
+    rb"\bselect\s|\binsert\s+(?:\w+\s+){0,3}?into\s|\breplace\s+into\s|\bupdate\s+\S+\s+(?:as\s+)?(?:\S+\s+){0,2}?(?:set|join)\s"
+    rb"|\bdelete\s+from\s|\bmerge\s+into\s|\bcopy\s+\S"
 )
 _MAPPING = re.compile(rb"__tablename__|\bTable\(|\bModel\b|\bSQLModel\b|\bMeta\b")
 _SQL = re.compile(
-    r"(?is)(?:\s++|--[^\n]*+\n|(?>/\*.*?\*/)|\()*+(?:select|insert\s+into|update|delete\s+from|with|merge\s+into|copy|explain)\b"
+    r"(?is)(?:\s++|(?:--|#)[^\n]*+\n|(?>/\*.*?\*/)|\()*+"
+    r"(?:select|insert\s+(?:\w+\s+){0,3}?into|replace\s+into|update|delete\s+from|with|merge\s+into|copy|explain)\b"
 )
 _SQLC = re.compile(r"(?m)^--\s*name:\s*\w+\s+:[a-z]+\s*$")
 _DBT = re.compile(r"""\{\{\s*(?:ref|source)\((?:[^(){}]*,\s*)?['"](\w+)['"]\s*\)\s*\}\}""")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,13 +23,16 @@ from backendgen.migrate.history import Histories
 from backendgen.migrate.pending import Selection
 from backendgen.rules import Confidence
 from backendgen.sql import operation as op
+from backendgen.sql.cursor import Dialect
 from backendgen.sql.lexer import split
-from backendgen.sql.queries import UNKNOWN, Embedded, read_embedded
+from backendgen.sql.queries import Embedded, read_embedded
+from backendgen.sql.query import UNKNOWN
 from backendgen.sql.replay import Schema
+from backendgen.sql.tokens import sentences
 
 _CHANGING = (
     op.DropTable, op.RenameTable, op.SetSchema, op.DropColumn, op.RenameColumn, op.AlterColumnType, op.AddColumn,
-    op.SetNotNull, op.SetDefault,
+    op.SetNotNull, op.SetDefault, op.ModifyColumn,
 )  # fmt: skip
 
 _SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
@@ -75,7 +78,7 @@ class RunningCode:
     deployed: bool = False
     files: int = 0
     skipped: tuple[Problem, ...] = ()
-    _texts: defaultdict[str, list[_Text]] = field(default_factory=lambda: defaultdict(list))
+    _texts: defaultdict[tuple[str, str], list[_Text]] = field(default_factory=lambda: defaultdict(list))
     _models: defaultdict[str, list[tuple[Model, str]]] = field(default_factory=lambda: defaultdict(list))
     _inserted: set[str] = field(default_factory=set)
     _changing: frozenset[tuple[str, str]] = frozenset()
@@ -84,7 +87,7 @@ class RunningCode:
     def of_table(self, table: str, schema: Schema) -> tuple[Use, ...]:
         """Return the places that use a table or view."""
         found = []
-        for text in self._texts.get(_bare(table), ()):
+        for text in self._of(table, schema):
             offset = next((offset for name, offset in text.embedded.query.tables if _same(name, table)), None)
             if offset is not None:
                 sure = self._sure(text, table, schema)
@@ -98,9 +101,10 @@ class RunningCode:
     def of_column(self, table: str, column: str, schema: Schema) -> tuple[Use, ...]:
         """Return the places that read or write a column; the Schema tells to which table a bare name belongs."""
         found = []
-        for text in self._texts.get(_bare(table), ()):
+        name = _folded(column, schema)
+        for text in self._of(table, schema):
             for use in text.embedded.query.columns:
-                if use.column != column or not any(_same(each, table) for each in use.candidates):
+                if use.column != name or not any(_same(each, table) for each in use.candidates):
                     continue
                 others = [each for each in use.candidates if not _same(each, table)]
                 confidence = min(self._sure(text, table, schema), _belongs(column, others, schema))
@@ -116,15 +120,15 @@ class RunningCode:
     def leaving_out(self, table: str, column: str, schema: Schema, *, added: bool) -> tuple[Use, ...]:
         """Return the places that insert rows without a value for a column. `added`: no code can fill it by its place."""
         found = []
-        label = f"{table}.{column}"
-        for text in self._texts.get(_bare(table), ()):
+        label, name = f"{table}.{column}", _folded(column, schema)
+        for text in self._of(table, schema):
             for insert in text.embedded.query.inserts:
                 if not _same(insert.table, table):
                     continue
                 sure = self._sure(text, table, schema)
-                if column in insert.nulls:
+                if name in insert.nulls:
                     found.append(Use(text.place(insert.offset), f"INSERT writes NULL to {label}", sure))
-                elif column not in insert.columns if insert.columns is not None else added:
+                elif name not in insert.columns if insert.columns is not None else added:
                     found.append(Use(text.place(insert.offset), f"INSERT leaves out {label}", sure))
         for model, path in self._mapping(table):
             mapped = model.column(column)
@@ -137,13 +141,16 @@ class RunningCode:
                 found.append(Use(Location(path, mapped.line), f"{model.name} lets {label} be NULL", Confidence.MEDIUM))
         return _distinct(found)
 
-    def stars(self, table: str) -> tuple[Use, ...]:
+    def stars(self, table: str, schema: Schema) -> tuple[Use, ...]:
         """Return the queries that return all columns of a table by `*`."""
         return _distinct(
             Use(text.place(0), f"{text.embedded.query.verb} returns {table}.*", Confidence.HIGH)
-            for text in self._texts.get(_bare(table), ())
+            for text in self._of(table, schema)
             if any(_same(each, table) for each in text.embedded.query.stars)
         )
+
+    def _of(self, table: str, schema: Schema) -> Sequence[_Text]:
+        return self._texts.get((schema.dialect, _bare(table)), ())
 
     def _sure(self, text: _Text, table: str, schema: Schema) -> Confidence:
         """How sure it is that a query means this table: one that names columns which it never had is of another database."""
@@ -154,22 +161,23 @@ class RunningCode:
             return Confidence.HIGH
         query = text.embedded.query
         own = {use.column for use in query.columns if len(use.candidates) == 1 and _same(use.candidates[0], table)}
-        strange = own - {column.name for column in known.columns} - query.aliases - _SYSTEM_COLUMNS
-        return (
-            Confidence.LOW if any((_bare(table), name) not in self._changing for name in strange) else Confidence.HIGH
-        )
+        strange = own - {_folded(column.name, schema) for column in known.columns} - query.aliases - _SYSTEM_COLUMNS
+        changing = {_folded(name, schema) for owner, name in self._changing if owner == _bare(table)}
+        return Confidence.HIGH if strange <= changing else Confidence.LOW
 
     def _mapping(self, table: str) -> Iterator[tuple[Model, str]]:
         return ((model, path) for model, path in self._models.get(_bare(table), ()) if _same(model.table, table))
 
     def _take(self, found: Uses, path: str, wanted: _Wanted) -> None:
         """Note what a file says of the wanted tables."""
-        for literal in _statements(found.texts) if path.endswith(".sql") else found.texts:
-            if any(name in literal.text for name in wanted.tables):
-                text = _Text(read_embedded(literal.text, HOLE), path, literal.line, literal.verbatim)
-                if found.names_columns:
-                    text.embedded.query.stars.clear()
-                self._note(text, wanted)
+        for dialect in wanted.dialects:
+            for literal in _statements(found.texts, dialect) if path.endswith(".sql") else found.texts:
+                lower = literal.text.lower()
+                if any(name.lower() in lower for name in wanted.tables):
+                    text = _Text(read_embedded(literal.text, HOLE, dialect), path, literal.line, literal.verbatim)
+                    if found.names_columns:
+                        text.embedded.query.stars.clear()
+                    self._note(text, wanted, dialect)
         for model in found.models:
             if _bare(model.table) in wanted.tables:
                 self._models[_bare(model.table)].append((model, path))
@@ -182,22 +190,24 @@ class RunningCode:
                 note = f"maps {what}" if place[1] else f"names {what} in quotes"
                 self._mentions[table, column].append(Use(Location(path, place[0]), note, sure))
 
-    def _note(self, text: _Text, wanted: _Wanted) -> None:
+    def _note(self, text: _Text, wanted: _Wanted, dialect: Dialect) -> None:
         for name in dict.fromkeys(_bare(name) for name, _ in text.embedded.query.tables):
             if name in wanted.tables:
-                self._texts[name].append(text)
+                self._texts[dialect, name].append(text)
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
     """What the pending migrations change: (table, column)s, the column empty for the whole.
 
-    `tables` are their bare names, `changing` the columns that come or go, by their tables' bare names.
+    `tables` are their bare names, `changing` the columns that come or go, by their tables' bare names; `dialects` those
+    that the code's queries may be written in.
     """
 
     pairs: tuple[tuple[str, str], ...]
     tables: frozenset[str]
     changing: frozenset[tuple[str, str]]
+    dialects: tuple[Dialect, ...]
 
 
 def search(histories: Histories, selection: Selection, config: Config, folder: Path) -> RunningCode:
@@ -235,14 +245,16 @@ def _name(folder: Path, deployed: str) -> str:
 def _wanted(histories: Histories, selection: Selection) -> _Wanted:
     pairs: dict[tuple[str, str], None] = {}
     changing: set[tuple[str, str]] = set()
+    dialects: dict[Dialect, None] = {}
     for history in histories.histories:
         for position, migration in enumerate(history.migrations):
             if selection.has(history, position):
+                dialects[history.dialect] = None
                 for action in migration.up:
                     pairs.update(dict.fromkeys(_changed(action.operation)))
                     changing.update(_coming_or_going(action.operation))
     tables = frozenset(_bare(table) for table, _ in pairs)
-    return _Wanted(tuple(pairs), tables, frozenset(changing))
+    return _Wanted(tuple(pairs), tables, frozenset(changing), tuple(dialects))
 
 
 def _changed(operation: op.Operation) -> Iterator[tuple[str, str]]:
@@ -266,9 +278,18 @@ def _coming_or_going(operation: op.Operation) -> Iterator[tuple[str, str]]:
             return
 
 
-def _statements(texts: Iterable[Literal]) -> Iterator[Literal]:
+def _statements(texts: Iterable[Literal], dialect: Dialect) -> Iterator[Literal]:
     """Cut files of queries into their statements."""
-    return (Literal(each.text, each.line) for text in texts for each in split(text.text))
+    for text in texts:
+        if dialect == "postgresql":
+            yield from (Literal(each.text, each.line) for each in split(text.text))
+        else:
+            yield from (Literal(each.sql, each.line) for each in sentences(text.text, dialect != "sqlite"))
+
+
+def _folded(column: str, schema: Schema) -> str:
+    """Return a column's name as queries have it: PostgreSQL alone minds its case."""
+    return column if schema.dialect == "postgresql" else column.lower()
 
 
 def _bare(name: str) -> str:

@@ -5,93 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from google.protobuf.message import Message
 
 from backendgen.sql.pg_query import SyntaxProblem, children, parse_tree, pb, relation, strings
-
-UNKNOWN = ""
-"""The candidate that stands for a subquery, a function or a WITH query, whose columns are not followed."""
+from backendgen.sql.query import UNKNOWN, ColumnUse, Insert, Query, Scope
 
 _WRAPPERS = (pb.ExplainStmt, pb.PrepareStmt, pb.DeclareCursorStmt)
 _CHANGES = (pb.InsertStmt, pb.UpdateStmt, pb.DeleteStmt, pb.MergeStmt)
 Change: TypeAlias = pb.InsertStmt | pb.UpdateStmt | pb.DeleteStmt | pb.MergeStmt
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnUse:
-    """A column that a query names. `candidates` are the tables that may have it: those in scope, or the one of its alias.
-
-    `offset` is in bytes, -1 when it is unknown. `written`: an INSERT or UPDATE gives it a value.
-    """
-
-    column: str
-    candidates: tuple[str, ...]
-    offset: int = -1
-    written: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Insert:
-    """An INSERT or COPY FROM: the columns that it fills, None when it names none; `nulls` those that get NULL."""
-
-    table: str
-    columns: tuple[str, ...] | None
-    nulls: frozenset[str] = frozenset()
-    offset: int = -1
-
-
-@dataclass(slots=True)
-class Query:
-    """All that the statements of one text use.
-
-    `verb` is that of the first; `tables` are (name, offset); `stars` the tables whose `*` is returned; `aliases` the names
-    by which a whole row can be named as if it were a column.
-    """
-
-    verb: str = "SQL"
-    tables: list[tuple[str, int]] = field(default_factory=list)
-    columns: list[ColumnUse] = field(default_factory=list)
-    inserts: list[Insert] = field(default_factory=list)
-    stars: list[str] = field(default_factory=list)
-    aliases: set[str] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class _Scope:
-    """The relations that a query level can name: alias to table, UNKNOWN where its columns are not followed."""
-
-    above: _Scope | None = None
-    relations: dict[str, str] = field(default_factory=dict)
-    stars: dict[str, tuple[str, ...]] = field(default_factory=dict)  # alias of a subquery -> the tables of its `*`
-    ctes: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    outputs: frozenset[str] = frozenset()
-
-    def find(self, alias: str) -> str:
-        scope: _Scope | None = self
-        while scope is not None:
-            if alias in scope.relations:
-                return scope.relations[alias]
-            scope = scope.above
-        return UNKNOWN
-
-    def every(self) -> tuple[str, ...]:
-        found: dict[str, None] = {}
-        scope: _Scope | None = self
-        while scope is not None:
-            found.update(dict.fromkeys(scope.relations.values()))
-            scope = scope.above
-        return tuple(found)
-
-    def cte(self, name: str) -> tuple[str, ...] | None:
-        scope: _Scope | None = self
-        while scope is not None:
-            if name in scope.ctes:
-                return scope.ctes[name]
-            scope = scope.above
-        return None
 
 
 def read_query(sql: str) -> Query:
@@ -128,9 +52,9 @@ class _Reader:
         if copy.is_from:
             self.query.inserts.append(Insert(table, named or None, offset=offset))
 
-    def _level(self, message: Any, above: _Scope | None) -> tuple[str, ...]:
+    def _level(self, message: Any, above: Scope | None) -> tuple[str, ...]:
         """Read one query level; return the tables whose `*` is in what it returns."""
-        scope = _Scope(above)
+        scope = Scope(above)
         for cte in message.with_clause.ctes if message.HasField("with_clause") else ():
             common = cte.common_table_expr
             scope.ctes[common.ctename] = ()  # it may name itself
@@ -140,7 +64,7 @@ class _Reader:
         if message.op > 1:  # UNION, INTERSECT, EXCEPT: 0 is undefined, 1 none
             stars = (*self._level(message.larg, scope), *self._level(message.rarg, scope))
             for part in (*message.sort_clause, message.limit_count, message.limit_offset):
-                self._walk(part, _Scope(scope))
+                self._walk(part, Scope(scope))
             return stars
         for source in message.from_clause:
             self._source(source, scope)
@@ -150,13 +74,13 @@ class _Reader:
             self._walk(part, scope, outputs=scope.outputs)
         return self._stars(message.target_list, scope)
 
-    def _inner(self, node: Any, scope: _Scope) -> tuple[str, ...]:
+    def _inner(self, node: Any, scope: Scope) -> tuple[str, ...]:
         inner = getattr(node, node.WhichOneof("node") or "", None)
         if isinstance(inner, pb.SelectStmt | pb.InsertStmt | pb.UpdateStmt | pb.DeleteStmt | pb.MergeStmt):
             return self._level(inner, scope)
         return ()
 
-    def _change(self, message: Change, scope: _Scope) -> tuple[str, ...]:
+    def _change(self, message: Change, scope: Scope) -> tuple[str, ...]:
         table = self._relation(message.relation, scope)
         if isinstance(message, pb.InsertStmt):
             scope.relations["excluded"] = table
@@ -186,7 +110,7 @@ class _Reader:
         )
         return self._stars(message.returning_clause.exprs, scope)
 
-    def _insert(self, message: pb.InsertStmt, table: str, scope: _Scope) -> None:
+    def _insert(self, message: pb.InsertStmt, table: str, scope: Scope) -> None:
         offset = message.relation.location
         named = tuple(each.res_target.name for each in message.cols)
         self.query.columns += [
@@ -195,7 +119,7 @@ class _Reader:
         nulls = frozenset(_nulls(named, message.select_stmt.select_stmt))
         if message.HasField("select_stmt"):
             self.query.inserts.append(Insert(table, named or None, nulls, offset))
-            self._level(message.select_stmt.select_stmt, _Scope(None, ctes=scope.ctes))
+            self._level(message.select_stmt.select_stmt, Scope(None, ctes=scope.ctes))
         elif table:  # DEFAULT VALUES
             self.query.inserts.append(Insert(table, (), nulls, offset))
         for element in message.on_conflict_clause.infer.index_elems:
@@ -216,14 +140,14 @@ class _Reader:
             if name := target.res_target.name:
                 self.query.columns.append(ColumnUse(name, (table,), target.res_target.location, written=True))
 
-    def _rest(self, message: Message, scope: _Scope, skipped: tuple[str, ...]) -> None:
+    def _rest(self, message: Message, scope: Scope, skipped: tuple[str, ...]) -> None:
         for descriptor, value in message.ListFields():
             if descriptor.name in skipped or descriptor.message_type is None:
                 continue
             for item in (value,) if isinstance(value, Message) else value:
                 self._walk(item, scope)
 
-    def _relation(self, node: pb.RangeVar, scope: _Scope) -> str:
+    def _relation(self, node: pb.RangeVar, scope: Scope) -> str:
         name = relation(node)
         alias = node.alias.aliasname if node.HasField("alias") else node.relname
         stars = None if node.schemaname else scope.cte(node.relname)
@@ -235,7 +159,7 @@ class _Reader:
         self.query.tables.append((name, node.location))
         return name
 
-    def _source(self, node: Any, scope: _Scope) -> None:
+    def _source(self, node: Any, scope: Scope) -> None:
         """Take a FROM item into the scope."""
         kind = node.WhichOneof("node") or ""
         item = getattr(node, kind, None)
@@ -250,7 +174,7 @@ class _Reader:
         elif isinstance(item, pb.RangeSubselect):
             alias = item.alias.aliasname
             scope.stars[alias] = self._inner(
-                item.subquery, _Scope(scope if item.lateral else scope.above, ctes=scope.ctes)
+                item.subquery, Scope(scope if item.lateral else scope.above, ctes=scope.ctes)
             )
             scope.relations[alias] = UNKNOWN
         elif item is not None:
@@ -258,7 +182,7 @@ class _Reader:
             scope.relations[alias.aliasname if alias is not None else kind] = UNKNOWN
             self._walk(item, scope)
 
-    def _walk(self, message: Any, scope: _Scope, outputs: frozenset[str] = frozenset()) -> None:
+    def _walk(self, message: Any, scope: Scope, outputs: frozenset[str] = frozenset()) -> None:
         stack: list[Message] = [message]
         while stack:
             current = stack.pop()
@@ -269,7 +193,7 @@ class _Reader:
             else:
                 stack.extend(children(current))
 
-    def _column(self, node: pb.ColumnRef, scope: _Scope, outputs: frozenset[str]) -> None:
+    def _column(self, node: pb.ColumnRef, scope: Scope, outputs: frozenset[str]) -> None:
         parts = strings(node.fields)
         if not parts or not parts[-1]:  # a star
             return
@@ -280,7 +204,7 @@ class _Reader:
         owner = scope.find(parts[-2])
         self.query.columns.append(ColumnUse(parts[-1], (owner,), node.location))
 
-    def _stars(self, targets: Any, scope: _Scope) -> tuple[str, ...]:
+    def _stars(self, targets: Any, scope: Scope) -> tuple[str, ...]:
         found: dict[str, None] = {}
         for target in targets:
             fields = target.res_target.val.column_ref.fields
@@ -289,13 +213,8 @@ class _Reader:
             alias = fields[-2].string.sval if len(fields) > 1 else ""
             for name in (alias,) if alias else scope.relations:
                 if name != "excluded":
-                    found.update(dict.fromkeys(_of(name, scope)))
+                    found.update(dict.fromkeys(scope.returned(name)))
         return tuple(found)
-
-
-def _of(alias: str, scope: _Scope) -> tuple[str, ...]:
-    known = scope.relations.get(alias, UNKNOWN)
-    return (known,) if known else scope.stars.get(alias, ())
 
 
 def _nulls(named: tuple[str, ...], select: pb.SelectStmt) -> Iterator[str]:
@@ -325,11 +244,13 @@ class Embedded:
     exact: bool = True
 
 
-def read_embedded(text: str, hole: str) -> Embedded:
+def read_embedded(text: str, hole: str, dialect: str = "postgresql") -> Embedded:
     """Read a query that code holds. Drivers' placeholders, and `hole` for what is put in, are values or names.
 
-    What still cannot be parsed is read by its words.
+    What still cannot be parsed is read by its words. Columns are in lower case, but for PostgreSQL's that are quoted.
     """
+    if dialect != "postgresql":
+        return _of_dialect(text, hole, dialect)
     if len(text) <= _LONGEST:
         filled = text.replace(hole, "$1")
         for sql in dict.fromkeys([_numbered(filled), filled, _numbered(text.replace(hole, "_hole_"))]):
@@ -337,6 +258,19 @@ def read_embedded(text: str, hole: str) -> Embedded:
                 return Embedded(read_query(sql), sql)
     words = text.replace(hole, " ")
     return Embedded(_by_words(words), words, exact=False)
+
+
+def _of_dialect(text: str, hole: str, dialect: str) -> Embedded:
+    from backendgen.sql import dialect_queries, dialect_text  # sqlglot takes 100 ms to import
+
+    if len(text) <= _LONGEST:
+        for sql in dict.fromkeys(dialect_text.filled(text, hole)):
+            with suppress(SyntaxProblem):
+                return Embedded(dialect_queries.read_query(sql, dialect), sql)
+    words = dialect_text.plain(text.replace(hole, " "), dialect).replace("`", '"')
+    query = _by_words(words)
+    query.columns = [replace(use, column=use.column.lower()) for use in query.columns]
+    return Embedded(query, words, exact=False)
 
 
 def _numbered(sql: str) -> str:

@@ -140,7 +140,7 @@ def _uses(loss: _Loss, running: RunningCode, schema: Schema) -> Sequence[Use]:
 
 @check("BG841")
 def not_written(
-    operation: op.AddColumn | op.SetNotNull | op.SetDefault, schema: Schema, context: Context
+    operation: op.AddColumn | op.SetNotNull | op.SetDefault | op.ModifyColumn, schema: Schema, context: Context
 ) -> Iterator[Hit]:
     """A column that becomes required, and the places that insert rows without it."""
     required = _required(operation, schema, context)
@@ -178,15 +178,16 @@ def _makes_trigger(operation: op.Operation, table: str) -> bool:
 
 
 def _required(
-    operation: op.AddColumn | op.SetNotNull | op.SetDefault, schema: Schema, context: Context
+    operation: op.AddColumn | op.SetNotNull | op.SetDefault | op.ModifyColumn, schema: Schema, context: Context
 ) -> tuple[str, str] | None:
     """Return the table and column that every INSERT must fill from this operation on, None when there is none."""
     if context.is_new(operation.table):
         return None
     table = schema.tables.get(operation.table)
-    if isinstance(operation, op.AddColumn):
+    if isinstance(operation, op.AddColumn | op.ModifyColumn):
         column = operation.definition
-        if not column.not_null:
+        known = table.column(operation.name) if table and isinstance(operation, op.ModifyColumn) else None
+        if not column.not_null or (known is not None and known.not_null and known.default is None):
             return None
     else:
         known = table.column(operation.name) if table else None
@@ -198,7 +199,13 @@ def _required(
                 return None
             column = replace(known, default=None)
     has_value = column.default is not None and column.default.lower().partition("::")[0] != "null"
-    if has_value or column.generated is not None or column.identity or column.type.name.endswith("serial"):
+    if (
+        has_value
+        or column.generated is not None
+        or column.identity
+        or column.auto_increment
+        or column.type.name.endswith("serial")
+    ):
         return None
     given_later = any(_fills(later.operation, operation.table, column.name) for later in context.later)
     return None if given_later else (operation.table, column.name)
@@ -231,7 +238,7 @@ def plan_cached(
         column = schema.column(table, operation.name)
         if column is not None and column.type == operation.type:
             return
-    found = context.running.stars(table)
+    found = context.running.stars(table, schema)
     if not found:
         return
     context.said.add(f"BG842 {table}")
