@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backendgen.errors import Problem, UserError, did_you_mean
+from backendgen.files import read_bytes
 
 GRADES = ("info", "low", "medium", "high", "critical")
 SEVERITIES = (*GRADES, "never")
@@ -162,14 +163,13 @@ def load(start: Path, explicit: Path | None = None) -> Config:
 
 def _table(path: Path) -> dict[str, Any] | None:
     """Return the settings in a file; None for a pyproject.toml that has none (broken ones are its own tools' matter)."""
+    content = read_bytes(path)
     try:
-        content = path.read_bytes()
         parsed = tomllib.loads(content.decode())
-    except (OSError, ValueError) as error:
-        if path.name == "pyproject.toml" and not isinstance(error, OSError) and b"tool.backendgen" not in content:
+    except (ValueError, RecursionError) as error:
+        if path.name == "pyproject.toml" and b"tool.backendgen" not in content:
             return None
-        why = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else f"cannot be read as TOML: {error}"
-        raise UserError(Problem(why, str(path))) from error
+        raise UserError(Problem(f"cannot be read as TOML: {error}", str(path))) from error
     if path.name != "pyproject.toml":
         return parsed
     table = parsed.get("tool", {}).get("backendgen")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backendgen.config import Config
+from backendgen.errors import Problem
 from backendgen.findings.finding import Finding, Hit, Report, finding
 from backendgen.findings.settle import settle
 from backendgen.migrate.checks.registry import CHECKS, DOWN_CHECKS, ONCE, Check, is_concerned, serves
@@ -18,7 +19,7 @@ from backendgen.migrate.history import Action, Histories, History, Migration, Re
 from backendgen.migrate.pending import EVERYTHING, Pending, Selection, select
 from backendgen.migrate.readers import read
 from backendgen.migrate.rollback import joined, roll_back, series
-from backendgen.migrate.sizes import Size, weigh
+from backendgen.migrate.sizes import Size, unsized, weigh
 from backendgen.rules import Rulebook
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema, has_no_effect
@@ -48,6 +49,7 @@ def check(
     found = [
         one for history in histories.histories for one in _judge(history, selection, judged, rulebook, config, running)
     ]
+    unknown = unsized(found, sizes) if sizes is not None else ()
     if sizes:
         found = [weigh(one, sizes) for one in found]
     refusals = (*histories.refusals, *selection.refusals)
@@ -58,7 +60,7 @@ def check(
     ]
     sources = _judged_sources(histories, selection, refusals)
     settled = settle(found, sources, judged, rulebook, config, path if path.is_dir() else path.parent)
-    skipped = (*histories.skipped, *(running.skipped if running else ()))
+    skipped = (*histories.skipped, *(running.skipped if running else ()), *unknown)
     named = tuple(map(_named, histories.histories)) if len(histories.histories) > 1 else ()
     return replace(settled, skipped=skipped, files=len(sources), histories=named)
 
