@@ -184,7 +184,9 @@ def _parse(path: Path, table: dict[str, Any] | None) -> Config:
         settings = _values(one, _PATH_KINDS, f"paths {number}: ", wrong)
         if not one.get("match"):
             wrong.append(f"paths {number}: match is missing: the gitignore patterns of what it holds for")
+        wrong += _not_patterns(f"paths {number}: match", settings.get("match", ()))
         paths.append(PathSettings(**settings))
+    wrong += _not_patterns("exclude", values.get("exclude", ()))
     for key in ("baseline", "code"):
         if key in values:
             values[key] = path.parent / values[key]
@@ -195,6 +197,20 @@ def _parse(path: Path, table: dict[str, Any] | None) -> Config:
     if wrong:
         raise UserError(*(Problem(message, str(path)) for message in wrong))
     return config
+
+
+def _not_patterns(key: str, patterns: tuple[str, ...]) -> list[str]:
+    if not patterns:
+        return []
+    import pathspec
+
+    wrong = []
+    for pattern in patterns:
+        try:
+            pathspec.GitIgnoreSpec.from_lines([pattern])
+        except ValueError:
+            wrong.append(f"{key}: '{pattern}' is no gitignore pattern")
+    return wrong
 
 
 def _values(table: dict[str, Any], kinds: Mapping[str, _Kind], where: str, wrong: list[str]) -> dict[str, Any]:

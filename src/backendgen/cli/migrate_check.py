@@ -52,7 +52,8 @@ def _readers() -> list[str]:
 
 # What the options that end a run without a report leave unused.
 _OF_REPORTS = (
-    "format", "output", "report", "fail_on", "write_baseline", "stats", "trace", "trace_dsn", "trace_anyway", "trace_timeout",
+    "format", "output", "report", "fail_on", "write_baseline", "stats", "trace", "trace_dsn", "trace_anyway",
+    "trace_timeout",
 )  # fmt: skip
 _UNUSED = {
     "graph": (*_OF_REPORTS, "confidence", "select", "ignore", "baseline", "code", "deployed", "fix", "diff", "plan"),

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backendgen.config import Config
-from backendgen.errors import Problem
 from backendgen.findings.finding import Finding, Hit, Report, finding
 from backendgen.findings.settle import settle
 from backendgen.migrate.checks.registry import CHECKS, DOWN_CHECKS, ONCE, Check, is_concerned, serves

@@ -112,9 +112,9 @@ def _unwritten(histories: Histories, selection: Selection, findings: tuple[Findi
     found = {finding.location.path for finding in findings}
     for history in histories.histories:
         for position, migration in enumerate(history.migrations):
-            if selection.has(history, position) and found.intersection(migration.files):
-                if reason := unwritten(history, migration):
-                    yield migration.path, reason
+            reason = unwritten(history, migration) if selection.has(history, position) else ""
+            if reason and found.intersection(migration.files):
+                yield migration.path, reason
 
 
 def _rewritten(
