@@ -345,5 +345,5 @@ def test_every_change_of_a_changelog_is_run(tmp_path: Path) -> None:
     table = '<createTable tableName="t"><column name="id" type="int"/></createTable>'
     text = f'<databaseChangeLog><changeSet id="1" author="me">{table}{changes}</changeSet></databaseChangeLog>'
     write(tmp_path, {"changelog.xml": text})
-    sent = [one.text for one in statements(tracing.trace(tmp_path, CONFIG))]
+    sent = [one.statement for one in statements(tracing.trace(tmp_path, CONFIG))]
     assert sent == ["CREATE TABLE t (id int)", *(f"ALTER TABLE t ADD COLUMN {name} int" for name in "abc")]

@@ -48,7 +48,7 @@ def check(
     found = [
         one for history in histories.histories for one in _judge(history, selection, judged, rulebook, config, running)
     ]
-    unknown = unsized(found, sizes) if sizes is not None else ()
+    unknown = unsized(found, sizes, {history.dialect for history in histories.histories}) if sizes is not None else ()
     if sizes:
         found = [weigh(one, sizes) for one in found]
     refusals = (*histories.refusals, *selection.refusals)

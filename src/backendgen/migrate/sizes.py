@@ -6,7 +6,7 @@ The sizes come from a file that the user makes with QUERY; no connection is open
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -126,8 +126,10 @@ def _is_size(value: Any) -> bool:
     return all(type(number) is int and number >= 0 for number in value.values())
 
 
-def unsized(found: Iterable[Finding], sizes: Mapping[str, Size]) -> tuple[Problem, ...]:
+def unsized(found: Iterable[Finding], sizes: Mapping[str, Size], dialects: Set[str]) -> tuple[Problem, ...]:
     """Say of which tables a size would have changed grades, but is not known."""
+    if "postgresql" not in dialects:
+        return (Problem("--stats grades findings of PostgreSQL's migrations only; these are graded without"),)
     wanted = sorted({one.symbol for one in found if one.rule_id in WORK and one.symbol} - sizes.keys())
     if not wanted:
         return ()

@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from backendgen.config import Config
+from backendgen.errors import UserError
 from backendgen.migrate.context import Context, Deploy, follow, walk
 from backendgen.migrate.history import History, Migration
 from backendgen.migrate.locks import BLOCKS_READS, BLOCKS_WRITES
@@ -60,6 +61,10 @@ def timeline(path: Path, config: Config, pending: Pending = EVERYTHING) -> tuple
     """
     histories = read(path, config)
     selection = select(histories, pending)
+    if all(history.dialect == "sqlite" for history in histories.histories):
+        raise UserError(
+            "--graph shows which tables are locked; SQLite locks the whole database while anything is written"
+        )
     found: list[Moment] = []
     for history in histories.histories:
         schema, deploy = Schema(dialect=history.dialect), Deploy()
