@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,20 @@ def test_a_broken_pyproject_without_our_table_is_not_our_matter(tmp_path: Path) 
     (tmp_path / "pyproject.toml").write_text("[tool.backendgen\n")
     with pytest.raises(UserError, match="cannot be read as TOML"):
         load(tmp_path)
+
+
+def test_what_is_no_pattern_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "backendgen.toml"
+    path.write_text('exclude = ["gen/", "!"]\n[[paths]]\nmatch = ["!"]\n')
+    with pytest.raises(UserError) as caught:
+        load(tmp_path)
+    assert [problem.message for problem in caught.value.problems] == [
+        "paths 1: match: '!' is no gitignore pattern",
+        "exclude: '!' is no gitignore pattern",
+    ]
+
+
+def test_a_pipe_is_no_configuration(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="is not a regular file"):
+        load(tmp_path, tmp_path / "pipe")

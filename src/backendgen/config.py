@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backendgen.errors import Problem, UserError, did_you_mean
+from backendgen.files import read_bytes
 
 GRADES = ("info", "low", "medium", "high", "critical")
 SEVERITIES = (*GRADES, "never")
@@ -162,14 +163,13 @@ def load(start: Path, explicit: Path | None = None) -> Config:
 
 def _table(path: Path) -> dict[str, Any] | None:
     """Return the settings in a file; None for a pyproject.toml that has none (broken ones are its own tools' matter)."""
+    content = read_bytes(path)
     try:
-        content = path.read_bytes()
         parsed = tomllib.loads(content.decode())
-    except (OSError, ValueError) as error:
-        if path.name == "pyproject.toml" and not isinstance(error, OSError) and b"tool.backendgen" not in content:
+    except (ValueError, RecursionError) as error:
+        if path.name == "pyproject.toml" and b"tool.backendgen" not in content:
             return None
-        why = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else f"cannot be read as TOML: {error}"
-        raise UserError(Problem(why, str(path))) from error
+        raise UserError(Problem(f"cannot be read as TOML: {error}", str(path))) from error
     if path.name != "pyproject.toml":
         return parsed
     table = parsed.get("tool", {}).get("backendgen")
@@ -184,7 +184,9 @@ def _parse(path: Path, table: dict[str, Any] | None) -> Config:
         settings = _values(one, _PATH_KINDS, f"paths {number}: ", wrong)
         if not one.get("match"):
             wrong.append(f"paths {number}: match is missing: the gitignore patterns of what it holds for")
+        wrong += _not_patterns(f"paths {number}: match", settings.get("match", ()))
         paths.append(PathSettings(**settings))
+    wrong += _not_patterns("exclude", values.get("exclude", ()))
     for key in ("baseline", "code"):
         if key in values:
             values[key] = path.parent / values[key]
@@ -195,6 +197,20 @@ def _parse(path: Path, table: dict[str, Any] | None) -> Config:
     if wrong:
         raise UserError(*(Problem(message, str(path)) for message in wrong))
     return config
+
+
+def _not_patterns(key: str, patterns: tuple[str, ...]) -> list[str]:
+    if not patterns:
+        return []
+    import pathspec
+
+    wrong = []
+    for pattern in patterns:
+        try:
+            pathspec.GitIgnoreSpec.from_lines([pattern])
+        except ValueError:
+            wrong.append(f"{key}: '{pattern}' is no gitignore pattern")
+    return wrong
 
 
 def _values(table: dict[str, Any], kinds: Mapping[str, _Kind], where: str, wrong: list[str]) -> dict[str, Any]:

@@ -59,6 +59,14 @@ def read_text(path: Path, limit: int = MAX_TEXT_BYTES) -> str:
     return decode(read_bytes(path, limit), str(path))
 
 
+def text_of(path: Path, limit: int = MAX_TEXT_BYTES) -> str:
+    """Return a UTF-8 file's text, empty when there is none that can be read."""
+    try:
+        return read_text(path, limit)
+    except UserError:
+        return ""
+
+
 def decode(content: bytes, name: str) -> str:
     """Decode UTF-8 text; `name` is for the error. Raises UserError with the line and column of the first wrong byte."""
     try:

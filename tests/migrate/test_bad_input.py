@@ -65,7 +65,7 @@ def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
 
 
 def test_nothing_that_can_be_read_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"1_t\.sql:1 1_t\.sql is not UTF-8"):
+    with pytest.raises(UserError, match=r"^1_t\.sql:1:1 is not UTF-8"):
         check(write(tmp_path, {"1_t.sql": b"\xff"}))
 
 
@@ -84,6 +84,17 @@ def test_files_that_link_to_each_other(tmp_path: Path) -> None:
     (tmp_path / "2_x.sql").symlink_to("3_y.sql")
     (tmp_path / "3_y.sql").symlink_to("2_x.sql")
     assert [line.split()[:2] for line in lines(check(tmp_path))] == [["2_x.sql:1:1", "BG901"], ["3_y.sql:1:1", "BG901"]]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["flyway.conf", "flyway.toml", "migration_lock.toml", "meta/_journal.json", "application.yml", "sqitch.plan",
+     "sqitch.conf", "alembic.ini", "env.py", "manage.py", "changelog.xml", "2_x.sql.conf", "V2__x.sql.conf"],
+)  # fmt: skip
+def test_a_pipe_beside_the_migrations_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    write(tmp_path, {**GOOD, "V2__x.sql": "SELECT 1;", "meta/x": ""})
+    os.mkfifo(tmp_path / name)
+    assert all(one.rule_id in ("BG901", "BG905") for one in check(tmp_path).findings)
 
 
 def test_a_fifo(tmp_path: Path) -> None:

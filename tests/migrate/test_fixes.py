@@ -189,3 +189,52 @@ def test_one_of_several_actions(tmp_path: Path) -> None:
         "SELECT count(*) FROM t WHERE NOT (a > 0 AND \"select\" = 'x')",
         "ALTER TABLE t VALIDATE CONSTRAINT t_check;",
     ]
+
+
+DJANGO = "from django.db import migrations, models\n\n\nclass Migration(migrations.Migration):\n"
+DJANGO_TABLE = (
+    f"{DJANGO}    dependencies = []\n    operations = [\n"
+    '        migrations.CreateModel("Item", [("id", models.BigAutoField(primary_key=True))]),\n    ]\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("field", "first"),
+    [
+        ("models.IntegerField(null=True, db_index=True)", "models.IntegerField(null=True, db_index=False)"),
+        ("models.SlugField(null=True)", "models.SlugField(null=True, db_index=False)"),
+        (
+            "models.SlugField(\n                null=True,\n            )",
+            "models.SlugField(\n        null=True, db_index=False)",
+        ),
+    ],
+)
+def test_django_adds_the_column_before_its_index(tmp_path: Path, field: str, first: str) -> None:
+    write(tmp_path, {
+        "shop/migrations/0001_first.py": DJANGO_TABLE,
+        "shop/migrations/0002_next.py":
+            f'{DJANGO}    dependencies = [("shop", "0001_first")]\n    operations = [\n'
+            f'        migrations.AddField("Item", "code", {field}),\n    ]\n',
+    })  # fmt: skip
+    found = migrate.check(tmp_path, Config(select=("BG701",)), RULEBOOK, migrate.Pending(applied=("0001",))).findings
+    before, _, after = found[0].fix.partition("\natomic = False\n")
+    assert "".join(before.split()) == "".join(
+        f'# in a migration before it\noperations = [migrations.AddField("Item", "code", {first}),]'.split()
+    )
+    assert "CREATE INDEX CONCURRENTLY" in after
+    assert 'migrations.AlterField("Item", "code", ' in after and "AddField" not in after
+    ast.parse(found[0].fix)
+
+
+def test_django_s_default_stays_until_all_code_gives_a_value(tmp_path: Path) -> None:
+    write(tmp_path, {
+        "shop/migrations/0001_first.py": DJANGO_TABLE,
+        "shop/migrations/0002_next.py":
+            f'{DJANGO}    dependencies = [("shop", "0001_first")]\n    operations = [\n'
+            '        migrations.AddField("Item", "n", models.IntegerField(default=7, db_index=True)),\n    ]\n',
+    })  # fmt: skip
+    found = migrate.check(tmp_path, Config(select=("BG804",)), RULEBOOK, migrate.Pending(applied=("0001",))).findings
+    first, second = found[0].fix.split("# migration 2: in a later release, when all running code gives n\n")
+    assert 'ALTER TABLE "shop_item" ADD COLUMN "n" integer DEFAULT 7 NOT NULL' in first
+    assert 'migrations.AddField("Item", "n", models.IntegerField(default=7, db_index=False))' in first
+    assert "ALTER COLUMN n DROP DEFAULT" in second and "state_operations" not in second

@@ -168,3 +168,37 @@ def test_the_options(repository: Path, backendgen: Run) -> None:
         2,
         "error: --since and --applied both say what is pending; give one of them\n",
     )
+
+
+def test_a_shallow_clone_is_not_compared_with_a_branch_that_went_on(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    git(repository, "commit", "--allow-empty", "-m", "mine")
+    git(repository, "checkout", "main")
+    write(repository, {"migrations/0006_theirs.sql": INDEX})
+    git(repository, "add", ".")
+    git(repository, "commit", "-m", "theirs")
+    clone = tmp_path_factory.mktemp("shallow")
+    git(clone, "clone", "--depth", "1", "--no-single-branch", "-b", "branch", f"file://{repository}", ".")
+    with pytest.raises(UserError, match="the clone is too shallow to tell where the present work left origin/main"):
+        since(clone, "origin/main")
+    git(clone, "fetch", "--unshallow")
+    assert since(clone, "origin/main") == []
+
+
+def test_a_range_is_no_revision(repository: Path) -> None:
+    with pytest.raises(UserError, match="give one revision, not a range"):
+        since(repository, "main..branch")
+
+
+@pytest.mark.parametrize("name", ["0001", "shop.0001", "0001_first", "shop.0001_first"])
+def test_django_s_migrations_are_known_by_their_numbers(tmp_path: Path, name: str) -> None:
+    head = "from django.db import migrations\n\n\nclass Migration(migrations.Migration):\n"
+    made = 'migrations.RunSQL("CREATE TABLE t (id bigint PRIMARY KEY, n int)", "DROP TABLE t")'
+    gone = 'migrations.RunSQL("DROP TABLE t", "SELECT 1")'
+    write(tmp_path, {
+        "shop/migrations/0001_first.py": f"{head}    dependencies = []\n    operations = [{made}]\n",
+        "shop/migrations/0002_next.py":
+            f'{head}    dependencies = [("shop", "0001_first")]\n    operations = [{gone}]\n',
+    })  # fmt: skip
+    assert found(tmp_path, migrate.Pending(applied=(name,))) == [("BG801", "shop/migrations/0002_next.py")]

@@ -275,8 +275,23 @@ def test_diff_shows_and_writes_nothing(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert (tmp_path / "2_b.sql").read_text() == f"{KEY};\n"
     assert not (tmp_path / "3_b_validate.sql").exists()
-    with pytest.raises(UserError, match="give both"):
+    with pytest.raises(UserError, match="--diff does nothing without --fix"):
         invoke(tmp_path, "--diff")
+
+
+MYSQL = {"1_a.sql": "CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, age int) ENGINE=InnoDB;\n",
+         "2_b.sql": "ALTER TABLE t DROP COLUMN age;\n"}  # fmt: skip
+
+
+def test_what_is_not_rewritten_is_said(tmp_path: Path) -> None:
+    write(tmp_path / "m", MYSQL)
+    reason = "only PostgreSQL's migrations are rewritten, this one is for mysql; each finding has the change to paste\n"
+    code, out, err = invoke(tmp_path / "m", "--applied", "1", "--fix", "--diff")
+    assert (code, out, err) == (0, "", f"note: 2_b.sql is not changed: {reason}nothing is changed\n")
+    code, out, err = invoke(tmp_path / "m", "--applied", "1", "--plan", tmp_path / "next")
+    assert (code, out) == (0, "")
+    assert err == f"note: 2_b.sql:1 not planned: {reason}nothing is planned: see the notes\n"
+    assert not (tmp_path / "next").exists()
 
 
 def test_fix_writes_and_reports_the_rest(tmp_path: Path) -> None:

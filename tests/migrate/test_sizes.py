@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+from backendgen.migrate.scratch import Session, new_database, throw_away
 from conftest import Run
 from on_disk import write
 
 from backendgen import migrate
 from backendgen.config import Config
 from backendgen.errors import UserError
-from backendgen.migrate.sizes import Size
+from backendgen.migrate.sizes import QUERY, Size
 from backendgen.rules import Rulebook
 
 RULEBOOK = Rulebook()
@@ -34,6 +35,12 @@ def graded(folder: Path, sql: str, size: Size | None) -> tuple[str, str]:
         (LARGE, "critical", " (about 96 s: orders has 40,000,000 rows, 9.3 GB)"),
         (SMALL, "low", " (about less than a second: orders has 800 rows, 120 kB)"),
         (Size(2_000_000, 300_000_000, 0), "high", " (about 4 s: orders has 2,000,000 rows, 300 MB)"),
+        (
+            Size(0, 10_000_000_000, 0),
+            "critical",
+            " (about 3 minutes: orders has rows that nobody has counted (ANALYZE), 10 GB)",
+        ),
+        (Size(0, 0, 0), "low", " (about less than a second: orders has 0 rows, 0 bytes)"),
         (None, "high", ""),
     ],
 )
@@ -50,10 +57,14 @@ def test_the_file(tmp_path: Path) -> None:
     path = tmp_path / "stats.json"
     path.write_text(json.dumps({"orders": {"rows": 1, "bytes": 8192, "index_bytes": 0}}))
     assert migrate.load_sizes(path) == {"orders": Size(1, 8192, 0)}
+    path.write_text(json.dumps({"public.orders": {"rows": 1, "bytes": 8192}}))
+    assert migrate.load_sizes(path) == {"orders": Size(1, 8192, 0)}
     for text, message in (
         ("[]", "is not an object of tables"),
         ("{", "is not JSON"),
         ('{"a": {"rows": -1, "bytes": 1}}', "a: rows, bytes and index_bytes are whole numbers"),
+        ("[" * 100_000, "is not JSON"),
+        ('{"a": {"rows": true, "bytes": 1}}', "a: rows, bytes and index_bytes are whole numbers"),
         ('{"a": 5}', "a: rows, bytes and index_bytes are whole numbers, not 5"),
     ):
         path.write_text(text)
@@ -66,3 +77,31 @@ def test_the_options(tmp_path: Path, backendgen: Run) -> None:
     assert backendgen("migrate-check", "m").returncode == 1
     assert backendgen("migrate-check", "m", "--stats", "stats.json").returncode == 0
     assert "pg_table_size" in backendgen("migrate-check", "--stats-query").stdout
+
+
+def test_a_table_whose_size_is_not_known_is_said(tmp_path: Path, backendgen: Run) -> None:
+    write(tmp_path, {"m/0001_change.sql": INDEX, "stats.json": '{"shop.orders": {"rows": 5, "bytes": 8192}}'})
+    done = backendgen("migrate-check", "m", "--stats", "stats.json", "--select", "BG701")
+    assert done.returncode == 1
+    assert "skipped: the sizes of orders are not in the file of --stats: graded without\n" in done.stdout
+
+
+def test_a_partitioned_table_is_as_large_as_its_partitions(tmp_path: Path) -> None:
+    with throw_away(18) as admin:
+        session = Session(new_database(admin, "sizes")[0], 30)
+        for sql in (
+            "CREATE TABLE whole (id int) PARTITION BY RANGE (id)",
+            "CREATE TABLE half PARTITION OF whole FOR VALUES FROM (0) TO (9) PARTITION BY RANGE (id)",
+            "CREATE TABLE leaf PARTITION OF half FOR VALUES FROM (0) TO (9)",
+            "INSERT INTO whole SELECT 1 FROM generate_series(1, 1000)",
+            "ANALYZE leaf",
+            "CREATE SCHEMA app",
+            "CREATE TABLE app.empty (id int)",
+        ):
+            session.run(sql)
+        (tmp_path / "stats.json").write_text(str(session.run(QUERY)[0][0]))
+        session.close()
+    sizes = migrate.load_sizes(tmp_path / "stats.json")
+    assert sizes["whole"] == sizes["half"] == sizes["leaf"]
+    assert sizes["leaf"].rows == 1000 and sizes["leaf"].bytes >= 32_768
+    assert sizes["app.empty"] == Size(0, 0, 0)

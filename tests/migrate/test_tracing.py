@@ -339,3 +339,12 @@ def _until(found: object) -> Path:
 def _running(folder: Path) -> bool:
     commands = (path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists())
     return any(str(folder).encode() in command for command in commands)
+
+
+def test_every_change_of_a_changelog_is_run(tmp_path: Path) -> None:
+    changes = "".join(f'<addColumn tableName="t"><column name="{name}" type="int"/></addColumn>' for name in "abc")
+    table = '<createTable tableName="t"><column name="id" type="int"/></createTable>'
+    text = f'<databaseChangeLog><changeSet id="1" author="me">{table}{changes}</changeSet></databaseChangeLog>'
+    write(tmp_path, {"changelog.xml": text})
+    sent = [one.statement for one in statements(tracing.trace(tmp_path, CONFIG))]
+    assert sent == ["CREATE TABLE t (id int)", *(f"ALTER TABLE t ADD COLUMN {name} int" for name in "abc")]

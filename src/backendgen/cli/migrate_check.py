@@ -54,7 +54,38 @@ def _readers() -> list[str]:
     return list(READERS)
 
 
+# What the options that end a run without a report leave unused.
+_OF_REPORTS = (
+    "format", "output", "report", "fail_on", "write_baseline", "stats", "trace", "trace_dsn", "trace_anyway",
+    "trace_timeout",
+)  # fmt: skip
+_UNUSED = {
+    "graph": (*_OF_REPORTS, "confidence", "select", "ignore", "baseline", "code", "deployed", "fix", "diff", "plan"),
+    "diff": (*_OF_REPORTS, "plan"),
+    "plan": _OF_REPORTS,
+}
+_NEEDS = {"diff": ("fix",), "trace_anyway": ("trace_dsn",), "trace_timeout": ("trace", "trace_dsn")}
+
+
+def _refuse_unused(context: typer.Context) -> None:
+    """Raise UserError when an option of the command line would do nothing."""
+    written = {each.name: each.opts[0] for each in context.command.params if each.name}
+    given = [
+        name
+        for name in written
+        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+        and context.params[name] is not False
+    ]
+    for name, needed in _NEEDS.items():
+        if name in given and not set(needed) & set(given):
+            raise UserError(f"{written[name]} does nothing without {' or '.join(written[each] for each in needed)}")
+    for name, unused in _UNUSED.items():
+        if name in given and (idle := [written[each] for each in unused if each in given]):
+            raise UserError(f"{written[name]} ends without a report: leave out {', '.join(idle)}, or {written[name]}")
+
+
 def migrate_check(
+    context: typer.Context,
     path: PathArgument = Path(),
     format: FormatOption = "text",
     output: OutputOption = None,
@@ -145,6 +176,7 @@ def migrate_check(
 
         typer.echo(QUERY, nl=False)
         return
+    _refuse_unused(context)
     from dataclasses import replace
 
     from backendgen import migrate as core
@@ -168,8 +200,6 @@ def migrate_check(
     if graph:
         typer.echo(core.render(core.timeline(path, settings, pending)), nl=False)
         return
-    if diff and not fix:
-        raise UserError("--diff shows what --fix would change; give both")
     if fix:
         from backendgen.cli.migrate_fix import fixed
         from backendgen.cli.output import rulebook_for
@@ -181,7 +211,7 @@ def migrate_check(
 
         planned(path, settings, rulebook_for(path), pending, plan, everything=everything)
         return
-    sizes = core.load_sizes(stats) if stats else None
+    sizes = core.load_sizes(stats) if stats is not None else None
     check = partial(core.check, path, settings, pending=pending, sizes=sizes, progress=progress)
     if trace or trace_dsn:
         from backendgen.migrate.trace import run as tracing

@@ -27,6 +27,8 @@ def fixed(
     plan = rewrite.fix(path, settings, rulebook, pending, everything=everything)
     for problem in plan.unfixed:
         typer.echo(f"note: {problem}", err=True)
+    if not plan.files:
+        typer.echo("nothing to fix" if not plan.unfixed else "nothing is changed", err=True)
     if only_diff:
         typer.echo(rewrite.diff(plan), nl=False)
         sys.exit(1 if plan.files else 0)
@@ -34,8 +36,6 @@ def fixed(
         files.write_tree(plan.root, plan.files, force=True)
     for line in plan.lines():
         typer.echo(line, err=True)
-    if not plan.files:
-        typer.echo("nothing to fix", err=True)
     return plan.pending
 
 
@@ -51,7 +51,8 @@ def planned(
     for problem in plan.unplanned:
         typer.echo(f"note: {problem}", err=True)
     if not plan.files:
-        typer.echo("nothing to plan: no pending change takes several deploys", err=True)
+        why = "see the notes" if plan.unplanned else "no pending change takes several deploys"
+        typer.echo(f"nothing is planned: {why}", err=True)
         return
     files.write_tree(folder, plan.files)
     for file in plan.files:

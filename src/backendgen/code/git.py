@@ -7,6 +7,7 @@ that hold what a partial clone lacks) is run.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ _SAFE = (
     "-c", "protocol.allow=never",
 )  # fmt: skip
 _TIMEOUT = 60
+_DEEPEN = "fetch the rest (git fetch --unshallow); in CI, check out the whole history (fetch-depth: 0)"
 _BATCH = 16_000_000  # bytes of files held at once
 _STATUS: dict[str, Change] = {"A": "added", "M": "modified", "T": "modified", "D": "deleted"}
 
@@ -111,11 +113,21 @@ def snapshot(path: Path, revision: str) -> Snapshot:
 def base(path: Path, revision: str) -> Base:
     """Return the point where the present work left `revision`: their merge base, or `revision` itself when there is none.
 
-    Raises UserError when the path is in no git repository, or the revision is not known to it.
+    Raises UserError when the path is in no git repository, the revision is not known to it, or the clone is too shallow.
     """
     top, commit = _resolved(path, revision)
     shared = process.run(_git(top, "merge-base", commit, "HEAD"), timeout=_TIMEOUT)
-    return Base(top, shared.stdout.decode().strip() if shared.code == 0 else commit)
+    if shared.code == 0:
+        return Base(top, shared.stdout.decode().strip())
+    if _is_shallow(top):  # what came to `revision` since would look as if it were gone here
+        raise UserError(
+            Problem(f"the clone is too shallow to tell where the present work left {revision}", str(path), hint=_DEEPEN)
+        )
+    return Base(top, commit)
+
+
+def _is_shallow(top: Path) -> bool:
+    return _run(top, "rev-parse", "--is-shallow-repository").strip() == "true"
 
 
 def _resolved(path: Path, revision: str) -> tuple[Path, str]:
@@ -127,11 +139,16 @@ def _resolved(path: Path, revision: str) -> tuple[Path, str]:
     top = Path(root.stdout.decode().rstrip("\n"))
     named = process.run(_git(top, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"), timeout=_TIMEOUT)
     if named.code or revision.startswith("-"):
-        hint = (
-            f"fetch it first (git fetch origin {revision.removeprefix('origin/')}); in CI, check out the whole history"
-        )
-        raise UserError(Problem(f"git knows no revision '{revision}'", str(path), hint=hint))
+        raise UserError(Problem(f"git knows no revision '{revision}'", str(path), hint=_advice(top, revision)))
     return top, named.stdout.decode().strip()
+
+
+def _advice(top: Path, revision: str) -> str:
+    if ".." in revision:
+        return "give one revision, not a range: what came since is what HEAD and the working tree have more"
+    if not re.fullmatch(r"\w[\w./-]*", revision) or revision.startswith("HEAD"):
+        return _DEEPEN if _is_shallow(top) else "give a branch, a tag or a commit"
+    return f"fetch it first (git fetch origin {revision.removeprefix('origin/')}); in CI, check out the whole history"
 
 
 def _git(folder: Path, *arguments: str) -> list[str | Path]:

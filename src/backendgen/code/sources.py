@@ -46,7 +46,8 @@ class Code:
         if self.revision:
             return self._committed()
         if not self.folder.is_dir():
-            raise UserError(Problem("no such folder", str(self.folder)))
+            what = "is no folder; name the one that holds the code" if self.folder.exists() else "no such folder"
+            raise UserError(Problem(what, str(self.folder)))
         return self._present()
 
     def _present(self) -> Iterator[Source]:

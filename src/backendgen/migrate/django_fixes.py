@@ -27,6 +27,12 @@ def body(statements: Sequence[str], call: str, *, transactional: bool, with_stat
     """
     if batches := _batches(call):
         return batches
+    before = ""
+    if with_state and (without := _without_index(statements, call)):
+        before = f"# in a migration before it\noperations = [\n{chr(10).join(_indented(f'{without},'))}\n]\n"
+        call = re.sub(r"AddField(?=\()", "AlterField", call, count=1)
+    if any(" ADD COLUMN " in each for each in statements):
+        call = call.replace("db_index=True", "db_index=False")  # the index is a migration of its own
     own = _own_operation(statements, call)
     lines = [f"{_FROM}{own.partition('(')[0]}"] if own else []
     lines += [] if transactional else ["atomic = False"]
@@ -43,7 +49,39 @@ def body(statements: Sequence[str], call: str, *, transactional: bool, with_stat
         lines += ["        state_operations=[", *_indented(f"{call},", 12), "        ],", "    ),"]
     else:
         lines += [f"    {_run_sql(each)}," for each in statements]
-    return "\n".join([*lines, "]"])
+    return before + "\n".join([*lines, "]"])
+
+
+def _without_index(statements: Sequence[str], call: str) -> str:
+    """Return an AddField without the index that other statements make afterwards; empty when that is not what they do."""
+    if not call.partition("(")[0].endswith("AddField") or any(" ADD COLUMN " in each for each in statements):
+        return ""
+    option = "unique" if any("UNIQUE" in each for each in statements) else "db_index"
+    try:
+        made = ast.parse(call, mode="eval").body
+    except SyntaxError:
+        return ""
+    given = [*made.args, *(each.value for each in made.keywords)] if isinstance(made, ast.Call) else []
+    column = next((each for each in given if isinstance(each, ast.Call)), None)
+    if column is None or not any("INDEX" in each for each in statements):
+        return ""
+    set_already = next((each.value for each in column.keywords if each.arg == option), None)
+    start, end = _span(call, set_already or column)
+    if set_already is not None:
+        return f"{call[:start]}False{call[end:]}"
+    inside = call[start : end - 1].rstrip().removesuffix(",")
+    comma = "" if inside.endswith("(") else ", "
+    return f"{call[:start]}{inside}{comma}{option}=False{call[end - 1 :]}"
+
+
+def _span(source: str, node: ast.expr) -> tuple[int, int]:
+    """Return where a node begins and ends in its source."""
+    lines = source.splitlines(keepends=True)
+
+    def offset(line: int, column: int) -> int:
+        return sum(map(len, lines[: line - 1])) + len(lines[line - 1].encode()[:column].decode())
+
+    return offset(node.lineno, node.col_offset), offset(node.end_lineno or 1, node.end_col_offset or 0)
 
 
 def state_at(stages: Sequence[Sequence[str]], call: str) -> int:

@@ -19,7 +19,7 @@ from backendgen.migrate.pending import EVERYTHING, Pending, Selection, select
 from backendgen.migrate.readers import read
 from backendgen.migrate.readers.reading import Progress
 from backendgen.migrate.rollback import joined, roll_back, series
-from backendgen.migrate.sizes import Size, weigh
+from backendgen.migrate.sizes import Size, unsized, weigh
 from backendgen.rules import Rulebook
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema, has_no_effect
@@ -54,6 +54,7 @@ def check(
         if progress:
             progress(f"replaying {_named(history)}")
         found += _judge(history, selection, judged, rulebook, config, running)
+    unknown = unsized(found, sizes, {history.dialect for history in histories.histories}) if sizes is not None else ()
     if sizes:
         found = [weigh(one, sizes) for one in found]
     refusals = (*histories.refusals, *selection.refusals)
@@ -64,7 +65,7 @@ def check(
     ]
     sources = _judged_sources(histories, selection, refusals)
     settled = settle(found, sources, judged, rulebook, config, path if path.is_dir() else path.parent)
-    skipped = (*histories.skipped, *(running.skipped if running else ()))
+    skipped = (*histories.skipped, *(running.skipped if running else ()), *unknown)
     named = tuple(map(_named, histories.histories)) if len(histories.histories) > 1 else ()
     return replace(settled, skipped=skipped, files=len(sources), histories=named)
 

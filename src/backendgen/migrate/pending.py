@@ -244,10 +244,16 @@ def _after(histories: Iterable[History], applied: Iterable[str]) -> frozenset[tu
 
 
 def _is_called(migration: Migration, name: str) -> bool:
-    """Whether it is meant by its revision, its path, its file's name, or its number with or without leading zeros."""
+    """Whether it is meant by its revision, its path, its file's name, or its number with or without leading zeros.
+
+    Django takes the number as well, here after the app (`shop.0001`) where several have it.
+    """
     stem = migration.path.rpartition("/")[2]
     if name in (migration.revision, migration.path, stem, stem.rpartition(".")[0]):
         return True
+    if migration.tool == "django":
+        app, _, own = migration.revision.partition(".")
+        return name in (own.partition("_")[0], f"{app}.{own.partition('_')[0]}")
     number = re.match(r"[Vv]?0*(\d[\d.]*)", migration.revision)
     return migration.tool not in _BY_PARENTS and number is not None and name.lstrip("0") == number[1]
 

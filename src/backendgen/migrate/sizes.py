@@ -6,7 +6,7 @@ The sizes come from a file that the user makes with QUERY; no connection is open
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,13 +18,22 @@ from backendgen.rules import Severity
 
 QUERY = """\
 -- psql -XAtq -f this.sql > stats.json     reads the catalogue only; the counts are the planner's estimates
+-- a partitioned table is as large as its partitions together
+WITH RECURSIVE part (top, relid) AS (
+  SELECT c.oid, c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+  UNION
+  SELECT part.top, i.inhrelid FROM part JOIN pg_class t ON t.oid = part.top AND t.relkind = 'p'
+    JOIN pg_inherits i ON i.inhparent = part.relid
+), size AS (
+  SELECT top, sum(CASE c.relkind WHEN 'p' THEN 0 ELSE greatest(c.reltuples, 0) END)::bigint AS rows,
+         sum(pg_table_size(relid))::bigint AS bytes, sum(pg_indexes_size(relid))::bigint AS index_bytes
+  FROM part JOIN pg_class c ON c.oid = relid GROUP BY top
+)
 SELECT jsonb_pretty(jsonb_object_agg(
          CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END,
-         jsonb_build_object('rows', greatest(c.reltuples, 0)::bigint,
-                            'bytes', pg_table_size(c.oid),
-                            'index_bytes', pg_indexes_size(c.oid))))
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast');
+         jsonb_build_object('rows', size.rows, 'bytes', size.bytes, 'index_bytes', size.index_bytes)))
+FROM size JOIN pg_class c ON c.oid = size.top JOIN pg_namespace n ON n.oid = c.relnamespace;
 """
 
 Work = Literal["scan", "index", "rewrite", "update"]
@@ -44,6 +53,8 @@ _UPDATE_ROWS = 50e3
 _LONG = 10  # seconds: what most callers' timeouts are
 _SHORT = 0.5
 _FEW_ROWS = 10_000
+_ROW_BYTES = 100
+_NAMED = 5  # tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +65,29 @@ class Size:
     bytes: int
     index_bytes: int
 
+    @property
+    def likely_rows(self) -> int:
+        """The rows; of a table that was never analysed, which has none by the planner's count, what its bytes would hold."""
+        return self.rows or self.bytes // _ROW_BYTES
+
     def seconds(self, work: Work) -> float:
         """Return about how long a piece of work takes."""
         match work:
             case "scan":
                 return self.bytes / _SCAN_BYTES
             case "index":
-                return self.bytes / _SCAN_BYTES + self.rows / _INDEX_ROWS
+                return self.bytes / _SCAN_BYTES + self.likely_rows / _INDEX_ROWS
             case "rewrite":
-                return self.bytes / _REWRITE_BYTES + self.rows / _INDEX_ROWS * bool(self.index_bytes)
+                return self.bytes / _REWRITE_BYTES + self.likely_rows / _INDEX_ROWS * bool(self.index_bytes)
             case "update":
-                return self.rows / _UPDATE_ROWS
+                return self.likely_rows / _UPDATE_ROWS
 
     def __str__(self) -> str:
         """Return it for people: `12,000,000 rows, 3.4 GB`."""
-        return f"{self.rows:,} rows, {_human(self.bytes)}"
+        counted = (
+            f"{self.rows:,} rows" if self.rows or not self.likely_rows else "rows that nobody has counted (ANALYZE)"
+        )
+        return f"{counted}, {_human(self.bytes)}"
 
 
 def _human(count: float) -> str:
@@ -83,7 +102,7 @@ def load(path: Path) -> dict[str, Size]:
     """Return the sizes in a file that QUERY made, by table. Raises UserError that lists everything wrong in it."""
     try:
         parsed = json.loads(files.read_text(path, limit=50_000_000))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         hint = "make it with the query that `backendgen migrate-check --stats-query` prints"
         raise UserError(Problem(f"is not JSON: {error}", str(path), hint=hint)) from error
     if not isinstance(parsed, dict):
@@ -95,13 +114,27 @@ def load(path: Path) -> dict[str, Size]:
     ]
     if wrong:
         raise UserError(*wrong)
-    return {table: Size(value["rows"], value["bytes"], value.get("index_bytes", 0)) for table, value in parsed.items()}
+    return {
+        table.removeprefix("public."): Size(value["rows"], value["bytes"], value.get("index_bytes", 0))
+        for table, value in parsed.items()
+    }
 
 
 def _is_size(value: Any) -> bool:
     if not isinstance(value, dict) or not {"rows", "bytes"} <= value.keys() <= {"rows", "bytes", "index_bytes"}:
         return False
-    return all(isinstance(number, int) and number >= 0 for number in value.values())
+    return all(type(number) is int and number >= 0 for number in value.values())
+
+
+def unsized(found: Iterable[Finding], sizes: Mapping[str, Size], dialects: Set[str]) -> tuple[Problem, ...]:
+    """Say of which tables a size would have changed grades, but is not known."""
+    if "postgresql" not in dialects:
+        return (Problem("--stats grades findings of PostgreSQL's migrations only; these are graded without"),)
+    wanted = sorted({one.symbol for one in found if one.rule_id in WORK and one.symbol} - sizes.keys())
+    if not wanted:
+        return ()
+    more = f" and {len(wanted) - _NAMED} more" if len(wanted) > _NAMED else ""
+    return (Problem(f"the sizes of {', '.join(wanted[:_NAMED])}{more} are not in the file of --stats: graded without"),)
 
 
 def weigh(found: Finding, sizes: Mapping[str, Size]) -> Finding:
@@ -117,7 +150,7 @@ def weigh(found: Finding, sizes: Mapping[str, Size]) -> Finding:
     seconds = size.seconds(work)
     message = f"{found.message} (about {_seconds(seconds)}: {found.symbol} has {size})"
     severity = found.severity
-    if seconds < _SHORT or size.rows < _FEW_ROWS:
+    if seconds < _SHORT or size.likely_rows < _FEW_ROWS:
         severity = min(severity, Severity.LOW)
     elif seconds >= _LONG:
         severity = Severity(min(severity + 1, Severity.CRITICAL))

@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from backendgen.config import Config
+from backendgen.errors import UserError
 from backendgen.migrate.context import Context, Deploy, follow, walk
 from backendgen.migrate.history import History, Migration
 from backendgen.migrate.locks import BLOCKS_READS, BLOCKS_WRITES
@@ -19,6 +20,7 @@ from backendgen.sql.replay import Schema
 READS_AND_WRITES, WRITES, HELD = "X", "W", "|"
 LEGEND = f"{READS_AND_WRITES} blocks reads and writes   {WRITES} blocks writes   {HELD} held until the transaction ends"
 _STATEMENT = 56
+_WIDEST = 200  # characters of columns; beyond, each row names what it locks
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,12 @@ class Moment:
             return WRITES
         return HELD if table in self.held else ""
 
+    def summary(self) -> str:
+        """Return the tables that the statement itself locks, and how many others stay locked."""
+        own = [f"{self.sign(table)} {table}" for table in self.taken]
+        others = len(self.held.keys() - self.taken.keys())
+        return ", ".join([*own, *([f"{HELD} {others} {'table' if others == 1 else 'tables'}"] if others else [])])
+
 
 def timeline(path: Path, config: Config, pending: Pending = EVERYTHING) -> tuple[Moment, ...]:
     """Return the moments of the pending migrations in which something is locked, in order.
@@ -53,6 +61,10 @@ def timeline(path: Path, config: Config, pending: Pending = EVERYTHING) -> tuple
     """
     histories = read(path, config)
     selection = select(histories, pending)
+    if all(history.dialect == "sqlite" for history in histories.histories):
+        raise UserError(
+            "--graph shows which tables are locked; SQLite locks the whole database while anything is written"
+        )
     found: list[Moment] = []
     for history in histories.histories:
         schema, deploy = Schema(dialect=history.dialect), Deploy()
@@ -70,24 +82,26 @@ def _moments(
 ) -> Iterator[Moment]:
     """Yield a Moment for each statement of a migration's up; its operations are one."""
     steps = walk(history, migration, schema, deploy, config.pg_version)
-    for (path, _, line), statement in groupby(steps, key=_statement):
+    for (path, _, line, _), statement in groupby(steps, key=_statement):
         taken: dict[str, str] = {}
         held: dict[str, str] = {}
         text = ""
         ends_transaction = False
         for context in statement:
             ends_transaction = isinstance(context.action.operation, op.Transaction)
-            text = text or " ".join(context.action.operation.sql.split())
+            text = text or " ".join((context.action.operation.sql or context.action.call).split())
             if not taken:
                 held = {table: lock.mode for table, (_, lock) in context.held.items()}
-            taken |= {lock.table: lock.mode for lock in context.locks(schema) if lock.mode in BLOCKS_WRITES}
+            for lock in context.locks(schema):
+                if lock.mode in BLOCKS_WRITES and taken.get(lock.table) not in BLOCKS_READS:
+                    taken[lock.table] = lock.mode
         if not ends_transaction:
             yield Moment(path, line, text, taken, held)
 
 
-def _statement(context: Context) -> tuple[str, int, int]:
+def _statement(context: Context) -> tuple[str, int, int, str]:
     operation = context.action.operation
-    return context.action.path, operation.statement, operation.line
+    return context.action.path, operation.statement, operation.line, operation.sql
 
 
 def render(moments: Sequence[Moment]) -> str:
@@ -100,8 +114,14 @@ def _block(path: str, rows: Sequence[Moment]) -> Iterator[str]:
     tables = tuple(dict.fromkeys(table for row in rows for table in row.tables))
     width = len(str(max(row.line for row in rows))) + 2
     yield path
+    if sum(len(table) + 2 for table in tables) > _WIDEST:
+        yield from (f"{row.line:>{width}}  {_cut(row.statement):<{_STATEMENT}}  {row.summary()}" for row in rows)
+        return
     yield f"{'':<{width + 2 + _STATEMENT}}  {'  '.join(tables)}"
     for row in rows:
-        cut = row.statement if len(row.statement) <= _STATEMENT else f"{row.statement[: _STATEMENT - 3]}..."
         signs = "  ".join(f"{row.sign(table):<{len(table)}}" for table in tables)
-        yield f"{row.line:>{width}}  {cut:<{_STATEMENT}}  {signs}".rstrip()
+        yield f"{row.line:>{width}}  {_cut(row.statement):<{_STATEMENT}}  {signs}".rstrip()
+
+
+def _cut(statement: str) -> str:
+    return statement if len(statement) <= _STATEMENT else f"{statement[: _STATEMENT - 3]}..."

@@ -259,8 +259,9 @@ def required_column_added(operation: op.Operation, schema: Schema, context: Cont
 
 def _default_for_a_moment(operation: op.SetDefault, schema: Schema, context: Context) -> Iterator[Hit]:
     table, column = operation.table, operation.name
-    added, known = _added(table, column, context), schema.column(table, column)
-    if added is None or not (known or added).not_null or _gets_default(table, column, context):
+    adding, known = _adding(table, column, context), schema.column(table, column)
+    added = adding.definition if adding and _is_new_column(table, column, context) else None
+    if adding is None or added is None or not (known or added).not_null or _gets_default(table, column, context):
         return
     message = (
         f"{table}.{column} is NOT NULL and loses its default in the migration that adds it: "
@@ -268,7 +269,9 @@ def _default_for_a_moment(operation: op.SetDefault, schema: Schema, context: Con
     )
     stage = Stage((alter(table, f"ALTER COLUMN {label(column)} DROP DEFAULT"),), note=(
         f"in a later release, when all running code gives {column}"))  # fmt: skip
-    yield Hit(context.action.location, message, render(context, stage), table)
+    by_django = context.migration.tool == "django" and context.action.call
+    kept = (Stage((adding.sql,), note="the default stays in the database"),) if by_django else ()
+    yield Hit(context.action.location, message, render(context, *kept, stage), table)
 
 
 def _required_at_once(operation: op.SetNotNull, schema: Schema, context: Context) -> Iterator[Hit]:
@@ -296,13 +299,16 @@ def _is_new_column(table: str, column: str, context: Context) -> bool:
 
 def _added(table: str, column: str, context: Context) -> Column | None:
     """Return the column as this migration added it to an older table, None when it did not."""
-    if not _is_new_column(table, column, context):
-        return None
+    done = _adding(table, column, context) if _is_new_column(table, column, context) else None
+    return done.definition if done else None
+
+
+def _adding(table: str, column: str, context: Context) -> op.AddColumn | None:
+    """Return what added the column in this migration, None when nothing did."""
     return next(
-        (done.definition for done in context.before(table)
-         if isinstance(done, op.AddColumn) and done.definition.name == column),
+        (done for done in context.before(table) if isinstance(done, op.AddColumn) and done.definition.name == column),
         None,
-    )  # fmt: skip
+    )
 
 
 def _gets_default(table: str, column: str, context: Context) -> bool:

@@ -53,7 +53,18 @@ def _built_online(operation: op.CreateIndex, schema: Schema, context: Context) -
         sql = re.sub(r"(?i)concurrently\s+on\b", lambda _: f"CONCURRENTLY {free} ON", sql, count=1)
     if call.endswith(")") and "create_index" in call:
         call = with_argument(call, "postgresql_concurrently=True")
-    return Stage((sql,), transactional=False, call=call if "postgresql_concurrently" in call else "")
+    statements = _of_one_field(context) if context.migration.tool == "django" and call else (sql,)
+    return Stage(statements, transactional=False, call=call if "postgresql_concurrently" in call else "")
+
+
+def _of_one_field(context: Context) -> tuple[str, ...]:
+    """Return all indexes that a Django operation builds: a text column has one more, for LIKE."""
+    mine = context.action
+    return tuple(
+        concurrently(each.operation.sql)
+        for each in context.migration.up
+        if isinstance(each.operation, op.CreateIndex) and (each.location, each.call) == (mine.location, mine.call)
+    )
 
 
 @check("BG712")

@@ -28,7 +28,7 @@ from backendgen.migrate.plan.route import Route, Unplannable
 from backendgen.migrate.plan.tables import changed_rows, dropped_table, renamed_table
 from backendgen.migrate.plan.write import Written, revisions, scripts
 from backendgen.migrate.readers import read
-from backendgen.migrate.rewrite.files import WRITTEN
+from backendgen.migrate.rewrite.files import unwritten
 from backendgen.migrate.rewrite.fix import uncommitted
 from backendgen.migrate.rewrite.naming import Folder, script_of
 from backendgen.migrate.rewrite.pieces import Unfixable
@@ -137,11 +137,12 @@ def _planned(
         for context in walk(history, migration, schema, deploy, pg_version):
             action = context.action
             place = (action.path, action.location.line, action.location.column)
-            asked = _PLANNERS if migration.tool in WRITTEN else ()
-            rules = [rule for rule, kind in asked if isinstance(action.operation, kind) and (*place, rule) in found]
+            rules = [rule for rule, kind in _PLANNERS if isinstance(action.operation, kind) and (*place, rule) in found]
             if not rules:
                 continue
             try:
+                if reason := unwritten(history, migration):
+                    raise Unplannable(reason)
                 route = _route(rules[0], schema, context, pending)
                 _refuse_shared(route, planning.planned)
                 planning.planned.append(Planned(route, migration, context.position, action))

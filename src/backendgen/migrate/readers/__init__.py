@@ -68,7 +68,12 @@ def _planned(reading: Reading) -> Iterator[History]:
 
 
 def _nothing(path: Path, reading: Reading) -> UserError:
-    unread = [Problem(one.message, one.location.path, one.location.line) for one in reading.refusals]
+    unread = [
+        Problem(
+            one.message.removeprefix(f"{one.location.path} "), one.location.path, one.location.line, one.location.column
+        )
+        for one in reading.refusals
+    ]
     if unread:
         return UserError(*unread)
     looked_for = (

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from backendgen import files
 from backendgen.sql.cursor import Dialect
 
 READ: dict[str, Dialect] = {"PostgreSQL": "postgresql", "MySQL": "mysql", "MariaDB": "mariadb", "SQLite": "sqlite"}
@@ -84,10 +85,7 @@ def of_tool(folder: Path, root: Path) -> str:
     for depth in range(len(inside), -1, -1):
         above = root.joinpath(*inside[:depth])
         for name, provider in _SAID_IN.items():
-            try:
-                said = provider.search((above / name).read_text(encoding="utf-8"))
-            except (OSError, UnicodeDecodeError):
-                continue
+            said = provider.search(files.text_of(above / name))
             if said and said[1].lower() in _WORDS:
                 return _WORDS[said[1].lower()]
     return ""

@@ -146,7 +146,4 @@ def _is_beside(folder: str, leaf: str) -> bool:
 
 def setting_text(path: Path) -> str:
     """Return the text of a configuration file beside migrations, empty when there is none that can be read."""
-    try:
-        return files.read_text(path, limit=1_000_000)
-    except UserError:
-        return ""
+    return files.text_of(path, limit=1_000_000)

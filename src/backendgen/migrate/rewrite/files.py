@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from backendgen.migrate.history import Tool
+from backendgen.migrate.history import History, Migration, Tool
 from backendgen.migrate.readers.naming import Script
 from backendgen.migrate.readers.sql import Section
 from backendgen.migrate.rewrite.naming import down_of
@@ -17,6 +17,18 @@ from backendgen.sql import operation as op
 WRITTEN: frozenset[Tool] = frozenset({
     "sql", "goose", "sql-migrate", "dbmate", "flyway", "golang-migrate", "diesel", "prisma", "alembic",
 })  # fmt: skip
+
+
+def unwritten(history: History, migration: Migration) -> str:
+    """Say why a migration cannot be rewritten; nothing when it can."""
+    if history.dialect != "postgresql":
+        return f"only PostgreSQL's migrations are rewritten, this one is for {history.dialect}; {_PASTE}"
+    if migration.tool not in WRITTEN:
+        return f"migrations of {migration.tool} are not rewritten; {_PASTE}"
+    return ""
+
+
+_PASTE = "each finding has the change to paste"
 _MARK = re.compile(r"(?i)([ \t]*--[ \t]*(?:\+goose[ \t]+|\+migrate[ \t]+|migrate:[ \t]*))(up)")
 # Flyway sees by itself that others refuse a transaction.
 _UNKNOWN_TO_FLYWAY = (op.DetachPartition, op.ChangeRows, op.NotUnderstood, op.Harmless)

@@ -18,7 +18,7 @@ from backendgen.migrate.history import Histories, Migration
 from backendgen.migrate.judge import check
 from backendgen.migrate.pending import EVERYTHING, Pending, Selection, select
 from backendgen.migrate.readers import read
-from backendgen.migrate.rewrite.files import WRITTEN
+from backendgen.migrate.rewrite.files import unwritten
 from backendgen.migrate.rewrite.naming import Folder, script_of
 from backendgen.migrate.rewrite.pieces import Unfixable
 from backendgen.migrate.rewrite.scripts import Source
@@ -62,7 +62,11 @@ def fix(
     unfixed: list[Problem] = []
     written: dict[Path, str] = {}
     folders: dict[Path, Folder] = {}
+    refused = dict(_unwritten(histories, selection, report.findings))
+    unfixed += [Problem(f"is not changed: {reason}", each) for each, reason in refused.items()]
     for migration, later, found in _with_remedies(histories, selection, report.findings):
+        if migration.path in refused:
+            continue
         script = script_of(histories.root / migration.path)
         folder = folders.setdefault(script.folder, Folder.of(script))
         left: list[str] = []
@@ -103,6 +107,16 @@ def _with_remedies(
                 yield migration, history.migrations[position + 1 :], remedies[migration.path]
 
 
+def _unwritten(histories: Histories, selection: Selection, findings: tuple[Finding, ...]) -> Iterator[tuple[str, str]]:
+    """Yield the pending migrations with findings that cannot be rewritten, and why."""
+    found = {finding.location.path for finding in findings}
+    for history in histories.histories:
+        for position, migration in enumerate(history.migrations):
+            reason = unwritten(history, migration) if selection.has(history, position) else ""
+            if reason and found.intersection(migration.files):
+                yield migration.path, reason
+
+
 def _rewritten(
     histories: Histories,
     migration: Migration,
@@ -111,8 +125,6 @@ def _rewritten(
     folder: Folder,
     left: list[str],
 ) -> dict[Path, str]:
-    if migration.tool not in WRITTEN:
-        raise Unfixable(f"migrations of {migration.tool} are not rewritten; each finding has the change to paste")
     if migration.path.endswith(".py"):
         from backendgen.migrate.rewrite.revisions import rewrite as rewrite_revision
 

@@ -82,9 +82,15 @@ def _refuses(operation: op.Operation) -> bool:
             return bool(getattr(operation, "concurrently", False))
 
 
+def _sent(action: Action) -> tuple[str, int, str]:
+    """What tells statements apart: the calls of a changelog or a revision have no numbers of their own."""
+    operation = action.operation
+    return action.path, operation.statement, operation.within or operation.sql
+
+
 def steps(migration: Migration) -> tuple[Step, ...]:
     """Return what going up through a migration sends, statement by statement."""
-    grouped = groupby(migration.up, key=lambda action: (action.path, action.operation.statement))
+    grouped = groupby(migration.up, key=_sent)
     found = [tuple(group) for _, group in grouped]
     return tuple(Step(actions[0].operation.within or actions[0].operation.sql, actions) for actions in found)
 

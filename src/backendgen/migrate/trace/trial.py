@@ -149,7 +149,7 @@ class Run:
 
     def _step(self, step: Step, existing: frozenset[int]) -> TracedStatement:
         action = step.actions[0]
-        place, text = action.location, " ".join(step.sql.split())
+        place, text = action.location, " ".join((step.sql.strip() or action.call).split())
         if reason := unsent(step):
             for operation in step.operations:
                 self.schema.apply(operation)
