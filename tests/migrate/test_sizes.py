@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from backendgen.migrate.scratch import Session, new_database, throw_away
 from conftest import Run
 from on_disk import write
 
@@ -14,6 +13,7 @@ from backendgen import migrate
 from backendgen.config import Config
 from backendgen.errors import UserError
 from backendgen.migrate.sizes import QUERY, Size
+from backendgen.migrate.trace.scratch import Session, new_database, throw_away
 from backendgen.rules import Rulebook
 
 RULEBOOK = Rulebook()
