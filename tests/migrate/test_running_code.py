@@ -281,3 +281,11 @@ def test_the_code_of_two_databases_is_read_for_each(tmp_path: Path) -> None:
         ("mysql/0002_change.sql", [2, 3]),
         ("postgresql/0002_change.sql", [3, 2]),
     ]
+
+
+def test_quoted_names_in_a_template_of_javascript(tmp_path: Path) -> None:
+    write(tmp_path, {"db/mysql/0001_init.sql": TABLES, "db/mysql/0002_change.sql": DROP})
+    write(tmp_path, {"app/a.js": "const q = `SELECT \\`status\\` FROM \\`orders\\` WHERE id = ${id} LIMIT 0, 5`;\n"})
+    config = Config(select=("BG840",), code=tmp_path / "app")
+    (found,) = migrate.check(tmp_path / "db", config, RULEBOOK).findings
+    assert (found.severity, found.steps[0].note) == (Severity.CRITICAL, "SELECT names orders.status")
