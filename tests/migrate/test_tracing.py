@@ -348,3 +348,9 @@ def test_every_change_of_a_changelog_is_run(tmp_path: Path) -> None:
     write(tmp_path, {"changelog.xml": text})
     sent = [one.statement for one in statements(tracing.trace(tmp_path, CONFIG))]
     assert sent == ["CREATE TABLE t (id int)", *(f"ALTER TABLE t ADD COLUMN {name} int" for name in "abc")]
+
+
+def test_a_place_is_named_without_its_password() -> None:
+    assert str(Place()) == "a throw-away PostgreSQL"
+    for address in ("postgresql://me:secret@db:5433/x", "postgresql://me@db:5433/x?password=secret"):
+        assert str(Place(address)) == "the database x on db:5433"
