@@ -210,3 +210,16 @@ def test_alembic_is_postgresql_until_told(tmp_path: Path) -> None:
     assert [(rule, line) for rule, line, _ in findings(root, "BG752", "BG802")] == [("BG802", 11)]
     told = findings(root, "BG752", "BG802", dialect="mysql")
     assert [(rule, line) for rule, line, _ in told] == [("BG752", 10), ("BG802", 11)]
+
+
+def test_a_database_that_is_not_read_is_known_by_the_tool_s_own_file(tmp_path: Path) -> None:
+    write(tmp_path, {"prisma/migrations/migration_lock.toml": 'provider = "sqlserver"\n',
+                     "prisma/migrations/20200101000000_a/migration.sql": "CREATE TABLE t (id int);",
+                     "prisma/migrations/20200102000000_b/migration.sql": "DROP TABLE t;",
+                     "other/1_a.sql": "CREATE TABLE t (id int);"})  # fmt: skip
+    found = read(tmp_path, Config())
+    assert [str(one) for one in found.skipped] == [
+        "prisma/migrations holds migrations for SQL Server, which are not read yet"
+    ]
+    assert [history.name for history in found.histories] == ["other"]
+    assert len(read(tmp_path, Config(dialect="postgresql")).histories) == 2

@@ -233,10 +233,16 @@ def test_a_database_that_holds_something_is_refused_unless_confirmed(server: scr
     assert query(address, "SELECT id, total::int FROM orders") == [[7, 2]], "rows of the user's own are never deleted"
 
 
-@pytest.mark.parametrize("address", ["mysql://x@y/z", "orders", "postgresql://localhost", "postgresql://h:port/d"])
+@pytest.mark.parametrize(
+    "address", ["mysql://x@y/z", "orders", "postgresql://localhost", "postgresql://h:port/d", "postgresql://h/d?port=x"]
+)
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(UserError, match="--trace-dsn"):
         scratch.access_of(address)
+
+
+def test_a_password_may_stand_in_the_query() -> None:
+    assert scratch.access_of("postgresql://me@db/x?password=a%26b").password == "a&b"
 
 
 def test_nobody_listens(tmp_path: Path) -> None:
@@ -348,3 +354,9 @@ def test_every_change_of_a_changelog_is_run(tmp_path: Path) -> None:
     write(tmp_path, {"changelog.xml": text})
     sent = [one.statement for one in statements(tracing.trace(tmp_path, CONFIG))]
     assert sent == ["CREATE TABLE t (id int)", *(f"ALTER TABLE t ADD COLUMN {name} int" for name in "abc")]
+
+
+def test_a_place_is_named_without_its_password() -> None:
+    assert str(Place()) == "a throw-away PostgreSQL"
+    for address in ("postgresql://me:secret@db:5433/x", "postgresql://me@db:5433/x?password=secret"):
+        assert str(Place(address)) == "the database x on db:5433"

@@ -216,9 +216,8 @@ def migrate_check(
     if trace or trace_dsn:
         from backendgen.migrate.trace import run as tracing
 
-        where = f"the database {trace_dsn.rpartition('@')[2]}" if trace_dsn else "a throw-away PostgreSQL"
-        typer.echo(f"--trace EXECUTES the migrations at {path} on {where}", err=True)
         place = tracing.Place(trace_dsn, trace_anyway, trace_timeout)
+        typer.echo(f"--trace EXECUTES the migrations at {path} on {place}", err=True)
         check = partial(tracing.with_trace, check, path, settings, pending, place)
     report_on(check, path, settings, Outlets(format, output, report, write_baseline))
 

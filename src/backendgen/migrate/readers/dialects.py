@@ -79,16 +79,20 @@ def told(name: str) -> Dialect:
     return next((dialect for dialect in READ.values() if dialect == name), "postgresql")
 
 
-def of_tool(folder: Path, root: Path) -> str:
-    """Return the database that a tool's own file in the folder, or above it up to the root, names; empty without one."""
+def of_tool(folder: Path, root: Path) -> tuple[str, Path]:
+    """Return the database that a tool's own file in the folder, or above it up to the root, names, and that file's folder.
+
+    Empty without one.
+    """
     inside = folder.relative_to(root).parts if folder.is_relative_to(root) else ()
     for depth in range(len(inside), -1, -1):
         above = root.joinpath(*inside[:depth])
         for name, provider in _SAID_IN.items():
-            said = provider.search(files.text_of(above / name))
+            path = above / name
+            said = provider.search(files.text_of(path)) if path.is_file() else None
             if said and said[1].lower() in _WORDS:
-                return _WORDS[said[1].lower()]
-    return ""
+                return _WORDS[said[1].lower()], above
+    return "", root
 
 
 def of_texts(texts: Iterable[str]) -> Dialect:

@@ -14,6 +14,8 @@ from backendgen.sql.cursor import Dialect
 def skipped_dialect(folder: Path, reading: Reading) -> str:
     """Return the database that a folder is for when it is one that is not read, and note that; else nothing."""
     dialect, said_by = dialects.of_folder(folder, reading.root)
+    if not dialect and not reading.dialect:
+        dialect, said_by = dialects.of_tool(folder, reading.root)
     if not dialect or (dialect in dialects.READ and not _is_unwanted(dialect, reading)):
         return ""
     reading.skip(said_by, f"holds migrations for {dialect}, {_why_not(dialect, reading)}")
@@ -65,7 +67,7 @@ def _server_of(folder: Path, scripts: list[Script], reading: Reading) -> Dialect
     if reading.dialect:
         return dialects.told(reading.dialect)
     named, _ = dialects.of_folder(folder, reading.root)
-    named = named or dialects.of_tool(folder, reading.root)
+    named = named or dialects.of_tool(folder, reading.root)[0]
     if named in dialects.READ:
         return dialects.READ[named]
     if any(script.dialect for script in scripts):

@@ -15,7 +15,15 @@ from backendgen.migrate.pending import EVERYTHING, Pending, Selection, select
 from backendgen.migrate.readers import read
 from backendgen.migrate.trace.comparison import reported
 from backendgen.migrate.trace.observe import relations
-from backendgen.migrate.trace.scratch import Access, Session, access_of, nearest, new_database, throw_away
+from backendgen.migrate.trace.scratch import (
+    Access,
+    Session,
+    access_of,
+    nearest,
+    new_database,
+    place_of,
+    throw_away,
+)
 from backendgen.migrate.trace.stubs import Stubs
 from backendgen.migrate.trace.trial import Run
 from backendgen.rules import Rulebook
@@ -28,6 +36,10 @@ class Place:
     dsn: str = ""
     used: bool = False
     statement_timeout: float = 30.0
+
+    def __str__(self) -> str:
+        """Name it, without a password. Raises UserError when the address is none."""
+        return f"the database {place_of(access_of(self.dsn))}" if self.dsn else "a throw-away PostgreSQL"
 
 
 THROW_AWAY = Place()

@@ -197,17 +197,16 @@ def access_of(dsn: str) -> Access:
     """Read `postgresql://user:password@host:port/database?host=/run/postgresql&sslmode=require`. Raises UserError."""
     try:
         parts = urlsplit(dsn)
-        port = parts.port
+        options = dict(parse_qsl(parts.query))
+        port = parts.port or int(options.get("port") or os.environ.get("PGPORT") or "5432")
     except ValueError as error:
         raise UserError(f"--trace-dsn cannot be read: {error}") from error
     if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
         raise UserError(
             Problem("--trace-dsn is no database's address", hint="write it as postgresql://user@host:5432/database")
         )
-    options = dict(parse_qsl(parts.query))
     host = unquote(parts.hostname or options.get("host", "")) or os.environ.get("PGHOST", "localhost")
-    password = unquote(parts.password) if parts.password else os.environ.get("PGPASSWORD")
-    port = port or int(options.get("port", os.environ.get("PGPORT", "5432")))
+    password = unquote(parts.password or "") or options.get("password") or os.environ.get("PGPASSWORD")
     user = unquote(parts.username or "") or options.get("user") or os.environ.get("PGUSER") or _account()
     return Access(
         user, unquote(parts.path.strip("/")), host, port, password,
