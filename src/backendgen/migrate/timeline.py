@@ -100,8 +100,9 @@ def _moments(
 
 
 def _statement(context: Context) -> tuple[str, int, int, str]:
-    operation = context.action.operation
-    return context.action.path, operation.statement, operation.line, operation.sql
+    """What tells statements apart: the changes of a changelog have no numbers of their own."""
+    path, operation = context.action.path, context.action.operation
+    return path, operation.statement, operation.line, "" if path.endswith((".sql", ".py")) else operation.sql
 
 
 def render(moments: Sequence[Moment]) -> str:

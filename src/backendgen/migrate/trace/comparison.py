@@ -83,9 +83,10 @@ def _refuses(operation: op.Operation) -> bool:
 
 
 def _sent(action: Action) -> tuple[str, int, str]:
-    """What tells statements apart: the calls of a changelog or a revision have no numbers of their own."""
+    """What tells statements apart: the changes of a changelog have no numbers of their own."""
     operation = action.operation
-    return action.path, operation.statement, operation.within or operation.sql
+    numbered = action.path.endswith((".sql", ".py"))
+    return action.path, operation.statement, "" if numbered else operation.within or operation.sql
 
 
 def steps(migration: Migration) -> tuple[Step, ...]:
