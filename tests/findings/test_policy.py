@@ -89,7 +89,6 @@ def test_an_unreadable_file_counts_whatever_is_selected(project: Path) -> None:
         ('severity = {BGX = "low"}', "no rule's id starts with 'BGX'"),
         ('[[paths]]\nmatch = ["a"]\nignore = ["BG999"]', "no rule's id starts with 'BG999'"),
         ('[[paths]]\nmatch = ["a"]\nseverity = {BG999 = "low"}', "no rule's id starts with 'BG999'"),
-        ('[[paths]]\nmatch = ["!"]', "paths.match: "),
     ],
 )
 def test_rules_and_patterns_that_cannot_be_are_refused(project: Path, settings: str, expected: str) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backendgen.config import Config, PathSettings
-from backendgen.errors import UserError
 from backendgen.findings.finding import Finding
 from backendgen.rules import Rulebook, Severity
 
@@ -71,12 +70,8 @@ class Policy:
 def _folder(settings: PathSettings, rulebook: Rulebook) -> _Folder:
     import pathspec
 
-    try:
-        patterns = pathspec.GitIgnoreSpec.from_lines(settings.match)
-    except ValueError as error:
-        raise UserError(f"paths.match: {error}") from error
     return _Folder(
-        patterns,
+        pathspec.GitIgnoreSpec.from_lines(settings.match),
         rulebook.prefixes(settings.select),
         rulebook.prefixes(settings.ignore),
         _severities(settings.severity, rulebook),
