@@ -14,8 +14,8 @@ def main() -> None:
 
         sys.stdout.write(f"backendgen {__version__}\n")
         raise SystemExit(0)
-    # A run makes many objects that live to its end: to look through all of them again and again costs a tenth of its time.
-    gc.set_threshold(50_000, 20, 20)
+    # A run makes many objects that live to its end: to look through them again and again costs a tenth of its time.
+    gc.set_threshold(200_000, 20, 50)
     # typer reads options with pydantic, which would search every installed package for plugins of its own: 15 ms.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
