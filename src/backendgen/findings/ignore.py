@@ -46,7 +46,7 @@ def scan(path: str, text: str) -> tuple[Ignore, ...]:
     for start, end in comments:
         written = COMMENT.search(text[start:end])
         if written:
-            line = text.count("\n", 0, start + written.start()) + 1
+            line = text.count("\n", 0, start + written.start("words")) + 1
             first, last = text.count("\n", 0, start), text.count("\n", 0, end)
             with_code = (number for number in range(first, len(code_lines)) if code_lines[number].strip())
             target = next((number + 1 for number in with_code if number in (first, last) or number > last), line)
