@@ -38,7 +38,8 @@ class Limit:
 class Parameter:
     """A handler's parameter and where its value comes from.
 
-    `annotation` is the type, without `Annotated`, as it reads in `module`; `dependency` what FastAPI calls for the value.
+    `annotation` is the type, without `Annotated`, as it reads in `module`; `kind` the dotted name of the type that the
+    framework passes whatever the annotation says; `dependency` what FastAPI calls for the value.
     """
 
     name: str
@@ -48,14 +49,15 @@ class Parameter:
     line: int
     default: ast.expr | None = None
     dependency: Symbol | None = None
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A method and path with the function that answers.
 
-    `location` is the route's, `dependencies` are the functions that fill parameters, `mounted` is false when no application
-    includes its router.
+    `framework` is the one that routes to it. `location` is the route's, `dependencies` are the functions that fill
+    parameters, `mounted` is false when no application includes its router.
     """
 
     method: str
@@ -69,6 +71,7 @@ class Endpoint:
     limits: tuple[Limit, ...] = ()
     response: ast.expr | None = None
     mounted: bool = True
+    framework: str = "FastAPI"
 
     @property
     def name(self) -> str:

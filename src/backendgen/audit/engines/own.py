@@ -15,6 +15,7 @@ from backendgen.findings.finding import Finding, finding
 from backendgen.rules import Rule
 
 NAME = "own"
+FRAMEWORKS = (FastAPI,)
 
 
 def run(
@@ -44,5 +45,6 @@ def run(
 def describe(project: Project, config: Config) -> Context:
     """Build what checks look at: the names and the service model of a project."""
     symbols = Symbols(project)
-    service = Service(tuple(one for one in FastAPI(symbols).endpoints() if not is_test(one.location.path)))
+    endpoints = [one for framework in FRAMEWORKS for one in framework(symbols).endpoints()]
+    service = Service(tuple(one for one in endpoints if not is_test(one.location.path)))
     return Context(project, symbols, service, config)

@@ -81,7 +81,7 @@ class _Entries:
             return self._dependency(parameter, endpoint, depth)
         found = self.engine.types.of(parameter.annotation, parameter.module)
         if parameter.source == "request":
-            return Value(kind=found.kind)
+            return Value(kind=External(parameter.kind) if parameter.kind else found.kind)
         if found.harmless or is_constrained(parameter.default):
             return HARMLESS
         if parameter.source == "file" and not isinstance(found.kind, External) and not _is_upload(found.element):
