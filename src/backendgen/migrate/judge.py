@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from backendgen import files
 from backendgen.config import Config
 from backendgen.findings.finding import Finding, Hit, Report, finding
 from backendgen.findings.settle import settle
@@ -16,9 +17,10 @@ from backendgen.migrate.checks.running_code import graded
 from backendgen.migrate.context import Deploy, follow, walk
 from backendgen.migrate.history import Action, Histories, History, Migration, Refusal
 from backendgen.migrate.pending import EVERYTHING, Pending, Selection, select
-from backendgen.migrate.readers import read
+from backendgen.migrate.readers import find
 from backendgen.migrate.readers.reading import Progress
 from backendgen.migrate.rollback import joined, roll_back, series
+from backendgen.migrate.sharing import pays, shared
 from backendgen.migrate.sizes import Size, unsized, weigh
 from backendgen.rules import Rulebook
 from backendgen.sql import operation as op
@@ -38,36 +40,66 @@ def check(
     pending: Pending = EVERYTHING,
     sizes: Mapping[str, Size] | None = None,
     progress: Progress | None = None,
+    jobs: int = 1,
 ) -> Report:
     """Judge the pending migrations at or beneath a path; the others are only replayed. `sizes` of tables change grades.
 
-    `progress` is told now and then what is under way.
+    `progress` is told now and then what is under way. Up to so many `jobs` share the histories where that pays.
 
     Raises UserError when the path holds no migration, or none that can be read, or when `pending` names what is not there.
     """
     judged = frozenset(rulebook.select_ids("migrate", config.select, config.ignore))
-    histories = read(path, config, progress)
-    selection = select(histories, pending)
-    running = _running(histories, selection, config)
-    found: list[Finding] = []
-    for history in histories.histories:
-        if progress:
-            progress(f"replaying {_named(history)}")
-        found += _judge(history, selection, judged, rulebook, config, running)
-    unknown = unsized(found, sizes, {history.dialect for history in histories.histories}) if sizes is not None else ()
+    found = find(path, config, progress)
+    # What is pending, and which code is concerned, is told from all histories together.
+    if pending == EVERYTHING and config.code is None and pays(found, jobs):
+        selection, running = Selection(None), None
+        judge = partial(_judged, selection=selection, judged=judged, rulebook=rulebook, config=config, running=None)
+        outcomes, histories = shared(found, judge, jobs)
+    else:
+        histories = found.read()
+        selection = select(histories, pending)
+        running = _running(histories, selection, config)
+        outcomes = []
+        for history in histories.histories:
+            if progress:
+                progress(f"replaying {_named(history)}")
+            outcomes.append(_judged(history, selection, judged, rulebook, config, running))
+    findings = [one for outcome in outcomes for one in outcome.findings]
+    unknown = unsized(findings, sizes, {outcome.dialect for outcome in outcomes}) if sizes is not None else ()
     if sizes:
-        found = [weigh(one, sizes) for one in found]
+        findings = [weigh(one, sizes) for one in findings]
     refusals = (*histories.refusals, *selection.refusals)
-    found += [
+    findings += [
         finding(rulebook[refusal.rule_id], Hit(refusal.location, refusal.message), ENGINE)
         for refusal in refusals
         if refusal.rule_id in judged
     ]
     sources = _judged_sources(histories, selection, refusals)
-    settled = settle(found, sources, judged, rulebook, config, path if path.is_dir() else path.parent)
+    settled = settle(findings, sources, judged, rulebook, config, path if files.is_folder(path) else path.parent)
     skipped = (*histories.skipped, *(running.skipped if running else ()), *unknown)
-    named = tuple(map(_named, histories.histories)) if len(histories.histories) > 1 else ()
+    named = tuple(outcome.name for outcome in outcomes) if len(outcomes) > 1 else ()
     return replace(settled, skipped=skipped, files=len(sources), histories=named)
+
+
+class Outcome(NamedTuple):
+    """What is found in one history: how reports name it, its database, how many migrations it has."""
+
+    name: str
+    dialect: str
+    migrations: int
+    findings: list[Finding]
+
+
+def _judged(
+    history: History,
+    selection: Selection,
+    judged: frozenset[str],
+    rulebook: Rulebook,
+    config: Config,
+    running: RunningCode | None,
+) -> Outcome:
+    findings = list(_judge(history, selection, judged, rulebook, config, running))
+    return Outcome(_named(history), history.dialect, len(history.migrations), findings)
 
 
 def _running(histories: Histories, selection: Selection, config: Config) -> RunningCode | None:

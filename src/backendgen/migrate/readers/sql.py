@@ -13,11 +13,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import get_args
 
+from backendgen.files import real
 from backendgen.findings.finding import Location
 from backendgen.migrate.history import Action, History, Migration, Tool
 from backendgen.migrate.readers import flyway, psql, templates, transactions, unreadable
 from backendgen.migrate.readers.naming import Script, is_release, named_script, of_release, plain_script
-from backendgen.migrate.readers.reading import MIGRATION_FOLDERS, Reading, real
+from backendgen.migrate.readers.reading import MIGRATION_FOLDERS, Reading
 from backendgen.migrate.readers.servers import for_another, for_servers, skipped_dialect
 from backendgen.sql import operation as op
 from backendgen.sql.cursor import Dialect
@@ -43,8 +44,25 @@ _DUMP = re.compile(
 _BY_NUMBER = ("goose", "golang-migrate", "flyway")
 
 
-def histories(reading: Reading) -> list[History]:
-    """Return one History for each folder that holds SQL migrations and that no Alembic revision has used."""
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The scripts of one history, to be read in any process. `weight` says how long that takes, beside others."""
+
+    name: str
+    scripts: tuple[Script, ...]
+
+    @property
+    def weight(self) -> int:
+        """The number of its files: what they hold is not known yet."""
+        return len(self.scripts)
+
+    def read(self, reading: Reading) -> History:
+        """Read its files."""
+        return _history(self.name, list(self.scripts), reading)
+
+
+def folders(reading: Reading) -> list[Folder]:
+    """Return the folders that hold SQL migrations and that no Alembic revision has used, each that of one history."""
     found = [path for path in reading.found if path.suffix == ".sql"]
     if reading.used:  # to follow links costs a quarter of the time that it takes to parse the file
         found = [path for path in found if real(path) not in reading.used]
@@ -66,7 +84,7 @@ def histories(reading: Reading) -> list[History]:
     scripts.sort(key=lambda script: (script.folder, script.server, script.key, script.path.name))
     found_for = Counter(folder for folder, _ in {(script.folder, script.server) for script in scripts})
     return [
-        _history(_name(folder, server, found_for[folder], reading), list(group), reading)
+        Folder(_name(folder, server, found_for[folder], reading), tuple(group))
         for (folder, server), group in groupby(scripts, key=lambda script: (script.folder, script.server))
     ]
 
