@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -141,7 +141,7 @@ def _judge(
     running: RunningCode | None,
 ) -> Iterator[Finding]:
     judged = frozenset(rule_id for rule_id in judged if serves(rule_id, history.dialect))
-    checks = tuple((rule_id, function) for rule_id, function in CHECKS.functions.items() if rule_id in judged)
+    asked = _Asked({rule_id: function for rule_id, function in CHECKS.functions.items() if rule_id in judged})
     down_checks = [(rule_id, function) for rule_id, function in DOWN_CHECKS.functions.items() if rule_id in judged]
     schema = Schema(dialect=history.dialect)
     deploy = Deploy()
@@ -155,7 +155,7 @@ def _judge(
         parts.append(migration)
         if selection.chosen is None:
             deploy = Deploy(unseen=deploy.unseen)
-        for rule_id, hit in _up(history, migration, schema, deploy, checks, config, running):
+        for rule_id, hit in _up(history, migration, schema, deploy, asked, config, running):
             yield finding(rulebook[rule_id], hit, ENGINE)
         if not (_goes_on(history, position) and selection.has(history, position + 1)):
             rollback = roll_back(history, joined(parts) if len(parts) > 1 else migration, before, schema)
@@ -172,9 +172,16 @@ def _goes_on(history: History, position: int) -> bool:
     return any(series(each) and series(each) == series(history.migrations[position]) for each in following)
 
 
-@cache
-def _asked(checks: tuple[tuple[str, Check], ...], kind: str) -> tuple[tuple[str, Check], ...]:
-    return tuple((rule_id, function) for rule_id, function in checks if is_concerned(function, kind))
+class _Asked(dict[type[op.Operation], tuple[tuple[str, Check], ...]]):
+    """The checks that judge Operations of each kind, looked up once."""
+
+    def __init__(self, checks: Mapping[str, Check]) -> None:
+        super().__init__()
+        self._checks = checks
+
+    def __missing__(self, kind: type[op.Operation]) -> tuple[tuple[str, Check], ...]:
+        self[kind] = tuple((rule_id, each) for rule_id, each in self._checks.items() if is_concerned(each, kind))
+        return self[kind]
 
 
 def _up(
@@ -182,7 +189,7 @@ def _up(
     migration: Migration,
     schema: Schema,
     deploy: Deploy,
-    checks: tuple[tuple[str, Check], ...],
+    asked: _Asked,
     config: Config,
     running: RunningCode | None,
 ) -> Iterator[tuple[str, Hit]]:
@@ -190,12 +197,16 @@ def _up(
     silent: set[Check] = set()
     for context in walk(history, migration, schema, deploy, config.pg_version, running):
         operation = context.action.operation
-        for rule_id, function in () if has_no_effect(operation, schema) else _asked(checks, type(operation).__name__):
+        if has_no_effect(operation, schema):
+            continue
+        for rule_id, function in asked[type(operation)]:
             if function in silent:
                 continue
             for hit in function(operation, schema, context):
                 weighed = graded(rule_id, hit, operation, schema, context)
-                yield rule_id, replace(weighed, message=_within(context.action, weighed.message))
+                if context.action.routine:
+                    weighed = replace(weighed, message=_within(context.action, weighed.message))
+                yield rule_id, weighed
                 if function in ONCE:
                     silent.add(function)
                     break

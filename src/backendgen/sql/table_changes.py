@@ -73,6 +73,8 @@ def with_renamed_column(table: Table, name: str, new_name: str) -> Table:
                 name=new_name if c.name == name else c.name,
                 generated=rewritten(c.generated) if c.generated else c.generated,
             )
+            if c.name == name or c.generated
+            else c
             for c in table.columns
         ),
         constraints=tuple(
@@ -82,6 +84,8 @@ def with_renamed_column(table: Table, name: str, new_name: str) -> Table:
                 expression=rewritten(c.expression) if name in c.columns else c.expression,
                 referenced_columns=renamed(c.referenced_columns) if c.references == own else c.referenced_columns,
             )
+            if name in c.columns or c.references == own
+            else c
             for c in table.constraints
         ),
         indexes=tuple(

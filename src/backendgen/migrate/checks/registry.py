@@ -31,10 +31,10 @@ check_down = DOWN_CHECKS
 
 
 @cache
-def is_concerned(function: Check, kind: str) -> bool:
-    """Whether a check is to be asked about Operations of a kind (`CreateIndex`), as its parameter's annotation says."""
+def is_concerned(function: Check, kind: type) -> bool:
+    """Whether a check is to be asked about Operations of a kind, as its parameter's annotation says."""
     annotated = {name.strip().removeprefix("op.") for name in function.__annotations__["operation"].split("|")}
-    return bool(annotated & {kind, "Operation"})
+    return not annotated.isdisjoint(base.__name__ for base in kind.__mro__)
 
 
 def serves(rule_id: str, dialect: str) -> bool:

@@ -31,14 +31,13 @@ _SCANS = (
     column_written_to_all_rows,
 )  # fmt: skip
 _SLOW = (*_SCANS, index_blocks_writes, foreign_key_validated_under_lock, written_in_place)
-_ONE_PASS = (op.SetNotNull, op.AlterColumnType, op.AddColumn, op.AddConstraint)
 _LOOKED_AHEAD = 100
 
 
 def _said(rules: tuple[Check, ...], operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
     """Yield what other rules say of the operation."""
     for one in rules:
-        if is_concerned(one, type(operation).__name__):
+        if is_concerned(one, type(operation)):
             yield from one(operation, schema, context)
 
 
@@ -285,9 +284,11 @@ def _locked_anyway(operation: op.LockTable, schema: Schema, context: Context) ->
 
 @check("BG732")
 @once
-def read_again(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def read_again(
+    operation: op.SetNotNull | op.AlterColumnType | op.AddColumn | op.AddConstraint, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """One ALTER TABLE passes over the rows once, whatever it changes; two of them pass twice."""
-    if not isinstance(operation, _ONE_PASS) or context.is_new(operation.table):
+    if context.is_new(operation.table):
         return
     if not any(_said(_SCANS, operation, schema, context)):
         return
