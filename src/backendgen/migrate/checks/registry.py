@@ -14,6 +14,7 @@ from backendgen.findings.finding import Hit
 from backendgen.migrate.context import Context
 from backendgen.migrate.rollback import Rollback
 from backendgen.rules import Checks
+from backendgen.sql.operation import Operation
 from backendgen.sql.replay import Schema
 
 Check: TypeAlias = Callable[[Any, Schema, Context], Iterator[Hit]]
@@ -31,10 +32,15 @@ check_down = DOWN_CHECKS
 
 
 @cache
-def is_concerned(function: Check, kind: type) -> bool:
-    """Whether a check is to be asked about Operations of a kind, as its parameter's annotation says."""
-    annotated = {name.strip().removeprefix("op.") for name in function.__annotations__["operation"].split("|")}
-    return not annotated.isdisjoint(base.__name__ for base in kind.__mro__)
+def _kinds(function: Check) -> frozenset[str]:
+    """The kinds of Operations that a check is about, as its parameter's annotation says."""
+    return frozenset(name.strip().removeprefix("op.") for name in function.__annotations__["operation"].split("|"))
+
+
+def is_concerned(function: Check, kind: type[Operation]) -> bool:
+    """Whether a check is to be asked about Operations of a kind, or of one that it is a special case of."""
+    kinds = _kinds(function)
+    return kind.__name__ in kinds or any(base.__name__ in kinds for base in kind.__mro__)
 
 
 def serves(rule_id: str, dialect: str) -> bool:
