@@ -182,8 +182,14 @@ def read_text(path: Path, limit: int = MAX_TEXT_BYTES) -> str:
 def text_of(path: Path, limit: int = MAX_TEXT_BYTES) -> str:
     """Return a UTF-8 file's text, empty when there is none that can be read."""
     try:
-        return read_text(path, limit)
-    except UserError:
+        content = _content(path, limit + 1)
+    except OSError:
+        return ""
+    if not content or len(content) > limit:
+        return ""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
         return ""
 
 

@@ -12,7 +12,7 @@ from backendgen import files
 from backendgen.config import Config
 from backendgen.findings.finding import Finding, Hit, Report, finding
 from backendgen.findings.settle import settle
-from backendgen.migrate.checks.registry import CHECKS, DOWN_CHECKS, ONCE, Check, is_concerned, serves
+from backendgen.migrate.checks.registry import CHECKS, DOWN_CHECKS, ONCE, Check, Concerned, serves
 from backendgen.migrate.checks.running_code import graded
 from backendgen.migrate.context import Deploy, follow, walk
 from backendgen.migrate.history import Action, Histories, History, Migration, Refusal
@@ -141,7 +141,7 @@ def _judge(
     running: RunningCode | None,
 ) -> Iterator[Finding]:
     judged = frozenset(rule_id for rule_id in judged if serves(rule_id, history.dialect))
-    asked = _Asked({rule_id: function for rule_id, function in CHECKS.functions.items() if rule_id in judged})
+    asked = Concerned((rule_id, function) for rule_id, function in CHECKS.functions.items() if rule_id in judged)
     down_checks = [(rule_id, function) for rule_id, function in DOWN_CHECKS.functions.items() if rule_id in judged]
     schema = Schema(dialect=history.dialect)
     deploy = Deploy()
@@ -172,24 +172,12 @@ def _goes_on(history: History, position: int) -> bool:
     return any(series(each) and series(each) == series(history.migrations[position]) for each in following)
 
 
-class _Asked(dict[type[op.Operation], tuple[tuple[str, Check], ...]]):
-    """The checks that judge Operations of each kind, looked up once."""
-
-    def __init__(self, checks: Mapping[str, Check]) -> None:
-        super().__init__()
-        self._checks = checks
-
-    def __missing__(self, kind: type[op.Operation]) -> tuple[tuple[str, Check], ...]:
-        self[kind] = tuple((rule_id, each) for rule_id, each in self._checks.items() if is_concerned(each, kind))
-        return self[kind]
-
-
 def _up(
     history: History,
     migration: Migration,
     schema: Schema,
     deploy: Deploy,
-    asked: _Asked,
+    asked: Concerned,
     config: Config,
     running: RunningCode | None,
 ) -> Iterator[tuple[str, Hit]]:

@@ -6,7 +6,7 @@ kinds that its parameter is annotated with. `@check_down("BG908")` judges a migr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -40,7 +40,19 @@ def _kinds(function: Check) -> frozenset[str]:
 def is_concerned(function: Check, kind: type[Operation]) -> bool:
     """Whether a check is to be asked about Operations of a kind, or of one that it is a special case of."""
     kinds = _kinds(function)
-    return kind.__name__ in kinds or any(base.__name__ in kinds for base in kind.__mro__)
+    return any(base.__name__ in kinds for base in kind.__mro__)
+
+
+class Concerned(dict[type[Operation], tuple[tuple[str, Check], ...]]):
+    """The checks, each under its rule, that are to be asked about Operations of a kind."""
+
+    def __init__(self, checks: Iterable[tuple[str, Check]]) -> None:
+        super().__init__()
+        self._checks = tuple(checks)
+
+    def __missing__(self, kind: type[Operation]) -> tuple[tuple[str, Check], ...]:
+        found = self[kind] = tuple(pair for pair in self._checks if is_concerned(pair[1], kind))
+        return found
 
 
 def serves(rule_id: str, dialect: str) -> bool:

@@ -278,15 +278,19 @@ def _migrations(scripts: list[Script], reading: Reading) -> Iterator[Migration]:
                 continue
             read = _read(script, text, reading, spelling, multi_statement=alone)
             if not script.down:
-                _same_version(replace(script, tool=read.tool), versions, reading)
-            if migration is None:
-                migration = replace(read, up=(), down=())
-            migration = replace(
-                migration,
-                up=migration.up + read.up,
-                down=migration.down + read.down,
-                one_way=migration.one_way or bool(_ONE_WAY.search(text)) or (script.down and not text.strip()),
-            )
+                _same_version(
+                    script if script.tool == read.tool else replace(script, tool=read.tool), versions, reading
+                )
+            one_way = bool(_ONE_WAY.search(text)) or (script.down and not text.strip())
+            first = migration or read
+            if migration or one_way:
+                read = replace(
+                    first,
+                    up=first.up + read.up if migration else read.up,
+                    down=first.down + read.down if migration else read.down,
+                    one_way=first.one_way or one_way,
+                )
+            migration = read
         if migration:
             yield migration
 
@@ -326,7 +330,7 @@ def _read(script: Script, text: str, reading: Reading, spelling: dict[str, str],
         if inside is False and script.server == "postgresql":
             together = transactions.sent_together(body, found)
         for operation, path in psql.followed(found, script.path, reading, translate):
-            where = name if path == script.path else reading.name(path)
+            where = name if path is script.path else reading.name(path)
             alone = inside if operation.statement not in together else True
             actions[section.down].append(Action(operation, where, alone))
     outside = _outside_sections(tool, text)
@@ -336,8 +340,16 @@ def _read(script: Script, text: str, reading: Reading, spelling: dict[str, str],
     )
 
 
+def _may_have_marks(text: str) -> bool:
+    """Whether a file may have a tool's markers: most have none, and to look for each of them costs ten times as much."""
+    folded = text.lower()
+    return "goose" in folded or "migrate" in folded
+
+
 def _tool(text: str) -> Tool | None:
     """Return the tool whose markers a file has."""
+    if not _may_have_marks(text):
+        return None
     if _GOOSE.search(text):
         return "goose"
     return "dbmate" if _DBMATE.search(text) else "sql-migrate" if _SQL_MIGRATE.search(text) else None
@@ -366,7 +378,7 @@ class Section:
 
 def sections(text: str, down: bool) -> list[Section]:
     """Return the sections that goose's and dbmate's markers make; without any, the whole text is one."""
-    marks = list(_SECTION.finditer(text))
+    marks = list(_SECTION.finditer(text)) if _may_have_marks(text) else []
     if not marks:
         return [Section(down, 0, 0, len(text))]
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
