@@ -41,7 +41,9 @@ def test_only_cli_prints_or_exits_and_only_files_writes(path: Path) -> None:
         if not isinstance(node, ast.Call):
             continue
         called = ast.unparse(node.func)
-        assert called not in ("print", "exit", "quit", "sys.exit", "os._exit"), f"{path}:{node.lineno}"
+        if path.name != "workers.py":  # its copies of the process end without an end
+            assert called not in ("os.fork", "os._exit"), f"{path}:{node.lineno}"
+        assert called not in ("print", "exit", "quit", "sys.exit"), f"{path}:{node.lineno}"
         if path.name == "files.py":
             continue
         attribute = called.rpartition(".")[2]

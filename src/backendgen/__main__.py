@@ -1,29 +1,64 @@
-"""The entry point. `--version` is answered before anything is imported: scripts and editors ask it often."""
+"""The entry point. What needs no run is answered before the command line is imported: `--version`, and a remembered run."""
 
 from __future__ import annotations
 
 import gc
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from backendgen.cache import Outcome
+
+_REMEMBERED = ("migrate-check",)
 
 
 def main() -> None:
     """Run the command line; returns only through SystemExit."""
-    if sys.argv[1:] in (["--version"], ["-V"]):
+    arguments = sys.argv[1:]
+    if arguments in (["--version"], ["-V"]):
         from backendgen import __version__
 
         sys.stdout.write(f"backendgen {__version__}\n")
         raise SystemExit(0)
     # A run makes many objects that live to its end: to look through them again and again costs a tenth of its time.
     gc.set_threshold(200_000, 20, 50)
-    # typer reads options with pydantic, which would search every installed package for plugins of its own: 15 ms.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
+        if arguments[:1] and arguments[0] in _REMEMBERED and "--no-cache" not in arguments:
+            from backendgen import cache
+
+            if outcome := cache.begin(arguments):
+                _repeat(outcome)
+        # typer reads options with pydantic, which would search every installed package for plugins of its own: 15 ms.
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         from backendgen.cli import run
 
         run()
     except KeyboardInterrupt:  # while modules are still being imported; later, typer sees it
         raise SystemExit(130) from None
+
+
+def _repeat(outcome: Outcome) -> None:
+    """Write again what the same run wrote, and exit as it did; where that fails, the run is to say so itself."""
+    from pathlib import Path
+
+    from backendgen import files
+    from backendgen.errors import UserError
+
+    try:
+        for output in outcome.outputs:
+            if output.file:
+                files.write(Path(output.file), output.text.encode())
+        for output in outcome.outputs:
+            if not output.file:
+                sys.stdout.write(output.text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is written at the exit
+        raise SystemExit(1) from None
+    except (OSError, UserError):
+        return
+    raise SystemExit(outcome.code)
 
 
 if __name__ == "__main__":

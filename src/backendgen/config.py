@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from backendgen import files
 from backendgen.errors import Problem, UserError, did_you_mean
-from backendgen.files import read_bytes
 
 GRADES = ("info", "low", "medium", "high", "critical")
 SEVERITIES = (*GRADES, "never")
@@ -148,22 +148,22 @@ def load(start: Path, explicit: Path | None = None) -> Config:
     """
     if explicit is not None:
         return _parse(explicit, _table(explicit))
-    folder = start.absolute() if start.is_dir() else start.absolute().parent
+    folder = start.absolute() if files.is_folder(start) else start.absolute().parent
     for directory in (folder, *folder.parents):
         for name in ("backendgen.toml", "pyproject.toml"):
             path = directory / name
-            if path.is_file():
+            if files.is_file(path):
                 table = _table(path)
                 if table is not None:
                     return _parse(path, table)
-        if (directory / ".git").exists():
+        if files.exists(directory / ".git"):
             break
     return Config()
 
 
 def _table(path: Path) -> dict[str, Any] | None:
     """Return the settings in a file; None for a pyproject.toml that has none (broken ones are its own tools' matter)."""
-    content = read_bytes(path)
+    content = files.read_bytes(path)
     try:
         parsed = tomllib.loads(content.decode())
     except (ValueError, RecursionError) as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +34,8 @@ class UserError(Exception):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ` (did you mean 'x'?)` for the closest known word, or nothing."""
+    from difflib import get_close_matches
+
     words = {known_word.casefold(): known_word for known_word in sorted(known, reverse=True)}
     close = get_close_matches(word.casefold(), words, n=1, cutoff=0.6)
     return f" (did you mean '{words[close[0]]}'?)" if close else ""

@@ -1,16 +1,19 @@
-"""The only writer, and the safe reader: sizes are bounded, writes are atomic, nothing is left half-written."""
+"""The only writer, and the safe reader: sizes are bounded, writes are atomic, nothing is left half-written.
+
+Whatever is asked here of the file system, `witness` takes note of.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
-import shutil
-import tempfile
-from collections.abc import Iterable
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from backendgen import witness
 from backendgen.errors import Problem, UserError
 
 MAX_TEXT_BYTES = 5_000_000
@@ -28,16 +31,13 @@ class File:
 def read_bytes(path: Path, limit: int = MAX_TEXT_BYTES) -> bytes:
     """Return a regular file's bytes. Raises UserError for anything else, an unreadable file, or more than `limit` bytes."""
     try:
-        if path.is_dir():
-            raise UserError(Problem("is a directory, not a file", str(path)))
-        if not path.exists():
-            raise UserError(Problem("no such file", str(path)))
-        if not path.is_file():
-            raise UserError(Problem("is not a regular file", str(path)))
-        with path.open("rb") as handle:
-            content = handle.read(limit + 1)
+        content = _content(path, limit + 1)
     except OSError as error:
         raise UserError(Problem(f"cannot be read: {error.strerror or error}", str(path))) from error
+    if content is None:
+        kind = witness.kind(path)
+        told = {witness.FOLDER: "is a directory, not a file", witness.NOTHING: "no such file"}
+        raise UserError(Problem(told.get(kind, "is not a regular file"), str(path)))
     if len(content) > limit:
         raise UserError(Problem(f"is larger than {limit:,} bytes", str(path)))
     return content
@@ -46,12 +46,132 @@ def read_bytes(path: Path, limit: int = MAX_TEXT_BYTES) -> bytes:
 def head(path: Path, size: int) -> bytes:
     """Return the first bytes of a regular file, none of anything else or of a file that cannot be read."""
     try:
-        if not path.is_file():
-            return b""
-        with path.open("rb") as handle:
-            return handle.read(size)
+        return _content(path, size) or b""
     except OSError:
         return b""
+
+
+def _content(path: Path, size: int) -> bytes | None:
+    """Return up to so many bytes of a regular file, None where there is none. What is no file is never opened."""
+    record = witness.current()
+    try:
+        status = os.stat(path)  # noqa: PTH116 - pathlib takes three times as long, and this is asked most
+    except (OSError, ValueError) as error:
+        if record:
+            record.kinds[str(path)] = witness.NOTHING
+        if isinstance(error, OSError) and error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        if record:
+            record.kinds[str(path)] = witness.FOLDER if stat.S_ISDIR(status.st_mode) else witness.OTHER
+        return None
+    if record:
+        record.files[str(path), size] = witness.Seen(witness.stamp_of(status), "")  # should it not open
+    with open(path, "rb", buffering=0) as handle:  # noqa: PTH123
+        content = handle.read(size)
+        while len(content) < min(size, status.st_size) and (more := handle.read(size - len(content))):
+            content += more
+    if record:
+        record.files[str(path), size] = witness.Seen(witness.stamp_of(status), witness.digest(content))
+    return content
+
+
+def kind(path: Path) -> str:
+    """Return what is at a path, links followed: `file`, `folder`, `other`, or nothing."""
+    found = witness.kind(path)
+    if record := witness.current():
+        record.kinds[str(path)] = found
+    return found
+
+
+def size(path: Path) -> int:
+    """Return the size of what is at a path, 0 of nothing."""
+    found = witness.stamp(path)
+    if record := witness.current():
+        record.files[str(path), 0] = witness.Seen(found, str(found[0]))
+    return max(found[0], 0)
+
+
+def is_file(path: Path) -> bool:
+    """Whether a regular file is at a path."""
+    return kind(path) == witness.FILE
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is at a path."""
+    return kind(path) == witness.FOLDER
+
+
+def exists(path: Path) -> bool:
+    """Whether anything is at a path."""
+    return kind(path) != witness.NOTHING
+
+
+def real(path: Path) -> Path:
+    """Return a path without links; one that runs in a circle is returned as far as it goes (Path.resolve would raise)."""
+    found = os.path.realpath(path)
+    if record := witness.current():
+        record.links[str(path)] = found
+    return Path(found)
+
+
+def is_link(path: Path) -> bool:
+    """Whether what a walked folder lists is a symbolic link: the listing holds that already."""
+    return path.is_symlink()
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """Return the folders in a folder, by name; none when it cannot be listed."""
+    try:
+        return [folder / entry.name for entry in _entries(folder) if entry.is_dir()]
+    except OSError:
+        return []
+
+
+def walk(root: Path, refused: Callable[[OSError], None] | None = None) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield (folder, names of folders, names of files) from the root down, names in order, as os.walk does.
+
+    Who walks may take folders out of the list. Links to folders are named and not followed.
+    """
+    waiting = [str(root)]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            entries = _entries(folder)
+        except OSError as error:
+            if refused:
+                refused(error)
+            continue
+        links, folders, names = set[str](), list[str](), list[str]()
+        for entry in entries:
+            if _leads_to_folder(entry):
+                folders.append(entry.name)
+                links.update([entry.name] if entry.is_symlink() else ())
+            else:
+                names.append(entry.name)
+        yield folder, folders, names
+        inside = (os.path.join(folder, name) for name in reversed(folders) if name not in links)  # noqa: PTH118
+        waiting.extend(inside)
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
+    record = witness.current()
+    if record is None:
+        return witness.listing(folder)
+    stamp = witness.stamp(folder)
+    record.folders[str(folder)] = witness.Seen(stamp, "")
+    entries = witness.listing(folder)
+    record.folders[str(folder)] = witness.Seen(stamp, witness.digest_of(entries))
+    record.kinds.update((entry.path, witness.kind(entry.path)) for entry in entries if entry.is_symlink())
+    return entries
 
 
 def read_text(path: Path, limit: int = MAX_TEXT_BYTES) -> str:
@@ -62,8 +182,14 @@ def read_text(path: Path, limit: int = MAX_TEXT_BYTES) -> str:
 def text_of(path: Path, limit: int = MAX_TEXT_BYTES) -> str:
     """Return a UTF-8 file's text, empty when there is none that can be read."""
     try:
-        return read_text(path, limit)
-    except UserError:
+        content = _content(path, limit + 1)
+    except OSError:
+        return ""
+    if not content or len(content) > limit:
+        return ""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
         return ""
 
 
@@ -78,11 +204,15 @@ def decode(content: bytes, name: str) -> str:
         raise UserError(Problem(wrong, name, line, column, "save the file as UTF-8")) from error
 
 
-def write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes, *, private: bool = False) -> None:
     """Write one file atomically: readers see the old content or the new. Raises UserError when it cannot.
 
-    A device or a pipe (/dev/stdout, `>(less)`) is written to as it is, and a symbolic link stays one.
+    Only its owner may read a `private` one. A device or a pipe (/dev/stdout, `>(less)`) is written to as it is, and a
+    symbolic link stays one.
     """
+    import tempfile
+
+    witness.spoil()
     if path.exists() and not path.is_file():
         try:
             path.write_bytes(content)
@@ -98,13 +228,19 @@ def write(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(descriptor, "wb") as handle:
             handle.write(content)
-        Path(temporary).chmod(0o666 & ~_umask())
+        if not private:  # as it is made
+            Path(temporary).chmod(0o666 & ~_umask())
         Path(temporary).replace(path)
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise _cannot_write(path, error) from error
         raise
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there. Raises OSError when it stays."""
+    path.unlink(missing_ok=True)
 
 
 def write_tree(target: Path, files: Iterable[File], *, force: bool = False) -> None:
@@ -115,7 +251,11 @@ def write_tree(target: Path, files: Iterable[File], *, force: bool = False) -> N
     `target` is a file, or a non-empty directory without `force`, or cannot be written (the message says why; nothing is left
     behind).
     """
+    import shutil
+    import tempfile
+
     refuse_occupied(target, force=force)
+    witness.spoil()
     planned = tuple(files)
     try:
         target = target.resolve()

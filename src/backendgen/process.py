@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from backendgen import witness
 from backendgen.errors import UserError
 
 _STOP_S = 20
@@ -47,6 +48,7 @@ def run(
     `env` is added to this process's environment. Raises UserError when the program cannot be started or takes longer
     than `timeout` seconds; its whole process group is killed then, and also when this process is interrupted.
     """
+    witness.spoil()
     try:
         started = subprocess.Popen(
             [str(part) for part in command],
@@ -84,6 +86,7 @@ def serving(
     of its own session waits at a pipe that the system closes with this process, so kill -9 leaves nothing behind either.
     Raises UserError with the commands' errors, or the end of `log`, when the server does not start.
     """
+    witness.spoil()
     begin = " && ".join(f"{_words(command)} </dev/null >&2" for command in start)
     end = f"{_words(stop)} >/dev/null 2>&1"
     script = (

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
-from backendgen import resources, taxonomy
+from backendgen import files, resources, taxonomy
 from backendgen.errors import Problem, UserError, did_you_mean
 
 CARD_NAME = re.compile(r"(BG\d{3})-([a-z0-9-]+)\.md")
@@ -106,7 +106,7 @@ class Rulebook:
     def __init__(self, *folders: Path) -> None:
         self._paths: dict[str, Path] = {}
         for folder in folders or (resources.directory("rules"),):
-            for path in sorted(folder.rglob("BG*.md")):
+            for path in _cards(folder):
                 named = CARD_NAME.fullmatch(path.name)
                 if not named:
                     raise UserError(Problem("a card is named BGnnn-words-with-hyphens.md", str(path)))
@@ -129,7 +129,7 @@ class Rulebook:
     def __getitem__(self, rule_id: str) -> Rule:
         if rule_id not in self._rules:
             path = self._paths[rule_id]
-            self._rules[rule_id] = parse_card(path.read_text(encoding="utf-8"), path)
+            self._rules[rule_id] = parse_card(files.read_text(path), path)
         return self._rules[rule_id]
 
     @cached_property
@@ -189,6 +189,13 @@ class Rulebook:
         if wrong:
             raise UserError(*wrong)
         return prefixes
+
+
+def _cards(folder: Path) -> list[Path]:
+    walked = files.walk(folder)
+    return sorted(
+        Path(inside, name) for inside, _, names in walked for name in names if name[:2] == "BG" and name[-3:] == ".md"
+    )
 
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -15,6 +15,7 @@ from backendgen.cli.options import (
     FailOnOption,
     FormatOption,
     IgnoreOption,
+    JobsOption,
     OutputOption,
     PathArgument,
     ReportOption,
@@ -166,6 +167,10 @@ def migrate_check(
     trace_timeout: Annotated[
         float, typer.Option(help="Seconds that a traced statement may take.", metavar="SECONDS", min=0.1)
     ] = 30.0,
+    jobs: JobsOption = 0,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Judge again, though nothing has changed since the last run.")
+    ] = False,
     stats_query: Annotated[
         bool, typer.Option("--stats-query", help="Print the query that makes the file for --stats, and stop.")
     ] = False,
@@ -211,8 +216,10 @@ def migrate_check(
 
         planned(path, settings, rulebook_for(path), pending, plan, everything=everything)
         return
+    from backendgen.workers import cores
+
     sizes = core.load_sizes(stats) if stats is not None else None
-    check = partial(core.check, path, settings, pending=pending, sizes=sizes, progress=progress)
+    check = partial(core.check, path, settings, pending=pending, sizes=sizes, progress=progress, jobs=jobs or cores())
     if trace or trace_dsn:
         from backendgen.migrate.trace import run as tracing
 

@@ -78,6 +78,9 @@ IgnoreOption = Annotated[
     list[str] | None,
     typer.Option(help="Not the rules whose ids start so. Repeatable.", metavar="ID", autocompletion=rule_ids),
 ]
+JobsOption = Annotated[
+    int, typer.Option("--jobs", "-j", help="Processes that share the work (0: one for each core).", metavar="N", min=0)
+]
 ConfigOption = Annotated[
     Path | None,
     typer.Option(help="Read this file, not the nearest backendgen.toml or pyproject.toml.", metavar="FILE"),
@@ -100,6 +103,7 @@ def settings_of(
     """
     from dataclasses import replace
 
+    from backendgen import files
     from backendgen.config import load
 
     given: dict[str, Any] = {
@@ -110,7 +114,7 @@ def settings_of(
     }
     settings = replace(load(path, config), **{key: value for key, value in given.items() if value not in (None, ())})
     if write_baseline and not baseline:
-        return replace(settings, baseline=write_baseline if write_baseline.exists() else None)
+        return replace(settings, baseline=write_baseline if files.exists(write_baseline) else None)
     return replace(settings, baseline=baseline or settings.baseline)
 
 

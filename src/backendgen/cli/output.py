@@ -25,11 +25,11 @@ STARTED = time.monotonic()
 
 def rulebook_for(start: Path) -> Rulebook:
     """The tool's cards and the project's own, from `.backendgen/rules` at or above `start`."""
-    from backendgen import resources
+    from backendgen import files, resources
     from backendgen.rules import Rulebook
 
     own = next((folder / ".backendgen" / "rules" for folder in (start.absolute(), *start.absolute().parents)
-                if (folder / ".backendgen" / "rules").is_dir()), None)  # fmt: skip
+                if files.is_folder(folder / ".backendgen" / "rules")), None)  # fmt: skip
     return Rulebook(resources.directory("rules"), *([own] if own else []))
 
 
@@ -63,14 +63,14 @@ def report_on(check: Callable[[Rulebook], Report], path: Path, settings: Config,
     """Run a check and write its reports; exit with 0, 1 for findings at or above `fail_on`, 2 when an engine did not run."""
     from dataclasses import replace
 
-    from backendgen import files
+    from backendgen import cache, files
     from backendgen.findings import baseline
     from backendgen.findings.policy import Policy
     from backendgen.report import renderer
 
     wanted = outlets.files()
     rulebook = rulebook_for(path)
-    root = path if path.is_dir() else path.parent
+    root = path if files.is_folder(path) else path.parent
     Policy.of(settings, rulebook, root)  # mistakes in the configuration are said before a long run
     if settings.baseline:
         baseline.load(settings.baseline)
@@ -78,22 +78,32 @@ def report_on(check: Callable[[Rulebook], Report], path: Path, settings: Config,
     progress("")
     if outlets.baseline:
         report = _accept(report, outlets.baseline, root)
+    outputs = []
     for format, file in wanted:
         text = renderer(format, colour=file is None and is_colourful())(report, rulebook)
         text = text.encode(errors="backslashreplace").decode()  # half of a surrogate pair, as a literal may name it
-        if file is None:
-            typer.echo(text, nl=False)
-            sys.stdout.flush()
+        outputs.append(cache.Output("" if file is None else str(file), text))
+    code = _code(report, settings)
+    if not report.failures:
+        cache.finish(outputs, code)
+    for output in outputs:
+        if output.file:
+            files.write(Path(output.file), output.text.encode())
         else:
-            files.write(file, text.encode())
+            typer.echo(output.text, nl=False)
+            sys.stdout.flush()
     for problem in report.failures if outlets.format != "text" or outlets.output else ():
         typer.echo(f"error: {problem}", err=True)
+    sys.exit(code)
+
+
+def _code(report: Report, settings: Config) -> int:
     if report.failures:
-        sys.exit(2)
+        return 2
     failing = settings.fail_on != "never" and any(
         one.severity >= _severity(settings.fail_on) for one in report.findings
     )
-    sys.exit(1 if failing else 0)
+    return 1 if failing else 0
 
 
 def _severity(word: str) -> Severity:

@@ -17,9 +17,9 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backendgen import files as on_disk
 from backendgen.code.parse import Unparsable, parse
 from backendgen.errors import Problem, UserError
-from backendgen.files import read_bytes
 
 if TYPE_CHECKING:
     import pathspec
@@ -108,11 +108,11 @@ def load(path: Path, exclude: Iterable[str] = (), progress: Callable[[str], None
 
     Raises UserError when the path does not exist, holds no Python file at all, or none that can be read.
     """
-    if not path.exists():
+    if not on_disk.exists(path):
         raise UserError(Problem("no such file or directory", str(path)))
     skipped: list[Problem] = []
     holes: list[Hole] = []
-    if path.is_dir():
+    if on_disk.is_folder(path):
         root, found = path, list(walk(path, exclude, _is_python, skipped, holes))
     else:
         root, found = path.parent, [path]
@@ -165,7 +165,7 @@ def walk(
             Hole(_relative(Path(error.filename), root), f"the folder cannot be listed: {error.strerror or error}")
         )
 
-    for folder, directories, names in os.walk(root, onerror=refused):
+    for folder, directories, names in on_disk.walk(root, refused):
         rules[folder] = _gitignore(Path(folder)) if ".gitignore" in names else None
         above = [
             (where, spec) for where, spec in rules.items() if spec and (folder + os.sep).startswith(where + os.sep)
@@ -173,7 +173,7 @@ def walk(
         if patterns is not None:
             above.append((str(root), patterns))
         for name in directories:
-            if Path(folder, name).is_symlink() and not _leads_inside(Path(folder, name), root):
+            if on_disk.is_link(Path(folder, name)) and not _leads_inside(Path(folder, name), root):
                 skipped.append(
                     Problem("is a link that leads out of the project and was not followed", str(Path(folder, name)))
                 )
@@ -189,16 +189,16 @@ def walk(
 
 def _gitignore(folder: Path) -> pathspec.GitIgnoreSpec | None:
     try:
-        return _patterns((folder / ".gitignore").read_text(encoding="utf-8", errors="replace").splitlines())
+        return _patterns(on_disk.read_bytes(folder / ".gitignore").decode(errors="replace").splitlines())
     except (OSError, UserError):
         return None
 
 
 def _leads_inside(path: Path, root: Path) -> bool:
     """Is this a link to a place in the project, which is found there?"""
-    if not path.is_symlink() or not path.exists():
+    if not on_disk.is_link(path) or not on_disk.exists(path):
         return False
-    return (os.path.realpath(path) + os.sep).startswith(os.path.realpath(root) + os.sep)
+    return on_disk.real(path).is_relative_to(on_disk.real(root))
 
 
 def _is_left_out(folder: str, name: str, left_out: frozenset[str]) -> bool:
@@ -206,10 +206,7 @@ def _is_left_out(folder: str, name: str, left_out: frozenset[str]) -> bool:
 
 
 def _is_environment(folder: Path) -> bool:
-    try:
-        return (folder / "pyvenv.cfg").exists()
-    except PermissionError:  # said when it is listed
-        return False
+    return on_disk.exists(folder / "pyvenv.cfg")
 
 
 def _matches(rules: list[tuple[str, pathspec.GitIgnoreSpec]], folder: str, name: str) -> bool:
@@ -218,7 +215,7 @@ def _matches(rules: list[tuple[str, pathspec.GitIgnoreSpec]], folder: str, name:
 
 def _read(location: Path, name: str) -> SourceFile | Hole:
     try:
-        content = read_bytes(location)
+        content = on_disk.read_bytes(location)
     except UserError as error:
         return Hole(name, error.problems[0].message)
     try:

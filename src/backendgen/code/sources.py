@@ -13,7 +13,7 @@ from pathlib import Path
 from backendgen.code import git
 from backendgen.code.project import BUILT, LEFT_OUT, TEST_FOLDERS, Hole, is_test, walk
 from backendgen.errors import Problem, UserError
-from backendgen.files import MAX_TEXT_BYTES, read_bytes
+from backendgen.files import MAX_TEXT_BYTES, exists, is_folder, read_bytes
 
 SUFFIXES = frozenset({
     "py", "sql", "prisma", "ts", "tsx", "mts", "cts", "js", "jsx", "mjs", "cjs", "go", "rb", "java", "kt", "scala", "rs",
@@ -45,8 +45,8 @@ class Code:
         """Read the files, one after the other. Raises UserError when the folder or the revision is not there."""
         if self.revision:
             return self._committed()
-        if not self.folder.is_dir():
-            what = "is no folder; name the one that holds the code" if self.folder.exists() else "no such folder"
+        if not is_folder(self.folder):
+            what = "is no folder; name the one that holds the code" if exists(self.folder) else "no such folder"
             raise UserError(Problem(what, str(self.folder)))
         return self._present()
 

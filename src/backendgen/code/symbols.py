@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
+from backendgen import files
 from backendgen.code.project import Project, SourceFile
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
@@ -285,9 +286,9 @@ _LEAVES = (ast.expr_context, ast.Constant, ast.Name, ast.operator, ast.unaryop, 
 
 def _packages_above(project: Project) -> tuple[str, ...]:
     """When the root is itself inside a package: the packages' names, outermost first."""
-    folder = project.root.resolve()
+    folder = files.real(project.root)
     names: list[str] = []
-    while (folder / "__init__.py").is_file() and folder.name:
+    while files.is_file(folder / "__init__.py") and folder.name:
         names.insert(0, folder.name)
         folder = folder.parent
     return tuple(names)

@@ -27,7 +27,7 @@ def load(path: Path) -> tuple[Known, ...]:
     """Return a baseline's entries. Raises UserError when it is missing, damaged, or of a version that is not known."""
     import json
 
-    if not path.exists():
+    if not files.exists(path):
         raise UserError(Problem("no such file", str(path), hint="--write-baseline makes a baseline"))
     try:
         content = json.loads(files.read_text(path, MAX_BYTES))
@@ -86,7 +86,9 @@ def compare(
         else:
             standing.append(one)
     seen = {_named(path, baseline.parent, root) for path in read}
-    gone = {path for path in {one.path for one in open_} if path not in seen and not (baseline.parent / path).exists()}
+    gone = {
+        path for path in {one.path for one in open_} if path not in seen and not files.exists(baseline.parent / path)
+    }
     standing, moved = _follow_renames(standing, open_, gone)
     left = [one for one, times in open_.items() for _ in range(times)]
     stale = [one for one in left if one.rule_id in judged and (one.path in seen or one.path in gone)]

@@ -21,6 +21,10 @@ class Location:
     column: int = 1
     end_line: int = 0
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle as a call: what dataclasses do takes four times as long."""
+        return Location, (self.path, self.line, self.column, self.end_line)
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -70,6 +74,13 @@ class Finding:
     ordinal: int = 0
     source: tuple[str, ...] = ()
     remedies: tuple[Remedy, ...] = ()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle as a call: what dataclasses do takes four times as long."""
+        return Finding, (
+            self.rule_id, self.location, self.message, self.severity, self.confidence, self.engines, self.fix, self.symbol,
+            self.steps, self.statement, self.ordinal, self.source, self.remedies,
+        )  # fmt: skip
 
     @property
     def fingerprint(self) -> str:

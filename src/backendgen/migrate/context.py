@@ -63,6 +63,7 @@ class Context:
     _local_timeout: bool = False
     _timeout_before: bool = False
     _dropped: frozenset[str] | None = None
+    _locks: tuple[Lock, ...] | None = None
 
     @property
     def in_transaction(self) -> bool | None:
@@ -127,7 +128,9 @@ class Context:
 
     def locks(self, schema: Schema) -> tuple[Lock, ...]:
         """Return the locks that the present operation takes on tables which were there before this migration."""
-        return tuple(lock for lock in self._taken(schema) if lock.table not in self.new)
+        if self._locks is None:  # asked for by several checks, and the Schema moves on with the operation only
+            self._locks = tuple(self._taken(schema))
+        return tuple(lock for lock in self._locks if lock.table not in self.new)
 
     def _taken(self, schema: Schema) -> Iterator[Lock]:
         operation, history = self.action.operation, self.history
@@ -215,7 +218,7 @@ class Context:
         if action.transactional != self.action.transactional:
             self._explicit = None
             self._release()
-        self.action, self.position = action, position
+        self.action, self.position, self._locks = action, position, None
 
     def _release(self) -> None:
         self.held.clear()

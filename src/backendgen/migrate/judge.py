@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from backendgen import files
 from backendgen.config import Config
 from backendgen.findings.finding import Finding, Hit, Report, finding
 from backendgen.findings.settle import settle
-from backendgen.migrate.checks.registry import CHECKS, DOWN_CHECKS, ONCE, Check, is_concerned, serves
+from backendgen.migrate.checks.registry import CHECKS, DOWN_CHECKS, ONCE, Check, Concerned, serves
 from backendgen.migrate.checks.running_code import graded
 from backendgen.migrate.context import Deploy, follow, walk
 from backendgen.migrate.history import Action, Histories, History, Migration, Refusal
 from backendgen.migrate.pending import EVERYTHING, Pending, Selection, select
-from backendgen.migrate.readers import read
+from backendgen.migrate.readers import find
 from backendgen.migrate.readers.reading import Progress
 from backendgen.migrate.rollback import joined, roll_back, series
+from backendgen.migrate.sharing import pays, shared
 from backendgen.migrate.sizes import Size, unsized, weigh
 from backendgen.rules import Rulebook
 from backendgen.sql import operation as op
@@ -38,36 +40,66 @@ def check(
     pending: Pending = EVERYTHING,
     sizes: Mapping[str, Size] | None = None,
     progress: Progress | None = None,
+    jobs: int = 1,
 ) -> Report:
     """Judge the pending migrations at or beneath a path; the others are only replayed. `sizes` of tables change grades.
 
-    `progress` is told now and then what is under way.
+    `progress` is told now and then what is under way. Up to so many `jobs` share the histories where that pays.
 
     Raises UserError when the path holds no migration, or none that can be read, or when `pending` names what is not there.
     """
     judged = frozenset(rulebook.select_ids("migrate", config.select, config.ignore))
-    histories = read(path, config, progress)
-    selection = select(histories, pending)
-    running = _running(histories, selection, config)
-    found: list[Finding] = []
-    for history in histories.histories:
-        if progress:
-            progress(f"replaying {_named(history)}")
-        found += _judge(history, selection, judged, rulebook, config, running)
-    unknown = unsized(found, sizes, {history.dialect for history in histories.histories}) if sizes is not None else ()
+    found = find(path, config, progress)
+    # What is pending, and which code is concerned, is told from all histories together.
+    if pending == EVERYTHING and config.code is None and pays(found, jobs):
+        selection, running = Selection(None), None
+        judge = partial(_judged, selection=selection, judged=judged, rulebook=rulebook, config=config, running=None)
+        outcomes, histories = shared(found, judge, jobs)
+    else:
+        histories = found.read()
+        selection = select(histories, pending)
+        running = _running(histories, selection, config)
+        outcomes = []
+        for history in histories.histories:
+            if progress:
+                progress(f"replaying {_named(history)}")
+            outcomes.append(_judged(history, selection, judged, rulebook, config, running))
+    findings = [one for outcome in outcomes for one in outcome.findings]
+    unknown = unsized(findings, sizes, {outcome.dialect for outcome in outcomes}) if sizes is not None else ()
     if sizes:
-        found = [weigh(one, sizes) for one in found]
+        findings = [weigh(one, sizes) for one in findings]
     refusals = (*histories.refusals, *selection.refusals)
-    found += [
+    findings += [
         finding(rulebook[refusal.rule_id], Hit(refusal.location, refusal.message), ENGINE)
         for refusal in refusals
         if refusal.rule_id in judged
     ]
     sources = _judged_sources(histories, selection, refusals)
-    settled = settle(found, sources, judged, rulebook, config, path if path.is_dir() else path.parent)
+    settled = settle(findings, sources, judged, rulebook, config, path if files.is_folder(path) else path.parent)
     skipped = (*histories.skipped, *(running.skipped if running else ()), *unknown)
-    named = tuple(map(_named, histories.histories)) if len(histories.histories) > 1 else ()
+    named = tuple(outcome.name for outcome in outcomes) if len(outcomes) > 1 else ()
     return replace(settled, skipped=skipped, files=len(sources), histories=named)
+
+
+class Outcome(NamedTuple):
+    """What is found in one history: how reports name it, its database, how many migrations it has."""
+
+    name: str
+    dialect: str
+    migrations: int
+    findings: list[Finding]
+
+
+def _judged(
+    history: History,
+    selection: Selection,
+    judged: frozenset[str],
+    rulebook: Rulebook,
+    config: Config,
+    running: RunningCode | None,
+) -> Outcome:
+    findings = list(_judge(history, selection, judged, rulebook, config, running))
+    return Outcome(_named(history), history.dialect, len(history.migrations), findings)
 
 
 def _running(histories: Histories, selection: Selection, config: Config) -> RunningCode | None:
@@ -109,7 +141,7 @@ def _judge(
     running: RunningCode | None,
 ) -> Iterator[Finding]:
     judged = frozenset(rule_id for rule_id in judged if serves(rule_id, history.dialect))
-    checks = tuple((rule_id, function) for rule_id, function in CHECKS.functions.items() if rule_id in judged)
+    asked = Concerned((rule_id, function) for rule_id, function in CHECKS.functions.items() if rule_id in judged)
     down_checks = [(rule_id, function) for rule_id, function in DOWN_CHECKS.functions.items() if rule_id in judged]
     schema = Schema(dialect=history.dialect)
     deploy = Deploy()
@@ -123,7 +155,7 @@ def _judge(
         parts.append(migration)
         if selection.chosen is None:
             deploy = Deploy(unseen=deploy.unseen)
-        for rule_id, hit in _up(history, migration, schema, deploy, checks, config, running):
+        for rule_id, hit in _up(history, migration, schema, deploy, asked, config, running):
             yield finding(rulebook[rule_id], hit, ENGINE)
         if not (_goes_on(history, position) and selection.has(history, position + 1)):
             rollback = roll_back(history, joined(parts) if len(parts) > 1 else migration, before, schema)
@@ -140,17 +172,12 @@ def _goes_on(history: History, position: int) -> bool:
     return any(series(each) and series(each) == series(history.migrations[position]) for each in following)
 
 
-@cache
-def _asked(checks: tuple[tuple[str, Check], ...], kind: str) -> tuple[tuple[str, Check], ...]:
-    return tuple((rule_id, function) for rule_id, function in checks if is_concerned(function, kind))
-
-
 def _up(
     history: History,
     migration: Migration,
     schema: Schema,
     deploy: Deploy,
-    checks: tuple[tuple[str, Check], ...],
+    asked: Concerned,
     config: Config,
     running: RunningCode | None,
 ) -> Iterator[tuple[str, Hit]]:
@@ -158,12 +185,16 @@ def _up(
     silent: set[Check] = set()
     for context in walk(history, migration, schema, deploy, config.pg_version, running):
         operation = context.action.operation
-        for rule_id, function in () if has_no_effect(operation, schema) else _asked(checks, type(operation).__name__):
+        if has_no_effect(operation, schema):
+            continue
+        for rule_id, function in asked[type(operation)]:
             if function in silent:
                 continue
             for hit in function(operation, schema, context):
                 weighed = graded(rule_id, hit, operation, schema, context)
-                yield rule_id, replace(weighed, message=_within(context.action, weighed.message))
+                if context.action.routine:
+                    weighed = replace(weighed, message=_within(context.action, weighed.message))
+                yield rule_id, weighed
                 if function in ONCE:
                     silent.add(function)
                     break

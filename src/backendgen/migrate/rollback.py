@@ -168,5 +168,7 @@ def _indexes(was: Table, now: Table) -> Iterator[Difference]:
 
 
 def _only_in(these: Iterable[T], those: Iterable[T], key: Callable[[T], T]) -> list[T]:
-    known = [key(one) for one in those]
-    return [one for one in these if key(one) not in known]
+    same = {id(one) for one in those}  # a Schema's copy shares what has not changed
+    other = [one for one in these if id(one) not in same]
+    known = [key(one) for one in those] if other else []
+    return [one for one in other if key(one) not in known]

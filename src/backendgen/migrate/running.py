@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from backendgen import files
 from backendgen.code.literals import HOLE, Literal
 from backendgen.code.models import Model
 from backendgen.code.schemas import mention
@@ -219,10 +220,10 @@ def search(histories: Histories, selection: Selection, config: Config, folder: P
     wanted = _wanted(histories, selection)
     names = frozenset(name.lower().encode() for name in wanted.tables)
     classes = frozenset(form.encode() for name in wanted.tables for form in forms(name))
-    own = {(histories.root / name).resolve() for name in histories.sources}
+    own = {files.real(histories.root / name) for name in histories.sources}
     folders = {path.parent for path in own if path.suffix == ".sql"}
-    root = code.folder.resolve()
-    beside = Path(os.path.relpath(root, histories.root.resolve())).as_posix()
+    root = files.real(code.folder)
+    beside = Path(os.path.relpath(root, files.real(histories.root))).as_posix()
     running = RunningCode(_name(folder, config.deployed), beside, bool(config.deployed), _changing=wanted.changing)
     for source in code.sources():
         location = root / source.path
@@ -238,7 +239,7 @@ def search(histories: Histories, selection: Selection, config: Config, folder: P
 
 
 def _name(folder: Path, deployed: str) -> str:
-    name = folder.resolve().name or "the code"
+    name = files.real(folder).name or "the code"
     return f"{name} at {deployed}" if deployed else name
 
 

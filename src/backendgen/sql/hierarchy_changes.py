@@ -76,6 +76,8 @@ def _following(table: Table, parent: str, change: op.RenameColumn) -> Table:
     """Follow a parent's renamed column in the table's foreign keys."""
     if table.name == parent:
         return table
+    if not any(c.references == parent and change.name in c.referenced_columns for c in table.constraints):
+        return table
     return replace(
         table,
         constraints=tuple(
@@ -161,7 +163,7 @@ def _rename_constraint(schema: Schema, change: op.RenameConstraint) -> None:
 
 
 def _create_index(schema: Schema, change: op.CreateIndex) -> None:
-    index = replace(change.index, valid=not change.only)
+    index = replace(change.index, valid=False) if change.only else change.index
     prefix = schema_of(change.table)
     if change.named and schema.index_owner(index.name):
         return

@@ -227,7 +227,9 @@ def descendants(message: Message) -> Iterator[Message]:
         current = stack.pop()
         if current is not message:
             yield current
-        stack.extend(reversed(list(children(current))))
+        if below := list(children(current)):
+            below.reverse()
+            stack += below
 
 
 def column_names(*expressions: Node) -> tuple[str, ...]:

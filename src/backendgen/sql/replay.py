@@ -106,10 +106,23 @@ class Schema:
 
     def put(self, table: Table) -> None:
         """Add a table, or replace the one of that name."""
-        self._forget(table.name)
+        before = self.tables.get(table.name)
         self.tables[table.name] = table
+        kept = {id(index) for index in before.indexes}.intersection(map(id, table.indexes)) if before else set[int]()
+        for index in before.indexes if before else ():
+            if id(index) not in kept:
+                self._disown(index.name)
         for index in table.indexes:
-            self._owns(table.name, index.name)
+            if id(index) not in kept:
+                self._owns(table.name, index.name)
+        if before is None:
+            self._note(table)
+        elif not _refers_alike(before, table):
+            self._forget(before)
+            self._note(table)
+
+    def _note(self, table: Table) -> None:
+        """Note the names of a table's constraints, and which tables it refers to or belongs to."""
         for constraint in table.constraints:
             self._constraint_names[constraint.name] += 1
             if constraint.references:
@@ -124,15 +137,13 @@ class Schema:
 
     def remove(self, table: str) -> None:
         """Forget a table."""
-        self._forget(table)
-        self.tables.pop(table, None)
+        if known := self.tables.pop(table, None):
+            for index in known.indexes:
+                self._disown(index.name)
+            self._forget(known)
 
-    def _forget(self, name: str) -> None:
-        table = self.tables.get(name)
-        if table is None:
-            return
-        for index in table.indexes:
-            self._disown(index.name)
+    def _forget(self, table: Table) -> None:
+        name = table.name
         for constraint in table.constraints:
             self._constraint_names[constraint.name] -= 1
             self._children[constraint.references] = _without(self._children.get(constraint.references, {}), name)
@@ -168,6 +179,12 @@ class Schema:
         inside = in_schema(schema, name)
         relation = inside in self.tables or inside in self.views or inside in self._owners
         return relation or self._constraint_names.get(name, 0) > 0
+
+
+def _refers_alike(one: Table, other: Table) -> bool:
+    """Whether two states of a table have the very constraints, and belong to the same tables: most changes keep them."""
+    same = one.constraints is other.constraints
+    return same and one.partition_of == other.partition_of and one.inherits == other.inherits
 
 
 def _without(names: dict[str, None], gone: str) -> dict[str, None]:

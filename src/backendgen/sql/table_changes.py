@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
 from dataclasses import replace
+from typing import TypeVar
 
 from backendgen.sql.lexer import rename_identifier
 from backendgen.sql.names import generated_name, numbered, object_name
 from backendgen.sql.schema import Column, Constraint, Index, IndexKey, Table
+
+T = TypeVar("T")
 
 BACKED_BY_INDEX = ("primary_key", "unique", "exclude")
 
@@ -73,31 +76,49 @@ def with_renamed_column(table: Table, name: str, new_name: str) -> Table:
                 name=new_name if c.name == name else c.name,
                 generated=rewritten(c.generated) if c.generated else c.generated,
             )
+            if c.name == name or c.generated
+            else c
             for c in table.columns
         ),
-        constraints=tuple(
-            replace(
-                c,
-                columns=renamed(c.columns),
-                expression=rewritten(c.expression) if name in c.columns else c.expression,
-                referenced_columns=renamed(c.referenced_columns) if c.references == own else c.referenced_columns,
-            )
-            for c in table.constraints
+        constraints=_each(
+            table.constraints,
+            lambda c: (
+                replace(
+                    c,
+                    columns=renamed(c.columns),
+                    expression=rewritten(c.expression) if name in c.columns else c.expression,
+                    referenced_columns=renamed(c.referenced_columns) if c.references == own else c.referenced_columns,
+                )
+                if name in c.columns or c.references == own
+                else c
+            ),
         ),
-        indexes=tuple(
-            replace(
-                i,
-                keys=tuple(
-                    replace(k, column=new_name if k.column == name else k.column, expression=rewritten(k.expression))
-                    for k in i.keys
-                ),
-                include=renamed(i.include),
-                where=rewritten(i.where),
-                expression_columns=renamed(i.expression_columns),
-            )
-            for i in table.indexes
+        indexes=_each(
+            table.indexes,
+            lambda i: (
+                replace(
+                    i,
+                    keys=tuple(
+                        replace(
+                            k, column=new_name if k.column == name else k.column, expression=rewritten(k.expression)
+                        )
+                        for k in i.keys
+                    ),
+                    include=renamed(i.include),
+                    where=rewritten(i.where),
+                    expression_columns=renamed(i.expression_columns),
+                )
+                if i.where or name in i.columns or name in i.include or i.expression_columns or not all(i.columns)
+                else i
+            ),
         ),
     )
+
+
+def _each(parts: tuple[T, ...], change: Callable[[T], T]) -> tuple[T, ...]:
+    """Return each part as it is changed; the very tuple when nothing is, so that nobody has to look for a difference."""
+    changed = tuple(map(change, parts))
+    return changed if any(new is not old for new, old in zip(changed, parts, strict=True)) else parts
 
 
 def with_free_name(table: Table, constraint: Constraint, taken: Container[str]) -> Constraint:

@@ -21,7 +21,7 @@ BREAKS = "breaks the code that runs now, until its new version is everywhere"
 
 
 @check("BG801")
-def table_dropped(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def table_dropped(operation: op.Drop | op.DropTable | op.Harmless, schema: Schema, context: Context) -> Iterator[Hit]:
     """DROP TABLE, also by way of its schema."""
     if isinstance(operation, op.Drop) and operation.object_type == "schema" and operation.cascade:
         yield from _schema_dropped(operation, schema, context)
@@ -106,7 +106,9 @@ def _goes_along(operation: op.DropColumn, schema: Schema) -> str:
 
 
 @check("BG803")
-def renamed(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def renamed(
+    operation: op.RenameTable | op.RenameColumn | op.Rename | op.SetSchema, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """RENAME of a table or column: old code fails from the moment it commits, new code until then."""
     if isinstance(operation, op.RenameTable) and not context.is_new(operation.table):
         table = operation.table
@@ -215,7 +217,9 @@ def _rows_without(table: str, context: Context) -> str:
 
 
 @check("BG804")
-def required_column_added(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def required_column_added(
+    operation: op.SetDefault | op.SetNotNull | op.AddColumn, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """ADD COLUMN NOT NULL without a default fails on a table with rows, and old code's INSERTs fail afterwards.
 
     They fail as well when the default is there for the present rows only, or NOT NULL comes after a backfill.

@@ -97,7 +97,9 @@ def _when_clean(table: str, constraint: Constraint) -> str:
 
 
 @check("BG704")
-def foreign_key_validated_under_lock(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def foreign_key_validated_under_lock(
+    operation: op.AddConstraint | op.AddColumn, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """ADD FOREIGN KEY takes SHARE ROW EXCLUSIVE on both tables and keeps it while it checks every row."""
     for constraint in _added(operation, ("foreign_key",), schema):
         (table,) = operation.tables
@@ -125,7 +127,9 @@ def foreign_key_validated_under_lock(operation: op.Operation, schema: Schema, co
 
 
 @check("BG705")
-def check_validated_under_lock(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def check_validated_under_lock(
+    operation: op.AddConstraint | op.AddColumn, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """ADD CHECK takes ACCESS EXCLUSIVE and keeps it while it checks every row."""
     for constraint in _added(operation, ("check",), schema):
         (table,) = operation.tables
@@ -148,7 +152,7 @@ def _implied(constraint: Constraint, table: Table | None) -> bool:
 
 
 @check("BG706")
-def set_not_null_scans(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def set_not_null_scans(operation: op.SetNotNull | op.AddConstraint, schema: Schema, context: Context) -> Iterator[Hit]:
     """SET NOT NULL scans under ACCESS EXCLUSIVE, unless a valid CHECK (c IS NOT NULL) proves it (PostgreSQL 12)."""
     for column in _made_not_null(operation, schema):
         yield from _scan_for_nulls(operation.tables[0], column, schema, context)
@@ -234,7 +238,9 @@ def proven_not_null(table: str, column: str, proof: Constraint | None, context: 
 
 
 @check("BG707")
-def unique_built_under_lock(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def unique_built_under_lock(
+    operation: op.AddConstraint | op.AddColumn, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """ADD UNIQUE and ADD PRIMARY KEY build their index under ACCESS EXCLUSIVE unless one is given by USING INDEX.
 
     An exclusion constraint cannot adopt an index: its change is a new table, or a time when nobody writes.

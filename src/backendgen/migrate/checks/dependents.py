@@ -20,9 +20,11 @@ _CATALOGUE = {"type": "regtype", "domain": "regtype", "function": "regproc", "pr
 
 
 @check("BG815")
-def cascade(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def cascade(
+    operation: op.DropTable | op.DropColumn | op.DropConstraint | op.Drop, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """CASCADE drops whatever depends on the object, and says so only in a NOTICE."""
-    if not getattr(operation, "cascade", False) or isinstance(operation, op.Truncate):
+    if not operation.cascade:
         return
     name, lost, known = _dependents(operation, schema)
     if not name or name in context.new or (known and not lost):

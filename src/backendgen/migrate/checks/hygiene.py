@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from backendgen.findings.finding import Hit
 from backendgen.migrate.checks.registry import check, once
@@ -17,7 +18,7 @@ from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Column, Type
 
 _LIMIT = 63  # bytes: PostgreSQL cuts a longer identifier (manual, 4.1.1)
-_LONG = re.compile(r'\w{64}|"[^"]{64}')
+_LONG = re.compile(r'\b\w{64}|"[^"]{64}', re.ASCII)
 _WORD = re.compile(
     r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|(\$\w*\$).*?\1|"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^\W\d][\w$]*)""",
     re.DOTALL,
@@ -50,7 +51,7 @@ def _columns(operation: op.Operation) -> Iterator[tuple[str, Column]]:
 
 @check("BG740")
 @once
-def statistics_gone(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def statistics_gone(operation: op.CreateIndex | op.AlterColumnType, schema: Schema, context: Context) -> Iterator[Hit]:
     """A changed type loses the column's statistics, an index on an expression has none: until ANALYZE, plans are guesses."""
     what = _without_statistics(operation, schema, context)
     if not what:
@@ -76,7 +77,7 @@ def _without_statistics(operation: op.Operation, schema: Schema, context: Contex
 
 @check("BG741")
 @once
-def unnamed(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def unnamed(operation: op.CreateIndex | op.AddConstraint, schema: Schema, context: Context) -> Iterator[Hit]:
     """A second run makes a second index or constraint beside the first, and a later DROP has to guess the name."""
     if not _unnamed(operation, context):
         return
@@ -99,7 +100,7 @@ def _unnamed(operation: op.Operation, context: Context) -> str:
 def name_too_long(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
     """A name of more than 63 bytes is cut, so that two long names may become one."""
     sql = operation.sql
-    if sql.isascii() and not _LONG.search(sql):
+    if not _may_be_too_long(sql):
         return
     for word in _WORD.finditer(sql):
         identifier = word["quoted"] or word["plain"] or ""
@@ -111,9 +112,14 @@ def name_too_long(operation: op.Operation, schema: Schema, context: Context) -> 
             return
 
 
+@lru_cache(maxsize=1)  # an ALTER TABLE with ten actions is ten operations of one text
+def _may_be_too_long(sql: str) -> bool:
+    return len(sql) > _LIMIT and (not sql.isascii() or bool(_LONG.search(sql)))
+
+
 @check("BG819")
 @once
-def no_primary_key(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def no_primary_key(operation: op.CreateTable, schema: Schema, context: Context) -> Iterator[Hit]:
     """Without a primary key no row can be named: not by logical replication, nor by tools that copy tables online."""
     if not _lacks_key(operation, context):
         return
@@ -150,7 +156,7 @@ def _gives_key(operation: op.Operation, table: str) -> bool:
 
 @check("BG820")
 @once
-def key_runs_out(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def key_runs_out(operation: op.CreateTable | op.AddColumn, schema: Schema, context: Context) -> Iterator[Hit]:
     """A key of four bytes ends at 2,147,483,647, and to widen it then writes the table anew under a lock."""
     if not _short_keys(operation):
         return
@@ -186,7 +192,9 @@ def _is_serial(column: Column) -> bool:
 
 @check("BG821")
 @once
-def costly_type(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def costly_type(
+    operation: op.CreateTable | op.AddColumn | op.AlterColumnType, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """Types that cost a change of type later: rewrites, lost instants, rounded money."""
     if not _costly(operation, schema, context):
         return
@@ -225,7 +233,9 @@ def _is_habit(kind: Type, schema: Schema, context: Context) -> bool:
 
 
 @check("BG822")
-def json_column(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def json_column(
+    operation: op.CreateTable | op.AddColumn | op.AlterColumnType, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """json has no equality: SELECT DISTINCT, GROUP BY and UNION over all columns fail from now on.
 
     Of new tables it is said once in a migration.

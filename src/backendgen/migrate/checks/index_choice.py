@@ -48,7 +48,9 @@ def invalid_index_kept(operation: op.CreateIndex, schema: Schema, context: Conte
 
 
 @check("BG718")
-def gone_before_its_successor(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def gone_before_its_successor(
+    operation: op.DropIndex | op.DropConstraint, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """From the DROP until the next index is built every query that needs it reads the whole table."""
     if context.in_transaction is True:
         return  # nobody sees the gap; what waits meanwhile is BG713's

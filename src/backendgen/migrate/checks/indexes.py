@@ -68,7 +68,9 @@ def _of_one_field(context: Context) -> tuple[str, ...]:
 
 
 @check("BG712")
-def written_in_place(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def written_in_place(
+    operation: op.Reindex | op.RewriteTable | op.SetGenerated, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """VACUUM FULL, CLUSTER, SET LOGGED and the like write all of a table under ACCESS EXCLUSIVE; REINDEX blocks writes."""
     if isinstance(operation, op.Reindex) and not operation.concurrently:
         owner = schema.index_owner(operation.name) if operation.target == "index" else None
@@ -94,9 +96,11 @@ def written_in_place(operation: op.Operation, schema: Schema, context: Context) 
 
 
 @check("BG702")
-def concurrently_in_transaction(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def concurrently_in_transaction(
+    operation: op.CreateIndex | op.DropIndex | op.Reindex | op.DetachPartition, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """CREATE INDEX CONCURRENTLY and its like refuse to run in a transaction block (manual, CREATE INDEX)."""
-    if not getattr(operation, "concurrently", False) or isinstance(operation, op.RefreshView):
+    if not operation.concurrently:
         return
     if context.in_transaction is not True:
         yield from _waits_for_tool(operation, context)

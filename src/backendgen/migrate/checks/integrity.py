@@ -37,7 +37,7 @@ _LOST = {
 
 
 @check("BG808")
-def constraint_dropped(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def constraint_dropped(operation: op.DropIndex | op.DropConstraint, schema: Schema, context: Context) -> Iterator[Hit]:
     """DROP CONSTRAINT, and DROP INDEX of a unique one, without a successor. Foreign keys are said once in a migration."""
     found = _dropped(operation, schema, context)
     if found is None:
@@ -140,7 +140,7 @@ def _restored(lost: Constraint, table: str) -> str:
 
 
 @check("BG809")
-def replication_cut(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def replication_cut(operation: op.Drop | op.Harmless, schema: Schema, context: Context) -> Iterator[Hit]:
     """Subscribers stop, or miss rows, without an error here."""
     message = ""
     if isinstance(operation, op.Drop) and operation.object_type == "publication":
@@ -159,7 +159,7 @@ def replication_cut(operation: op.Operation, schema: Schema, context: Context) -
 
 
 @check("BG817")
-def guards_switched_off(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def guards_switched_off(operation: op.SetSetting | op.Harmless, schema: Schema, context: Context) -> Iterator[Hit]:
     """Triggers, foreign keys among them, or row security that are off: also for the time until they are on again."""
     if isinstance(operation, op.SetSetting) and operation.name == "session_replication_role":
         if (operation.value or "").lower() not in ("replica", "local"):

@@ -52,7 +52,9 @@ def _columns(operation: op.Operation, table: str, schema: Schema) -> tuple[Colum
 
 
 @check("BG720")
-def key_does_not_fit(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def key_does_not_fit(
+    operation: op.CreateTable | op.AddColumn | op.AddConstraint, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """A foreign key needs a unique key of just its referenced columns, and types that can be compared by an index."""
     for key in foreign_keys(operation):
         (table,) = operation.tables
@@ -145,7 +147,9 @@ def _type(table: Table, column: str) -> str:
 
 
 @check("BG721")
-def needed_index_dropped(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def needed_index_dropped(
+    operation: op.DropIndex | op.DropConstraint, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """The index behind a constraint goes with the constraint only; one that foreign keys need goes after them."""
     if isinstance(operation, op.DropIndex):
         owner = schema.index_owner(operation.index)
@@ -201,7 +205,9 @@ def _keys_on(owner: Table, columns: tuple[str, ...], schema: Schema) -> list[str
 
 @check("BG724")
 @once
-def key_without_index(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def key_without_index(
+    operation: op.CreateTable | op.AddColumn | op.AddConstraint, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """Every DELETE of a parent's row, and every change of its key, looks for the rows that refer to it."""
     bare_keys = [
         key for key in foreign_keys(operation)

@@ -22,7 +22,7 @@ _FEWEST_COLUMNS = 2  # a single column is alike in many tables: an id, a name
 
 
 @check("BG814")
-def lost_rename(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def lost_rename(operation: op.DropColumn | op.DropTable, schema: Schema, context: Context) -> Iterator[Hit]:
     """A dropped column or table and a new one of the same make: generators write that for a rename."""
     if isinstance(operation, op.DropColumn) and not context.is_new(operation.table):
         table, column = operation.table, operation.name

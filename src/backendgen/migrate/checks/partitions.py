@@ -25,7 +25,9 @@ _NOT_VALID_KEY_SINCE = 18  # NOT VALID foreign keys on partitioned tables: relea
 
 
 @check("BG717")
-def refused(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def refused(
+    operation: op.CreateIndex | op.DropIndex | op.AddConstraint | op.DetachPartition, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """What PostgreSQL does for plain tables and refuses for partitioned ones, and CONCURRENTLY where it cannot be."""
     reason, stages = _refusal(operation, schema, context)
     if reason:
@@ -213,7 +215,9 @@ def _proven(table: Table | None, key: tuple[str, ...]) -> bool:
 
 
 @check("BG727")
-def detached_under_lock(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def detached_under_lock(
+    operation: op.DetachPartition | op.DropTable, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """DETACH PARTITION, and DROP TABLE of a partition, lock the partitioned table against everybody."""
     if isinstance(operation, op.DetachPartition) and not operation.concurrently:
         parent, partition, what = operation.table, operation.partition, "DETACH PARTITION"

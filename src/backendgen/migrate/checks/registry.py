@@ -6,7 +6,7 @@ kinds that its parameter is annotated with. `@check_down("BG908")` judges a migr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -14,6 +14,7 @@ from backendgen.findings.finding import Hit
 from backendgen.migrate.context import Context
 from backendgen.migrate.rollback import Rollback
 from backendgen.rules import Checks
+from backendgen.sql.operation import Operation
 from backendgen.sql.replay import Schema
 
 Check: TypeAlias = Callable[[Any, Schema, Context], Iterator[Hit]]
@@ -31,10 +32,27 @@ check_down = DOWN_CHECKS
 
 
 @cache
-def is_concerned(function: Check, kind: str) -> bool:
-    """Whether a check is to be asked about Operations of a kind (`CreateIndex`), as its parameter's annotation says."""
-    annotated = {name.strip().removeprefix("op.") for name in function.__annotations__["operation"].split("|")}
-    return bool(annotated & {kind, "Operation"})
+def _kinds(function: Check) -> frozenset[str]:
+    """The kinds of Operations that a check is about, as its parameter's annotation says."""
+    return frozenset(name.strip().removeprefix("op.") for name in function.__annotations__["operation"].split("|"))
+
+
+def is_concerned(function: Check, kind: type[Operation]) -> bool:
+    """Whether a check is to be asked about Operations of a kind, or of one that it is a special case of."""
+    kinds = _kinds(function)
+    return any(base.__name__ in kinds for base in kind.__mro__)
+
+
+class Concerned(dict[type[Operation], tuple[tuple[str, Check], ...]]):
+    """The checks, each under its rule, that are to be asked about Operations of a kind."""
+
+    def __init__(self, checks: Iterable[tuple[str, Check]]) -> None:
+        super().__init__()
+        self._checks = tuple(checks)
+
+    def __missing__(self, kind: type[Operation]) -> tuple[tuple[str, Check], ...]:
+        found = self[kind] = tuple(pair for pair in self._checks if is_concerned(pair[1], kind))
+        return found
 
 
 def serves(rule_id: str, dialect: str) -> bool:

@@ -19,7 +19,9 @@ _PASSWORD = re.compile(r"(?i)\bpassword\s+'(?!\s*'|\$1')")  # $1 stands for what
 
 
 @check("BG823")
-def definer_without_search_path(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def definer_without_search_path(
+    operation: op.Harmless | op.CreateRoutine, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """A function with its owner's rights looks names up in the caller's search_path, where the caller puts his own."""
     altered = isinstance(operation, op.Harmless) and operation.what in ("ALTER FUNCTION", "ALTER PROCEDURE")
     if not altered and not isinstance(operation, op.CreateRoutine):

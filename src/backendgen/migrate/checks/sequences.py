@@ -25,7 +25,9 @@ _INSERT_SELECT = re.compile(
 
 
 @check("BG826")
-def sequence_moved(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def sequence_moved(
+    operation: op.ChangeRows | op.Harmless | op.CallRoutine, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """A sequence that starts again, or behind copied rows, gives numbers that are taken."""
     if isinstance(operation, op.ChangeRows):
         yield from _copied_behind(operation, schema, context)

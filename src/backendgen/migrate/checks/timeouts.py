@@ -40,7 +40,11 @@ def _goes_online(operation: op.Operation) -> bool:
 
 @check("BG735")
 @once
-def no_statement_timeout(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def no_statement_timeout(
+    operation: op.AddConstraint | op.CreateIndex | op.RewriteTable | op.Reindex | op.RefreshView,
+    schema: Schema,
+    context: Context,
+) -> Iterator[Hit]:
     """A statement that takes longer than anybody thought keeps its locks for as long. Said once a file."""
     strong = _strong(schema, context) if _takes_time(operation) else None
     if strong is None:

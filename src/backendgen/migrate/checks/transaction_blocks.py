@@ -127,7 +127,7 @@ def _is_dropped(kind: type[op.Operation], field: str, name: str, context: Contex
 
 
 @check("BG739")
-def session_changed(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def session_changed(operation: op.SetSetting | op.CallRoutine, schema: Schema, context: Context) -> Iterator[Hit]:
     """What is set for the session is still set for the migrations after it, or, through a pool, for anybody."""
     message, fix = "", ""
     if isinstance(operation, op.SetSetting) and operation.name in _LASTING and not operation.local:

@@ -15,7 +15,7 @@ from backendgen.migrate.checks.constraints import (
     unique_built_under_lock,
 )
 from backendgen.migrate.checks.indexes import index_blocks_writes, written_in_place
-from backendgen.migrate.checks.registry import Check, check, is_concerned, once
+from backendgen.migrate.checks.registry import Concerned, check, once
 from backendgen.migrate.checks.rows import is_small
 from backendgen.migrate.context import Context
 from backendgen.migrate.fixes import Stage, alter, render, statement_of
@@ -31,20 +31,19 @@ _SCANS = (
     column_written_to_all_rows,
 )  # fmt: skip
 _SLOW = (*_SCANS, index_blocks_writes, foreign_key_validated_under_lock, written_in_place)
-_ONE_PASS = (op.SetNotNull, op.AlterColumnType, op.AddColumn, op.AddConstraint)
+_SAY_SCANS, _SAY_SLOW = Concerned(("", one) for one in _SCANS), Concerned(("", one) for one in _SLOW)
 _LOOKED_AHEAD = 100
 
 
-def _said(rules: tuple[Check, ...], operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def _said(rules: Concerned, operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
     """Yield what other rules say of the operation."""
-    for one in rules:
-        if is_concerned(one, type(operation).__name__):
-            yield from one(operation, schema, context)
+    for _, one in rules[type(operation)]:
+        yield from one(operation, schema, context)
 
 
 def _takes_long(operation: op.Operation, schema: Schema, context: Context) -> bool:
     """Whether a rule of its own says that the operation takes as long as its table is large."""
-    return any(hit.severity is not Severity.LOW for hit in _said(_SLOW, operation, schema, context))
+    return any(hit.severity is not Severity.LOW for hit in _said(_SAY_SLOW, operation, schema, context))
 
 
 def _reads_many_rows(operation: op.Operation, context: Context) -> str:
@@ -285,11 +284,13 @@ def _locked_anyway(operation: op.LockTable, schema: Schema, context: Context) ->
 
 @check("BG732")
 @once
-def read_again(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def read_again(
+    operation: op.SetNotNull | op.AlterColumnType | op.AddColumn | op.AddConstraint, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """One ALTER TABLE passes over the rows once, whatever it changes; two of them pass twice."""
-    if not isinstance(operation, _ONE_PASS) or context.is_new(operation.table):
+    if context.is_new(operation.table):
         return
-    if not any(_said(_SCANS, operation, schema, context)):
+    if not any(_said(_SAY_SCANS, operation, schema, context)):
         return
     table, beside = operation.table, statement_of(context)
     again = next((

@@ -189,7 +189,9 @@ def _less_time(old: Type, new: Type) -> _Loss | None:
 
 
 @check("BG813")
-def enum_value_gone(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
+def enum_value_gone(
+    operation: op.RenameEnumValue | op.AlterColumnType | op.ChangeRows, schema: Schema, context: Context
+) -> Iterator[Hit]:
     """A value that is renamed or left out: code that still writes or compares it fails."""
     if isinstance(operation, op.RenameEnumValue):
         old, new = literal(operation.value), literal(operation.new_value)

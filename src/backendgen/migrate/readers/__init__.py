@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from backendgen import files
 from backendgen.config import Config, version_numbers
 from backendgen.errors import Problem, UserError
 from backendgen.migrate.history import Histories, History
@@ -19,21 +20,53 @@ def read(path: Path, config: Config, progress: Progress | None = None) -> Histor
 
     Raises UserError when there is no migration at all, or when not one of them could be read.
     """
-    if not path.exists():
+    return find(path, config, progress).read()
+
+
+def find(path: Path, config: Config, progress: Progress | None = None) -> Found:
+    """Find every history, without reading SQL folders. Raises UserError when the path does not exist."""
+    if not files.exists(path):
         raise UserError(Problem("no such file or directory", str(path)))
     reading = Reading.of(path, config.exclude, config.reader, config.dialect)
     reading.progress = progress
-    histories = [*_python(reading), *_planned(reading)]
+    parts: list[sql.Folder | History] = [*_python(reading), *_planned(reading)]
     if config.reader in ("", *sql.TOOLS):
-        histories += sql.histories(reading)
-    if reading.beside and not config.reader:
-        from backendgen.migrate.readers import foreign
+        parts += sql.folders(reading)
+    return Found(path, config, reading, tuple(parts))
 
-        foreign.name_unread(reading)
-    if not any(history.migrations for history in histories):
-        raise _nothing(path, reading)
-    followed = tuple(_served(with_calls(history), config) for history in histories)
-    return Histories(reading.root, followed, reading.sources, tuple(reading.refusals), tuple(reading.skipped))
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The histories beneath a path, in order; those of SQL folders are yet to be read, here or in another process."""
+
+    path: Path
+    config: Config
+    reading: Reading
+    parts: tuple[sql.Folder | History, ...]
+
+    def history(self, part: sql.Folder | History) -> History:
+        """Return one as it is judged: read, what its routines do beside their calls, its server known."""
+        history = part.read(self.reading) if isinstance(part, sql.Folder) else part
+        return _served(with_calls(history), self.config)
+
+    def read(self) -> Histories:
+        """Read all of them here. Raises UserError when there is no migration in them."""
+        histories = tuple(self.history(part) for part in self.parts)
+        return self.ended(histories, sum(len(history.migrations) for history in histories))
+
+    def ended(self, histories: tuple[History, ...], migrations: int) -> Histories:
+        """Return them, once all are read here or elsewhere, with what nobody reads noted.
+
+        Raises UserError when there is no migration in them.
+        """
+        reading = self.reading
+        if reading.beside and not self.config.reader:
+            from backendgen.migrate.readers import foreign
+
+            foreign.name_unread(reading)
+        if not migrations:
+            raise _nothing(self.path, reading)
+        return Histories(reading.root, histories, reading.sources, tuple(reading.refusals), tuple(reading.skipped))
 
 
 def _served(history: History, config: Config) -> History:

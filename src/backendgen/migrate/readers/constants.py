@@ -11,6 +11,7 @@ from operator import ge, gt, le, lt
 from pathlib import Path, PurePath
 from typing import Any
 
+from backendgen import files
 from backendgen.migrate.readers.values import HOLE, UNKNOWN, Batch, Call, FilePath, Method, Symbol, Text
 
 
@@ -352,7 +353,7 @@ def module_file(dotted: str, folder: Path) -> Path | None:
             (start / parts).with_suffix(".py") if parts.parts else start / "__init__.py",
             start / parts / "__init__.py",
         ):
-            if candidate.is_file():
+            if files.is_file(candidate):
                 return candidate
     return None
 

@@ -89,7 +89,7 @@ def of_tool(folder: Path, root: Path) -> tuple[str, Path]:
         above = root.joinpath(*inside[:depth])
         for name, provider in _SAID_IN.items():
             path = above / name
-            said = provider.search(files.text_of(path)) if path.is_file() else None
+            said = provider.search(files.text_of(path)) if files.is_file(path) else None
             if said and said[1].lower() in _WORDS:
                 return _WORDS[said[1].lower()], above
     return "", root

@@ -172,7 +172,7 @@ def _target(path: Path, name: str, element: Element, reading: Reading) -> Path |
     relative = element.is_on("relativeToChangelogFile")
     for start in [path.parent] if relative else reading.above(path.parent):
         target = Path(os.path.normpath(start / name))
-        if name and target.exists() and target.is_relative_to(reading.root):
+        if name and files.exists(target) and target.is_relative_to(reading.root):
             return target
     return None
 
@@ -180,7 +180,7 @@ def _target(path: Path, name: str, element: Element, reading: Reading) -> Path |
 def _all_of(path: Path, element: Element, reading: Reading) -> list[Path]:
     """Return the files of includeAll, in the order of their paths, those of folders beneath it too."""
     folder = _target(path, element.get("path").rstrip("/"), element, reading)
-    if folder is None or not folder.is_dir():
+    if folder is None or not files.is_folder(folder):
         return []
     ending = element.get("endsWithFilter")
     known = (*reading.found, *reading.beside)
@@ -291,7 +291,7 @@ def _change(walk: _Walk, path: Path, change: Element, *, transactional: bool) ->
         return
     if change.tag == "sqlFile" or (change.tag == "createProcedure" and change.get("path")):
         target = _target(path, change.get("path"), change, walk.reading)
-        if target is None or not target.is_file():
+        if target is None or not files.is_file(target):
             _refuse(walk, path, change.line, f"runs {change.get('path')}, which is not there")
             return
         walk.reading.claimed.add(target)

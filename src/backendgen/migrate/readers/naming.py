@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from backendgen import files
 from backendgen.migrate.history import Tool
 from backendgen.migrate.readers import dialects, flyway
 from backendgen.sql.cursor import Dialect
@@ -67,14 +68,14 @@ def _direction(path: Path) -> re.Match[str] | None:
     if directed is None or directed["mark"] == ".":
         return directed
     other = "down" if directed["direction"].lower() == "up" else "up"
-    return directed if path.with_name(f"{directed['stem']}{directed['mark']}{other}.sql").is_file() else None
+    return directed if files.is_file(path.with_name(f"{directed['stem']}{directed['mark']}{other}.sql")) else None
 
 
 def is_release(folder: Path) -> bool:
     """Whether a folder is one of several that are named like versions, each with the changes of one (`versioned/v1.2/`)."""
     if not _RELEASE.fullmatch(folder.name):
         return False
-    return sum(bool(_RELEASE.fullmatch(beside.name)) for beside in folder.parent.iterdir() if beside.is_dir()) > 1
+    return sum(bool(_RELEASE.fullmatch(beside.name)) for beside in files.folders_in(folder.parent)) > 1
 
 
 def of_release(script: Script, folder: Path) -> Script:

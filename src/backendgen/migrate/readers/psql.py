@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from backendgen.migrate.readers.reading import Reading, real
+from backendgen import files
+from backendgen.files import real
+from backendgen.migrate.readers.reading import Reading
 from backendgen.sql import operation as op
 
 Translate = Callable[[str], tuple[op.Operation, ...]]
@@ -62,6 +64,10 @@ def _target(name: str, path: Path, reading: Reading, *, relative: bool) -> Path 
     starts = [path.parent] if relative else [path.parent, path.parent.parent, reading.root]
     for start in starts:
         target = Path(os.path.normpath(start / name))
-        if target.is_relative_to(reading.root) and target.is_file() and real(target).is_relative_to(real(reading.root)):
+        if (
+            target.is_relative_to(reading.root)
+            and files.is_file(target)
+            and real(target).is_relative_to(real(reading.root))
+        ):
             return target
     return None

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from backendgen import files
 from backendgen.errors import Problem, UserError
@@ -24,6 +27,14 @@ _READ = (".sql", ".py")
 _LANGUAGES = (".go", ".ts", ".js", ".mjs", ".cjs", ".rb", ".exs", ".java", ".kt", ".php", ".cs")
 _CHANGELOGS = (".xml", ".yaml", ".yml", ".json")
 _CHANGELOG = re.compile(r"change[-_.]?(?:log|set)|liquibase", re.IGNORECASE)
+
+
+class Notes(NamedTuple):
+    """What was read: the texts by name, what could not be, and what was left out."""
+
+    sources: dict[str, str]
+    refusals: list[Refusal]
+    skipped: list[Problem]
 
 
 @dataclass(slots=True)
@@ -53,7 +64,7 @@ class Reading:
     def of(cls, path: Path, exclude: tuple[str, ...] = (), reader: str = "", dialect: str = "") -> Reading:
         """Find the files at or beneath a path that readers know, links to folders and excluded files left out."""
         path = path.absolute()
-        if not path.is_dir():
+        if not files.is_folder(path):
             alone = (path,)
             is_beside = _is_beside(str(path.parent), path.name)
             kept = alone if is_beside else ()
@@ -73,7 +84,7 @@ class Reading:
         """Yield a folder and those above it, up to the project's own (it holds .git), or to the scanned root."""
         chain = (folder, *folder.parents)
         if not self._tops:
-            root = next((each for each in (self.root, *self.root.parents) if (each / ".git").exists()), self.root)
+            root = next((each for each in (self.root, *self.root.parents) if files.exists(each / ".git")), self.root)
             self._tops.add(root)
         for each in chain if any(top in chain for top in self._tops) else (folder,):
             yield each
@@ -116,6 +127,24 @@ class Reading:
         if refusal not in self.refusals:
             self.refusals.append(refusal)
 
+    @contextmanager
+    def apart(self) -> Iterator[Notes]:
+        """Keep apart what the block notes, as if nothing had been noted before; the texts are those that it reads first."""
+        refusals, skipped, known = self.refusals, self.skipped, len(self.sources)
+        notes = Notes({}, [], [])
+        self.refusals, self.skipped = notes.refusals, notes.skipped
+        try:
+            yield notes
+        finally:
+            self.refusals, self.skipped = refusals, skipped
+            notes.sources.update(islice(self.sources.items(), known, None))
+
+    def take(self, notes: Notes) -> None:
+        """Note what was read apart."""
+        self.sources.update(notes.sources)
+        self.refusals += (one for one in notes.refusals if one not in self.refusals)
+        self.skipped += (one for one in notes.skipped if one not in self.skipped)
+
     def skip(self, path: Path, reason: str) -> None:
         """Note a file or folder that was left out on purpose, once."""
         problem = Problem(reason, self.name(path))
@@ -123,16 +152,11 @@ class Reading:
             self.skipped.append(problem)
 
 
-def real(path: Path) -> Path:
-    """Return a path without links; one that runs in a circle is returned as far as it goes (Path.resolve would raise)."""
-    return Path(os.path.realpath(path))
-
-
 def _found(root: Path) -> Iterator[Path]:
     """Walk without following links to folders, so that a loop of links ends."""
-    for folder, names, leaves in os.walk(root):
-        names[:] = sorted(name for name in names if not name.startswith(".") and name not in PASSED_OVER)
-        yield from (Path(folder, leaf) for leaf in sorted(leaves) if leaf.endswith(_READ) or _is_beside(folder, leaf))
+    for folder, names, leaves in files.walk(root):
+        names[:] = (name for name in names if not name.startswith(".") and name not in PASSED_OVER)
+        yield from (Path(folder, leaf) for leaf in leaves if leaf.endswith(_READ) or _is_beside(folder, leaf))
 
 
 def _is_beside(folder: str, leaf: str) -> bool:

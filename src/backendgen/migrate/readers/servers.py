@@ -58,7 +58,7 @@ def for_servers(scripts: list[Script], folder: Path, reading: Reading) -> list[S
     for server, files in own.items():
         taken = {(script.revision, script.down) for script in files}
         others = [script for script in general if (script.revision, script.down) not in taken]
-        found += [replace(script, server=server) for script in (*files, *others)]
+        found += [one if one.server == server else replace(one, server=server) for one in (*files, *others)]
     return found
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from backendgen import files
 from backendgen.findings.finding import Location
 from backendgen.migrate.history import Action, History, Migration
 from backendgen.migrate.readers import dialects, psql, templates, unreadable
@@ -111,7 +112,7 @@ def plans(reading: Reading) -> list[Path]:
     """Return the plans beneath the root, or the one above it when the root is its deploy folder."""
     found = [path for path in reading.beside if path.suffix == ".plan"]
     above = reading.root.parent / "sqitch.plan"
-    if not found and not reading.single and reading.root.name == "deploy" and above.is_file():
+    if not found and not reading.single and reading.root.name == "deploy" and files.is_file(above):
         return [above]
     return found
 
@@ -140,10 +141,10 @@ def histories(reading: Reading) -> Iterator[History]:
 def _project(plan: Path) -> Project:
     """Read sqitch.conf beside or above the plan (sqitch-config: core and engine sections)."""
     near = (above / "sqitch.conf" for above in (plan.parent, *plan.parents[1:3]))
-    conf = next((path for path in near if path.is_file()), None)
+    conf = next((path for path in near if files.is_file(path)), None)
     values = _settings(conf) if conf else {}
     top = conf.parent / values["top_dir"] if conf and "top_dir" in values else plan.parent
-    top = top if (top / "deploy").is_dir() or "deploy_dir" in values else plan.parent
+    top = top if files.is_folder(top / "deploy") or "deploy_dir" in values else plan.parent
     base = conf.parent if conf else top
     deploy, revert, verify, _ = (
         base / values[key] if key in values else top / key.removesuffix("_dir") for key in _PATH_SETTINGS
@@ -172,12 +173,12 @@ def _claim(project: Project, reading: Reading) -> None:
 def _migration(change: Change, project: Project, reading: Reading) -> Migration | None:
     deploy = _script(change, project.deploy, project.extension)
     revert = _script(change, project.revert, project.extension)
-    if not deploy.is_file():
+    if not files.is_file(deploy):
         message = f"{reading.name(deploy)}, the deploy script of {change.name}, is not there"
         reading.refuse(UNREADABLE, Location(reading.name(project.plan), change.line), message)
         return None
     up = tuple(_actions(deploy, project, reading))
-    down = tuple(_actions(revert, project, reading)) if revert.is_file() else ()
+    down = tuple(_actions(revert, project, reading)) if files.is_file(revert) else ()
     return Migration(change.revision, reading.name(deploy), "sqitch", up, down)
 
 
@@ -185,7 +186,7 @@ def _script(change: Change, folder: Path, extension: str) -> Path:
     """Return the script of a change: of one that was reworked, the one that is named after the first tag that has any."""
     for tag in change.tags:
         path = folder / f"{change.name}@{tag}.{extension}"
-        if path.is_file():
+        if files.is_file(path):
             return path
     return folder / f"{change.revision}.{extension}"
 

@@ -13,11 +13,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import get_args
 
+from backendgen.files import real
 from backendgen.findings.finding import Location
 from backendgen.migrate.history import Action, History, Migration, Tool
 from backendgen.migrate.readers import flyway, psql, templates, transactions, unreadable
 from backendgen.migrate.readers.naming import Script, is_release, named_script, of_release, plain_script
-from backendgen.migrate.readers.reading import MIGRATION_FOLDERS, Reading, real
+from backendgen.migrate.readers.reading import MIGRATION_FOLDERS, Reading
 from backendgen.migrate.readers.servers import for_another, for_servers, skipped_dialect
 from backendgen.sql import operation as op
 from backendgen.sql.cursor import Dialect
@@ -43,8 +44,25 @@ _DUMP = re.compile(
 _BY_NUMBER = ("goose", "golang-migrate", "flyway")
 
 
-def histories(reading: Reading) -> list[History]:
-    """Return one History for each folder that holds SQL migrations and that no Alembic revision has used."""
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The scripts of one history, to be read in any process. `weight` says how long that takes, beside others."""
+
+    name: str
+    scripts: tuple[Script, ...]
+
+    @property
+    def weight(self) -> int:
+        """The number of its files: what they hold is not known yet."""
+        return len(self.scripts)
+
+    def read(self, reading: Reading) -> History:
+        """Read its files."""
+        return _history(self.name, list(self.scripts), reading)
+
+
+def folders(reading: Reading) -> list[Folder]:
+    """Return the folders that hold SQL migrations and that no Alembic revision has used, each that of one history."""
     found = [path for path in reading.found if path.suffix == ".sql"]
     if reading.used:  # to follow links costs a quarter of the time that it takes to parse the file
         found = [path for path in found if real(path) not in reading.used]
@@ -66,7 +84,7 @@ def histories(reading: Reading) -> list[History]:
     scripts.sort(key=lambda script: (script.folder, script.server, script.key, script.path.name))
     found_for = Counter(folder for folder, _ in {(script.folder, script.server) for script in scripts})
     return [
-        _history(_name(folder, server, found_for[folder], reading), list(group), reading)
+        Folder(_name(folder, server, found_for[folder], reading), tuple(group))
         for (folder, server), group in groupby(scripts, key=lambda script: (script.folder, script.server))
     ]
 
@@ -260,15 +278,19 @@ def _migrations(scripts: list[Script], reading: Reading) -> Iterator[Migration]:
                 continue
             read = _read(script, text, reading, spelling, multi_statement=alone)
             if not script.down:
-                _same_version(replace(script, tool=read.tool), versions, reading)
-            if migration is None:
-                migration = replace(read, up=(), down=())
-            migration = replace(
-                migration,
-                up=migration.up + read.up,
-                down=migration.down + read.down,
-                one_way=migration.one_way or bool(_ONE_WAY.search(text)) or (script.down and not text.strip()),
-            )
+                _same_version(
+                    script if script.tool == read.tool else replace(script, tool=read.tool), versions, reading
+                )
+            one_way = bool(_ONE_WAY.search(text)) or (script.down and not text.strip())
+            first = migration or read
+            if migration or one_way:
+                read = replace(
+                    first,
+                    up=first.up + read.up if migration else read.up,
+                    down=first.down + read.down if migration else read.down,
+                    one_way=first.one_way or one_way,
+                )
+            migration = read
         if migration:
             yield migration
 
@@ -308,7 +330,7 @@ def _read(script: Script, text: str, reading: Reading, spelling: dict[str, str],
         if inside is False and script.server == "postgresql":
             together = transactions.sent_together(body, found)
         for operation, path in psql.followed(found, script.path, reading, translate):
-            where = name if path == script.path else reading.name(path)
+            where = name if path is script.path else reading.name(path)
             alone = inside if operation.statement not in together else True
             actions[section.down].append(Action(operation, where, alone))
     outside = _outside_sections(tool, text)
@@ -318,8 +340,16 @@ def _read(script: Script, text: str, reading: Reading, spelling: dict[str, str],
     )
 
 
+def _may_have_marks(text: str) -> bool:
+    """Whether a file may have a tool's markers: most have none, and to look for each of them costs ten times as much."""
+    folded = text.lower()
+    return "goose" in folded or "migrate" in folded
+
+
 def _tool(text: str) -> Tool | None:
     """Return the tool whose markers a file has."""
+    if not _may_have_marks(text):
+        return None
     if _GOOSE.search(text):
         return "goose"
     return "dbmate" if _DBMATE.search(text) else "sql-migrate" if _SQL_MIGRATE.search(text) else None
@@ -348,7 +378,7 @@ class Section:
 
 def sections(text: str, down: bool) -> list[Section]:
     """Return the sections that goose's and dbmate's markers make; without any, the whole text is one."""
-    marks = list(_SECTION.finditer(text))
+    marks = list(_SECTION.finditer(text)) if _may_have_marks(text) else []
     if not marks:
         return [Section(down, 0, 0, len(text))]
     ends = [mark.start() for mark in marks[1:]] + [len(text)]

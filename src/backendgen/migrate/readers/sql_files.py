@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from backendgen.files import real
 from backendgen.migrate.readers.constants import changed_path, constant
-from backendgen.migrate.readers.reading import Reading, real
+from backendgen.migrate.readers.reading import Reading
 from backendgen.migrate.readers.values import UNKNOWN, Call, FilePath, Text
 
 _SQL_FILES = (".sql", ".ddl", ".pgsql")

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from backendgen import files
 from backendgen.code.parse import Unparsable
 from backendgen.errors import UserError
 from backendgen.migrate.readers.constants import constant
@@ -30,7 +31,7 @@ def convention_of(versions: Path, evaluator: Evaluator) -> Convention:
     """Return the naming convention of `target_metadata` in the env.py of a versions folder, SQLAlchemy's own without one."""
     for folder in (versions, *list(versions.parents)[:3]):
         path = folder / "env.py"
-        if not path.is_file():
+        if not files.is_file(path):
             continue
         try:
             module = evaluator.load(path)

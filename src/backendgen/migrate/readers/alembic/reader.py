@@ -229,7 +229,7 @@ def _environment_bounds_locks(versions: Path) -> bool:
         versions.parent.parent / "alembic.ini",
     ):
         try:
-            if path.is_file() and "lock_timeout" in files.read_text(path):
+            if files.is_file(path) and "lock_timeout" in files.read_text(path):
                 return True
         except UserError:
             continue

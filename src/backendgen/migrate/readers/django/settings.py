@@ -47,8 +47,8 @@ def settings_of(reading: Reading) -> dict[str, str]:
         if path.suffix != ".py" or not any(word in part for part in parts for word in _CONFIGURES) or "tests" in parts:
             continue
         try:
-            text = files.read_text(path) if path.stat().st_size < _LARGEST else ""
-        except (OSError, UserError):
+            text = files.read_text(path) if files.size(path) < _LARGEST else ""
+        except UserError:
             continue
         for name, value in _SETTING.findall(text):
             found.setdefault(name, value)
@@ -66,7 +66,7 @@ def app_label(folder: Path) -> str:
 
 def _configured(path: Path, package: str) -> str:
     """Return the label in apps.py: of the config whose name ends in the package, or the only one."""
-    if not path.is_file():
+    if not files.is_file(path):
         return ""
     try:
         tree = parse(files.read_text(path))
