@@ -150,13 +150,14 @@ def _leaves(history: History) -> Iterator[tuple[str, Path]]:
 
 def _module(history: History, route: Route, phase: Phase, parent: tuple[str, str]) -> str:
     lines: list[str] = []
-    steps = _bounded(history, phase, local=True)
-    for number, step in enumerate(steps, 1):
+    *first, last = _bounded(history, phase, local=True)
+    if phase.down is None:
+        last = Step(last.sql, (*last.accepted, ("BG911", "what this takes away is gone")))
+    way_back = f", [{', '.join(map(literal, phase.down))}]" if phase.down else ", migrations.RunSQL.noop"
+    for step in (*first, last):
         lines += [f"        # backendgen: ignore[{rule}] {reason}" for rule, reason in step.accepted]
-        back = phase.down if number == len(steps) else () if phase.down is not None else None
-        listed = ", ".join(map(literal, back or ()))
-        way_back = f", [{listed}]" if listed else "" if back is None else ", migrations.RunSQL.noop"
-        lines.append(f"        migrations.RunSQL({literal(step.sql)}{way_back}),")
+        back = ", migrations.RunSQL.noop" if step is not last else "" if phase.down is None else way_back
+        lines.append(f"        migrations.RunSQL({literal(step.sql)}{back}),")
     return "\n".join([
         f'"""{route.title.replace(chr(34), chr(39))}: {phase.word}"""', "", "from django.db import migrations", "", "",
         "class Migration(migrations.Migration):", *([] if phase.transactional else ["    atomic = False", ""]),
