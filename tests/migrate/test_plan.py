@@ -193,6 +193,48 @@ TWO = ('ALTER TABLE "Order" ALTER COLUMN total TYPE bigint', "ALTER TABLE users 
 BACK = ("ALTER TABLE users RENAME COLUMN mail TO email", 'ALTER TABLE "Order" ALTER COLUMN total TYPE int')
 
 
+DJANGO_MODELS = """from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    initial = True
+    operations = [
+        migrations.CreateModel("Order", [
+            ("id", models.BigAutoField(primary_key=True)),
+            ("total", models.IntegerField(default=7, db_index=True)),
+            ("mail", models.CharField(max_length=99, null=True)),
+            ("notes", models.TextField()),
+            ("user", models.ForeignKey("shop.User", models.CASCADE, null=True)),
+        ]),
+        migrations.CreateModel("User", [("id", models.BigAutoField(primary_key=True))]),
+        migrations.CreateModel("Gone", [
+            ("id", models.BigAutoField(primary_key=True)),
+            ("order", models.ForeignKey("shop.Order", models.CASCADE)),
+        ]),
+        migrations.CreateModel("Plain", [("id", models.BigAutoField(primary_key=True))]),
+        migrations.CreateModel("Old", [("id", models.BigAutoField(primary_key=True))]),
+    ]
+"""
+DJANGO_CHANGES = """from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0001_a")]
+
+    operations = [
+        # wider
+        migrations.AlterField("Order", "total", models.BigIntegerField(default=7, db_index=True)),
+        migrations.RenameField("Order", "mail", "email"),
+        migrations.RemoveField("Order", "notes"),
+        migrations.RemoveField("Order", "user"),
+        migrations.DeleteModel("Gone"),
+        migrations.RenameModel("Old", "New"),
+        migrations.AddField("User", "code", models.CharField(max_length=5, default="x")),
+        migrations.RunSQL("UPDATE shop_plain SET id = id WHERE id > 3", migrations.RunSQL.noop),
+    ]
+"""
+
+
 def sql(*statements: str) -> str:
     return "".join(f"{one};\n" for one in statements)
 
@@ -220,8 +262,11 @@ def calls(*statements: str) -> str:
           "2_b.py": ALEMBIC.format("2", '"1"', calls(*TWO)) + f"def downgrade() -> None:\n{calls(*BACK)}\n"},
          "_order_total_type_expand.py",
          ("_order_total_type_backfill.py", "    with op.get_context().autocommit_block():\n")),
+        ({"shop/migrations/0001_a.py": DJANGO_MODELS, "shop/migrations/0002_b.py": DJANGO_CHANGES},
+         "shop/migrations/0003_shop_order_total_type_expand.py",
+         ("0004_shop_order_total_type_backfill.py", "    atomic = False\n")),
     ],
-    ids=["goose", "golang-migrate", "flyway", "diesel", "alembic"],
+    ids=["goose", "golang-migrate", "flyway", "diesel", "alembic", "django"],
 )  # fmt: skip
 def test_in_the_format_of_the_tool(
     files: dict[str, str], first: str, backfill: tuple[str, str], tmp_path: Path
@@ -240,3 +285,36 @@ def test_in_the_format_of_the_tool(
         found = migrate.check(tmp_path, config, RULEBOOK, Pending(applied=(before,))).findings
         left = [one for one in found if one.rule_id in (*CLEAN, "BG908", "BG909")]
         assert [(one.rule_id, one.location, one.message) for one in left] == []
+
+
+def test_django_keeps_the_state_where_it_was(session: Session, tmp_path: Path) -> None:
+    files = {"shop/migrations/0001_a.py": DJANGO_MODELS, "shop/migrations/0002_b.py": DJANGO_CHANGES}
+    wanted = migrated(session, write(tmp_path, files))
+    plan = planned(tmp_path, files, Config(pg_version=16), "0001_a")
+    assert plan.unplanned == ()
+    put(tmp_path, plan, (*originals(plan), *(name for wave in plan.waves for name in wave)))
+    (left,) = (file.content.decode() for file in plan.files if file.path.endswith("0002_b.py"))
+    assert left.partition("operations = [\n")[2].splitlines()[:7] == [
+        "        # wider",
+        "        # shop_order.total becomes bigint: "
+        + ", ".join(name for wave in plan.waves for name in wave if "total_type" in name),
+        "        migrations.SeparateDatabaseAndState(",
+        "            state_operations=[",
+        '                migrations.AlterField("Order", "total", models.BigIntegerField(default=7, db_index=True)),',
+        "            ],",
+        "        ),",
+    ]
+    assert "UPDATE" not in left.replace("UPDATE of shop_plain", "")
+    assert migrated(session, tmp_path) == wanted
+
+
+def test_what_a_plan_would_lose_is_left(tmp_path: Path) -> None:
+    indexed = DJANGO_CHANGES.partition("        # wider")[0] + (
+        '        migrations.AddField("User", "code", models.IntegerField(default=3, db_index=True)),\n    ]\n'
+    )
+    files = {"shop/migrations/0001_a.py": DJANGO_MODELS, "shop/migrations/0002_b.py": indexed}
+    plan = planned(tmp_path, files, Config(), "0001_a")
+    assert plan.files == ()
+    assert [one.message for one in plan.unplanned] == [
+        "not planned: its operation builds an index or a constraint as well: let --fix take that apart first"
+    ]

@@ -12,11 +12,15 @@ _CONCURRENT = {"AddIndex": "AddIndexConcurrently", "RemoveIndex": "RemoveIndexCo
 _NAME = r'((?:"[^"]+"|[\w$]+)(?:\.(?:"[^"]+"|[\w$]+))?)'
 # What takes a statement back, by its beginning; a list of none means that nothing has to be done.
 _REVERSES = (
-    (rf"CREATE (?:UNIQUE )?INDEX CONCURRENTLY {_NAME}", "DROP INDEX CONCURRENTLY {0}"),
+    # A constraint may have adopted the index, and a check that proves NOT NULL is dropped when it has.
+    (rf"CREATE UNIQUE INDEX CONCURRENTLY {_NAME}", "DROP INDEX CONCURRENTLY IF EXISTS {0}"),
+    (rf"CREATE INDEX CONCURRENTLY {_NAME}", "DROP INDEX CONCURRENTLY {0}"),
     (rf"CREATE (?:UNIQUE )?INDEX {_NAME}", "DROP INDEX {0}"),
+    (rf"ALTER TABLE {_NAME} ADD CONSTRAINT {_NAME} CHECK", "ALTER TABLE {0} DROP CONSTRAINT IF EXISTS {1}"),
     (rf"ALTER TABLE {_NAME} ADD CONSTRAINT {_NAME}", "ALTER TABLE {0} DROP CONSTRAINT {1}"),
     (rf"ALTER TABLE {_NAME} ADD COLUMN {_NAME}", "ALTER TABLE {0} DROP COLUMN {1}"),
     (rf"ALTER TABLE {_NAME} ALTER COLUMN {_NAME} SET NOT NULL", "ALTER TABLE {0} ALTER COLUMN {1} DROP NOT NULL"),
+    (rf"ALTER TABLE {_NAME} ALTER COLUMN {_NAME} SET DEFAULT", "ALTER TABLE {0} ALTER COLUMN {1} DROP DEFAULT"),
 )  # fmt: skip
 
 
@@ -28,31 +32,34 @@ def body(statements: Sequence[str], call: str, *, transactional: bool, with_stat
     if batches := _batches(call):
         return batches
     before = ""
-    if with_state and (without := _without_index(statements, call)):
-        before = f"# in a migration before it\noperations = [\n{chr(10).join(_indented(f'{without},'))}\n]\n"
-        call = re.sub(r"AddField(?=\()", "AlterField", call, count=1)
+    if with_state and (without := without_index(statements, call)):
+        before = f"# in a migration before it\noperations = [\n{chr(10).join(indented(f'{without},'))}\n]\n"
+        call = altered(call)
     if any(" ADD COLUMN " in each for each in statements):
         call = call.replace("db_index=True", "db_index=False")  # the index is a migration of its own
-    own = _own_operation(statements, call)
+    own = own_operation(statements, call)
     lines = [f"{_FROM}{own.partition('(')[0]}"] if own else []
     lines += [] if transactional else ["atomic = False"]
     lines.append("operations = [")
     if own:
-        lines += _indented(f"{own},")
+        lines += indented(f"{own},")
     elif with_state and _has_state(call) and any(re.match("ALTER|CREATE|DROP", each) for each in statements):
-        lines.append("    migrations.SeparateDatabaseAndState(")
-        lines += [
-            "        database_operations=[",
-            *(f"            {_run_sql(each)}," for each in statements),
-            "        ],",
-        ]
-        lines += ["        state_operations=[", *_indented(f"{call},", 12), "        ],", "    ),"]
+        lines += indented(f"{separated([run_sql(each, reverse(each)) for each in statements], call)},")
     else:
-        lines += [f"    {_run_sql(each)}," for each in statements]
+        lines += [f"    {run_sql(each, reverse(each))}," for each in statements]
     return before + "\n".join([*lines, "]"])
 
 
-def _without_index(statements: Sequence[str], call: str) -> str:
+def separated(operations: Sequence[str], call: str) -> str:
+    """Return operations on the database beside what they mean for Django's state."""
+    on_database = ["    database_operations=[", *(f"        {each}," for each in operations), "    ],"]
+    return "\n".join([
+        "migrations.SeparateDatabaseAndState(", *(on_database if operations else []),
+        "    state_operations=[", *indented(f"{call},", 8), "    ],", ")",
+    ])  # fmt: skip
+
+
+def without_index(statements: Sequence[str], call: str) -> str:
     """Return an AddField without the index that other statements make afterwards; empty when that is not what they do."""
     if not call.partition("(")[0].endswith("AddField") or any(" ADD COLUMN " in each for each in statements):
         return ""
@@ -66,7 +73,7 @@ def _without_index(statements: Sequence[str], call: str) -> str:
     if column is None or not any("INDEX" in each for each in statements):
         return ""
     set_already = next((each.value for each in column.keywords if each.arg == option), None)
-    start, end = _span(call, set_already or column)
+    start, end = span(call, set_already or column)
     if set_already is not None:
         return f"{call[:start]}False{call[end:]}"
     inside = call[start : end - 1].rstrip().removesuffix(",")
@@ -74,7 +81,12 @@ def _without_index(statements: Sequence[str], call: str) -> str:
     return f"{call[:start]}{inside}{comma}{option}=False{call[end - 1 :]}"
 
 
-def _span(source: str, node: ast.expr) -> tuple[int, int]:
+def altered(call: str) -> str:
+    """Return AddField as the AlterField that tells the rest of the field."""
+    return re.sub(r"AddField(?=\()", "AlterField", call, count=1)
+
+
+def span(source: str, node: ast.expr | ast.stmt) -> tuple[int, int]:
     """Return where a node begins and ends in its source."""
     lines = source.splitlines(keepends=True)
 
@@ -109,7 +121,7 @@ def _batches(call: str) -> str:
     )
 
 
-def _own_operation(statements: Sequence[str], call: str) -> str:
+def own_operation(statements: Sequence[str], call: str) -> str:
     """Return Django's own operation for a single statement, made from the one that it replaces; empty without one."""
     function, _, arguments = call.partition("(")
     name = function.rpartition(".")[2]
@@ -144,24 +156,29 @@ def _has_state(call: str) -> bool:
     return function[:1].isupper() and function.startswith(("Add", "Alter", "Remove", "Rename", "Create", "Delete"))
 
 
-def _run_sql(statement: str) -> str:
-    return f"migrations.RunSQL({_literal(statement)}, {_reverse(statement)})"
+def run_sql(statement: str, back: str) -> str:
+    """Return RunSQL with what takes it back; nothing means that nothing has to be done."""
+    return f"migrations.RunSQL({literal(statement)}, {literal(back) if back else 'migrations.RunSQL.noop'})"
 
 
-def _reverse(statement: str) -> str:
+def reverse(statement: str) -> str:
+    """Return what takes a statement back, empty when nothing has to be done."""
     for pattern, made in _REVERSES:
         if found := re.match(pattern, statement):
-            return _literal(made.format(*found.groups()))
-    return "migrations.RunSQL.noop"
+            return made.format(*found.groups())
+    return ""
 
 
-def _literal(sql: str) -> str:
+def literal(sql: str) -> str:
+    """Return a text as Python would hold it, in quotes that leave those of the SQL alone."""
+    if '"""' in sql or sql.endswith("\\"):
+        return repr(sql)
     if "\n" in sql or "\\" in sql or ('"' in sql and "'" in sql):
         return f'r"""{sql} """' if sql.endswith('"') else f'r"""{sql}"""'
     return f"'{sql}'" if '"' in sql else f'"{sql}"'
 
 
-def _indented(call: str, by: int = 4) -> Iterator[str]:
+def indented(call: str, by: int = 4) -> Iterator[str]:
     """Yield the lines of a call, those after the first moved to where the first one goes."""
     first, *rest = call.splitlines()
     last = rest[-1] if rest else ""

@@ -77,7 +77,7 @@ def _not_valid_then_validate(
         if not called and (apart := without_constraint(operation, constraint, alone(context))):
             first, kept = (apart[0], f"{apart[1]} NOT VALID"), True
     elif (not called or context.migration.tool == "django") and (own := alone(context)):
-        first, kept = (f"{_named(own, constraint)} NOT VALID",), not called
+        first, kept = (f"{_named(own, constraint)} NOT VALID",), True
     note = "add the column without its constraint, then" if "add_column(" in called else ""
     call = called if called.startswith("op.create_") else ""
     if call.endswith(")"):
@@ -267,12 +267,14 @@ def _using_index_fix(
     adopted = label(constraint.name)
     stages: list[Stage] = []
     own = alone(context)
-    written = None if context.action.call else _BUILDS_INDEX.fullmatch(own)
+    # What Django runs is known word for word, what Alembic makes of a call is not.
+    by_alembic = bool(context.action.call) and context.migration.tool != "django"
+    written = None if by_alembic else _BUILDS_INDEX.fullmatch(own)
     kept = written is not None or _called_plainly(context.action.call)
     if isinstance(operation, op.AddColumn):
         definition = operation.definition
         column = alter(table, f"ADD COLUMN {label(definition.name)} {definition.type}")
-        apart = None if context.action.call else without_constraint(operation, constraint, own)
+        apart = None if by_alembic else without_constraint(operation, constraint, own)
         column, kept = (apart[0], True) if apart else (column, False)
         stages.append(Stage((column,)))
     is_key = constraint.kind == "primary_key"

@@ -129,6 +129,8 @@ def required_column(operation: op.AddColumn, _: Schema, context: Context) -> Rou
     table, column = operation.table, operation.definition
     if operation.constraints:
         raise Unplannable(f"{column.name} has constraints of its own: add the column and each of them apart")
+    if column.default is not None:
+        return _with_passing_default(table, column)
     check = label(object_name(bare(table), column.name, "not_null_check"))
     own = label(column.name)
     added = alter(table, f"ADD COLUMN {own} {column.type}")
@@ -149,6 +151,23 @@ def required_column(operation: op.AddColumn, _: Schema, context: Context) -> Rou
             f"only you know what old rows get. When the release that writes {column.name} runs everywhere, fill them, "
             f"outside a transaction, before the validation, which fails while a row is left:\n\n```sql\n{fill};\n```",
         ),
+    )
+
+
+def _with_passing_default(table: str, column: Column) -> Route:
+    """A column whose default goes when all code gives a value, and not while some does not know the column."""
+    own = label(column.name)
+    added = alter(table, f"ADD COLUMN {own} {column.type} DEFAULT {column.default} NOT NULL")
+    gone = alter(table, f"ALTER COLUMN {own} DROP DEFAULT")
+    back = alter(table, f"ALTER COLUMN {own} SET DEFAULT {column.default}")
+    return Route(
+        f"{bare(table)}_{column.name}_required",
+        f"{table}.{column.name} is added and must not be NULL",
+        (
+            Phase("expand", steps(added), down=(alter(table, f"DROP COLUMN {own}"),)),
+            Phase("contract", (Step(gone, (("BG811", f"all code gives {column.name}"),)),), wave=1, down=(back,)),
+        ),
+        (f"writes {column.name} in every INSERT into {table}",),
     )
 
 
@@ -187,7 +206,7 @@ def valued_column(operation: op.AddColumn, schema: Schema, _: Context) -> Route:
     )
 
 
-def dropped_column(operation: op.DropColumn, schema: Schema, _: Context) -> Route:
+def dropped_column(operation: op.DropColumn, schema: Schema, context: Context) -> Route:
     """A column that new code may leave out, and that goes when no running code names it."""
     table, column = operation.table, operation.name
     known = schema.tables.get(table)
@@ -199,7 +218,8 @@ def dropped_column(operation: op.DropColumn, schema: Schema, _: Context) -> Rout
         free = Step(alter(table, f"ALTER COLUMN {label(column)} DROP NOT NULL"), (("BG810", reason),))
         phases.append(Phase("expand", (free,), down=None))
     gone = _dropped(table, column, f"no running code names {column} any more")
-    if operation.cascade:
+    # Django always says CASCADE; without it, what the history does not show stops the drop.
+    if operation.cascade and context.migration.tool != "django":
         raise Unplannable("CASCADE drops what only the database knows")
     phases.append(Phase("contract", (replace(gone),), wave=1, down=None))
     return Route(

@@ -26,7 +26,7 @@ from backendgen.migrate.plan.columns import (
 from backendgen.migrate.plan.readme import readme
 from backendgen.migrate.plan.route import Route, Unplannable
 from backendgen.migrate.plan.tables import changed_rows, dropped_table, renamed_table
-from backendgen.migrate.plan.write import Written, revisions, scripts
+from backendgen.migrate.plan.write import Written, modules, revisions, scripts
 from backendgen.migrate.readers import read
 from backendgen.migrate.rewrite.files import unwritten
 from backendgen.migrate.rewrite.fix import uncommitted
@@ -153,6 +153,8 @@ def _planned(
 
 def _route(rule: str, schema: Schema, context: Context, pending: list[Migration]) -> Route:
     operation = context.action.operation
+    if any(isinstance(one.operation, op.CreateIndex | op.AddConstraint) for one in _beside(context)):
+        raise Unplannable("its operation builds an index or a constraint as well: let --fix take that apart first")
     after = [*context.later, *(each for one in pending[pending.index(context.migration) + 1 :] for each in one.up)]
     for word in _words(operation):
         named = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
@@ -175,7 +177,20 @@ def _made(route: Route) -> set[str]:
 
 
 def _same(one: Action, other: Action) -> bool:
-    return one.path == other.path and one.operation.statement == other.operation.statement
+    if one.path != other.path:
+        return False
+    return one.operation.statement == other.operation.statement or _by_one_call(one, other)
+
+
+def _by_one_call(one: Action, other: Action) -> bool:
+    return bool(one.call) and (one.call, one.location) == (other.call, other.location)
+
+
+def _beside(context: Context) -> Iterator[Action]:
+    """Yield what a Django operation does besides the present one."""
+    here = context.action
+    if context.migration.tool == "django":
+        yield from (one for one in context.migration.up if one is not here and _by_one_call(one, here))
 
 
 def _words(operation: op.Operation) -> Iterator[str]:
@@ -201,6 +216,8 @@ def _written(histories: Histories, planning: Planning, unplanned: list[Problem])
     routes = [one.route for one in planning.planned]
     if first.tool == "alembic":
         done = revisions(planning.history, routes)
+    elif first.tool == "django":
+        done = modules(planning.history, [(one.route, one.migration) for one in planning.planned])
     else:
         script = script_of(histories.root / first.path)
         done = scripts(planning.history, routes, Folder.of(script), script, histories.sources[first.path])
@@ -224,6 +241,11 @@ def _without(histories: Histories, planned: list[Planned], done: Written) -> dic
     if migration.tool == "alembic":
         texts = {path: rewrite_revision(migration, histories.sources[migration.path], remedies, left)}
         base = path.parent
+    elif migration.tool == "django":
+        from backendgen.migrate.rewrite.django import rewrite as rewrite_django
+
+        text = histories.sources[migration.path]
+        texts, base = dict(rewrite_django(path, migration, text, remedies, left, leaf=True).texts), histories.root
     else:
         script = script_of(path)
         base = script.folder

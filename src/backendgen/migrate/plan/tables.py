@@ -41,10 +41,11 @@ def renamed_table(operation: op.RenameTable, schema: Schema, _: Context) -> Rout
     )
 
 
-def dropped_table(operation: op.DropTable, schema: Schema, _: Context) -> Route:
+def dropped_table(operation: op.DropTable, schema: Schema, context: Context) -> Route:
     """A table that goes when no running code names it; its foreign keys first, each by itself."""
     table = operation.table
-    if operation.cascade or any(child.name != table for child, _ in schema.references_to(table)):
+    cascades = operation.cascade and context.migration.tool != "django"  # which always says so
+    if cascades or any(child.name != table for child, _ in schema.references_to(table)):
         raise Unplannable(f"other tables refer to {table}: drop their foreign keys first")
     if any(table in view.reads for view in schema.views.values()):
         raise Unplannable(f"a view reads {table}: drop it first")
@@ -69,6 +70,8 @@ def dropped_table(operation: op.DropTable, schema: Schema, _: Context) -> Route:
 def changed_rows(operation: op.ChangeRows, schema: Schema, _: Context) -> Route:
     """The same change, a thousand rows at a time."""
     table, sql = operation.table, operation.sql
+    if "$1" in sql:
+        raise Unplannable("its values are known only when it runs: write its batches by hand")
     found = _SIMPLE.fullmatch(sql)
     known = schema.tables.get(table)
     key = known.primary_key[0] if known and len(known.primary_key) == 1 else ""

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backendgen.errors import Problem, UserError
+from backendgen.migrate.django_fixes import literal
 from backendgen.migrate.fixes import executed
-from backendgen.migrate.history import History
+from backendgen.migrate.history import History, Migration
 from backendgen.migrate.plan.route import Phase, Route, Step
 from backendgen.migrate.readers.naming import Script
 from backendgen.migrate.readers.sql import operations, sections
@@ -116,4 +117,50 @@ def _revision(history: History, route: Route, phase: Phase, revision: str, paren
         f'"""{route.title.replace(chr(34), chr(39))}: {phase.word}"""', "", "from alembic import op", "",
         f'revision = "{revision}"', f'down_revision = "{parent}"', "branch_labels = None", "depends_on = None", "", "",
         "def upgrade() -> None:", *lines, "", "", "def downgrade() -> None:", *back, "",
+    ])  # fmt: skip
+
+
+def modules(history: History, routed: Sequence[tuple[Route, Migration]]) -> Written:
+    """Write each phase as a Django migration, after the last one of the app whose migration it comes from."""
+    done = Written()
+    apps = {id(route): _app(migration) for route, migration in routed}
+    last = dict(_leaves(history))
+    for route, phase in in_order([route for route, _ in routed]):
+        app = apps[id(route)]
+        parent = last[app]
+        number = re.match(r"\d+", parent.stem)
+        stem = f"{int(number[0]) + 1 if number else 1:04d}_{_plain(route.slug)}_{phase.word}"
+        last[app] = path = parent.with_name(f"{stem}.py")
+        done.files[path.as_posix()] = _module(history, route, phase, (app, parent.stem))
+        done.migrations.append((route, phase, path.as_posix()))
+    return done
+
+
+def _app(migration: Migration) -> str:
+    return migration.revision.partition(".")[0]
+
+
+def _leaves(history: History) -> Iterator[tuple[str, Path]]:
+    """Yield each app with the path of its last migration."""
+    followed = {(parent, _app(one)) for one in history.migrations for parent in one.parents}
+    for one in history.migrations:
+        if (one.revision, _app(one)) not in followed:
+            yield _app(one), Path(one.path)
+
+
+def _module(history: History, route: Route, phase: Phase, parent: tuple[str, str]) -> str:
+    lines: list[str] = []
+    *first, last = _bounded(history, phase, local=True)
+    if phase.down is None:
+        last = Step(last.sql, (*last.accepted, ("BG911", "what this takes away is gone")))
+    way_back = f", [{', '.join(map(literal, phase.down))}]" if phase.down else ", migrations.RunSQL.noop"
+    for step in (*first, last):
+        lines += [f"        # backendgen: ignore[{rule}] {reason}" for rule, reason in step.accepted]
+        back = ", migrations.RunSQL.noop" if step is not last else "" if phase.down is None else way_back
+        lines.append(f"        migrations.RunSQL({literal(step.sql)}{back}),")
+    return "\n".join([
+        f'"""{route.title.replace(chr(34), chr(39))}: {phase.word}"""', "", "from django.db import migrations", "", "",
+        "class Migration(migrations.Migration):", *([] if phase.transactional else ["    atomic = False", ""]),
+        "    dependencies = [", f'        ("{parent[0]}", "{parent[1]}"),', "    ]", "",
+        "    operations = [", *lines, "    ]", "",
     ])  # fmt: skip

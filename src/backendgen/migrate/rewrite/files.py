@@ -15,7 +15,7 @@ from backendgen.sql import operation as op
 
 # The tools whose migrations can be written.
 WRITTEN: frozenset[Tool] = frozenset({
-    "sql", "goose", "sql-migrate", "dbmate", "flyway", "golang-migrate", "diesel", "prisma", "alembic",
+    "sql", "goose", "sql-migrate", "dbmate", "flyway", "golang-migrate", "diesel", "prisma", "alembic", "django",
 })  # fmt: skip
 
 

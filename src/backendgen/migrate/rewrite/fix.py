@@ -62,6 +62,8 @@ def fix(
     unfixed: list[Problem] = []
     written: dict[Path, str] = {}
     folders: dict[Path, Folder] = {}
+    sources = dict(histories.sources)
+    changing = Changing(histories.root, sources, frozenset(_pending_paths(histories, selection)))
     refused = dict(_unwritten(histories, selection, report.findings))
     unfixed += [Problem(f"is not changed: {reason}", each) for each, reason in refused.items()]
     for migration, later, found in _with_remedies(histories, selection, report.findings):
@@ -71,12 +73,12 @@ def fix(
         folder = folders.setdefault(script.folder, Folder.of(script))
         left: list[str] = []
         try:
-            written |= _rewritten(histories, migration, later, found, folder, left)
+            written |= _rewritten(changing, migration, later, found, folder, left)
         except Unfixable as reason:
             left = [f"is not changed: {reason}"]
             if heads := [one for one in found if one.place == "head"]:
                 with suppress(Unfixable):
-                    written |= _rewritten(histories, migration, later, heads, folder, [])
+                    written |= _rewritten(changing, migration, later, heads, folder, [])
         unfixed += [Problem(reason, migration.path) for reason in left]
     return _fixed(histories.root, written, chosen, unfixed)
 
@@ -117,23 +119,63 @@ def _unwritten(histories: Histories, selection: Selection, findings: tuple[Findi
                 yield migration.path, reason
 
 
+@dataclass(frozen=True, slots=True)
+class Changing:
+    """The texts as they are by now, and the paths of the migrations that may be changed."""
+
+    root: Path
+    texts: dict[str, str]
+    pending: frozenset[str]
+
+
+def _pending_paths(histories: Histories, selection: Selection) -> Iterator[str]:
+    for history in histories.histories:
+        yield from (one.path for at, one in enumerate(history.migrations) if selection.has(history, at))
+
+
 def _rewritten(
-    histories: Histories,
+    changing: Changing,
     migration: Migration,
     later: tuple[Migration, ...],
     remedies: list[Remedy],
     folder: Folder,
     left: list[str],
 ) -> dict[Path, str]:
-    if migration.path.endswith(".py"):
+    before = changing.texts[migration.path]
+    path = changing.root / migration.path
+    if migration.tool == "django":
+        texts = _django(changing, migration, later, remedies, left)
+    elif migration.path.endswith(".py"):
         from backendgen.migrate.rewrite.revisions import rewrite as rewrite_revision
 
-        path = histories.root / migration.path
-        return {path: rewrite_revision(migration, histories.sources[migration.path], remedies, left)}
-    texts = rewrite_script(Source(histories.root, migration, histories.sources, later), remedies, folder, left)
-    before = histories.sources[migration.path]
+        return {path: rewrite_revision(migration, before, remedies, left)}
+    else:
+        texts = rewrite_script(Source(changing.root, migration, changing.texts, later), remedies, folder, left)
     if "\r\n" in before and before.count("\r\n") == before.count("\n"):
         texts = {path: text.replace("\r\n", "\n").replace("\n", "\r\n") for path, text in texts.items()}
+    return texts
+
+
+def _django(
+    changing: Changing, migration: Migration, later: tuple[Migration, ...], remedies: list[Remedy], left: list[str]
+) -> dict[Path, str]:
+    """Rewrite a Django migration, and let what depends on it follow the last of those that it becomes."""
+    from backendgen.migrate.rewrite.django import rewrite
+    from backendgen.migrate.rewrite.django_files import repointed
+
+    app, _, name = migration.revision.partition(".")
+    after = [one for one in later if migration.revision in one.parents]
+    leaf = not any(one.revision.startswith(f"{app}.") for one in after)
+    text = changing.texts[migration.path]
+    done = rewrite(changing.root / migration.path, migration, text, remedies, left, leaf=leaf)
+    texts = dict(done.texts)
+    for one in after if done.last != name else ():
+        if one.path not in changing.pending:
+            raise Unfixable(f"it must be split in two, and {one.revision} depends on it and may have been applied")
+        texts[changing.root / one.path] = repointed(changing.texts[one.path], (app, name), done.last)
+    changing.texts.update(
+        {one.path: texts[changing.root / one.path] for one in after if changing.root / one.path in texts}
+    )
     return texts
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from backendgen.findings.remedy import Remedy
 from backendgen.migrate.history import Action, Tool
 from backendgen.migrate.locks import BLOCKS_WRITES, locks
+from backendgen.migrate.quoting import label, name
 from backendgen.migrate.rewrite.pieces import Piece
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
+from backendgen.sql.table_changes import bare
 
 # These neither see nor change what a new index or a validated constraint is about.
 _INDIFFERENT = (
@@ -134,3 +137,42 @@ def moved_away(remedies: Iterable[Remedy], actions: Sequence[Action]) -> set[tup
     """Return the subjects of operations that nothing takes the place of here, so that nothing takes them back either."""
     gone = {one.position for one in remedies if not any(stage.statements for stage in one.stages)}
     return {subject(action.operation) for position, action in enumerate(actions) if position in gone} - {()}
+
+
+def word_of(group: Group) -> str:
+    """Return what a migration of its own is called after."""
+    kinds = {type(each) for each in group.operations if not isinstance(each, op.SetSetting)}
+    if kinds == {op.ValidateConstraint}:
+        return "validate"
+    if kinds in ({op.CreateIndex}, {op.DropIndex}):
+        return "concurrently"
+    return "then"
+
+
+def taken_back(operation: op.Operation, every: Sequence[op.Operation]) -> str:
+    """Return how to take back what is only there on the way: an index that a constraint adopts, a check that is dropped."""
+    if not any(_uses_up(each, operation) for each in every):
+        return ""
+    if isinstance(operation, op.CreateIndex):
+        return f"DROP INDEX IF EXISTS {name(operation.index.name)}"
+    if isinstance(operation, op.AddConstraint):
+        dropped = f"DROP CONSTRAINT IF EXISTS {label(operation.constraint.name)}"
+        return f"ALTER TABLE IF EXISTS {name(operation.table)} {dropped}"
+    return ""
+
+
+def brought_back(operation: op.Operation, before: Sequence[op.Operation]) -> str:
+    """Return how to bring back what a migration used up, so that it can run again after its down."""
+    made = (each for each in before if _uses_up(operation, each))
+    return "".join(re.sub(r"(?i)\s+concurrently\b", "", each.sql, count=1) for each in made)
+
+
+def _uses_up(operation: op.Operation, made: op.Operation) -> bool:
+    """Whether an operation takes away, or makes its own, what another one made."""
+    match operation, made:
+        case op.AddConstraint(constraint=constraint), op.CreateIndex(index=index):
+            return bool(constraint.using_index) and constraint.using_index == bare(index.name)
+        case op.DropConstraint(table=table, name=gone), op.AddConstraint():
+            return (made.table, made.constraint.name) == (table, gone)
+        case _:
+            return False

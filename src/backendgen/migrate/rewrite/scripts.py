@@ -9,15 +9,22 @@ from pathlib import Path
 
 from backendgen.findings.remedy import Remedy
 from backendgen.migrate.history import Action, Migration
-from backendgen.migrate.quoting import label, name
 from backendgen.migrate.readers.naming import Script
 from backendgen.migrate.readers.sql import Section, operations, sections
 from backendgen.migrate.rewrite.files import Body, beside, marked, written
-from backendgen.migrate.rewrite.groups import Group, grouped, indifferent, moved_away, subject
+from backendgen.migrate.rewrite.groups import (
+    Group,
+    brought_back,
+    grouped,
+    indifferent,
+    moved_away,
+    subject,
+    taken_back,
+    word_of,
+)
 from backendgen.migrate.rewrite.naming import Folder, script_of
 from backendgen.migrate.rewrite.pieces import Part, Piece, Unfixable, cut, pieces
 from backendgen.sql import operation as op
-from backendgen.sql.table_changes import bare
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,7 @@ def rewrite(source: Source, remedies: Sequence[Remedy], folder: Folder, left: li
             left.append(f"line {part.actions[0][1].operation.line} is not changed: {reason}")
             found.append(Piece(part.text, part.operations))
     groups = grouped(found, migration.tool, outside=outside)
-    timeout = _timeout(migration, remedies, wrapped=bool(opening))
+    timeout = timeout_of(migration, remedies, wrapped=bool(opening))
     gone = moved_away(remedies, migration.up)
     own = Way(text, section, rest, opening, closing, timeout, any(one.place == "head" for one in remedies), outside)
     return dict(_files(source, groups, own, folder, gone))
@@ -123,7 +130,7 @@ def _wrapped(parts: list[Part]) -> tuple[str, list[Part], str]:
     return f"{first.sql}{first.tail}", inner, f"{last.sql}{last.tail}"
 
 
-def _timeout(migration: Migration, remedies: Sequence[Remedy], *, wrapped: bool) -> str:
+def timeout_of(migration: Migration, remedies: Sequence[Remedy], *, wrapped: bool = False) -> str:
     """Return the lock_timeout that each migration should begin with: the one that is missing, or the one that it sets."""
     own = [action.operation for action in migration.up if isinstance(action.operation, op.SetSetting)]
     own = [one for one in own if one.name == "lock_timeout"]
@@ -178,7 +185,7 @@ def _files(
         yield downs.path, downs.texts[0]
     before = script
     for number, group in enumerate(others, 1):
-        new = folder.following(before, _word(group), script) or _at_the_end(
+        new = folder.following(before, word_of(group), script) or _at_the_end(
             source, others[number - 1 :], folder, script
         )
         before = new
@@ -196,7 +203,7 @@ def _at_the_end(source: Source, groups: Sequence[Group], folder: Folder, origin:
     moved = [each for group in groups for each in group.operations]
     if not all(group.floats for group in groups) or not indifferent(passed, moved):
         raise Unfixable(f"it must be split in two, and no number is left before {_next(source)}")
-    new = folder.following(last, _word(groups[0]), origin)
+    new = folder.following(last, word_of(groups[0]), origin)
     if new is None:
         raise Unfixable(f"it must be split in two, and no number is left after {last.revision}")
     return new
@@ -204,15 +211,6 @@ def _at_the_end(source: Source, groups: Sequence[Group], folder: Folder, origin:
 
 def _next(source: Source) -> str:
     return source.later[0].revision if source.later else "the next"
-
-
-def _word(group: Group) -> str:
-    kinds = {type(each) for each in group.operations if not isinstance(each, op.SetSetting)}
-    if kinds == {op.ValidateConstraint}:
-        return "validate"
-    if kinds in ({op.CreateIndex}, {op.DropIndex}):
-        return "concurrently"
-    return "then"
 
 
 def _new(
@@ -258,41 +256,14 @@ def _downs(source: Source, groups: Sequence[Group], gone: set[tuple[str, ...]]) 
             continue
         at = max((at for at, home in enumerate(homes) if keys and all(key and key in home for key in keys)), default=0)
         texts[at].append(part.text if at == 0 else part.text.lstrip("\r\n"))
+    every = [each for group in groups for each in group.operations]
     for at, group in enumerate(groups):
-        texts[at] += [f"{sql};\n" for each in reversed(group.operations) if (sql := _taken_back(each, groups))]
-        texts[at] += [f"{sql};\n" for each in group.operations if (sql := _brought_back(each, groups[:at]))]
+        before = [each for one in groups[:at] for each in one.operations]
+        texts[at] += [f"{sql};\n" for each in reversed(group.operations) if (sql := taken_back(each, every))]
+        texts[at] += [f"{sql};\n" for each in group.operations if (sql := brought_back(each, before))]
     joined = [_joined([*each, rest if at == 0 else ""]) for at, each in enumerate(texts)]
     if path == migration.path:
         joined[0] = joined[0] if joined[0].startswith(("\n", "\r")) or not section.mark else f"\n{joined[0]}"
         return Downs(tuple(joined), section)
     own = (f"{text[: section.start]}{joined[0]}{text[section.end :]}", *joined[1:])
     return Downs(own, None, source.path(path))
-
-
-def _taken_back(operation: op.Operation, groups: Sequence[Group]) -> str:
-    """Return how to take back what is only there on the way: an index that a constraint adopts, a check that is dropped."""
-    if not any(_uses_up(each, operation) for group in groups for each in group.operations):
-        return ""
-    if isinstance(operation, op.CreateIndex):
-        return f"DROP INDEX IF EXISTS {name(operation.index.name)}"
-    if isinstance(operation, op.AddConstraint):
-        dropped = f"DROP CONSTRAINT IF EXISTS {label(operation.constraint.name)}"
-        return f"ALTER TABLE IF EXISTS {name(operation.table)} {dropped}"
-    return ""
-
-
-def _brought_back(operation: op.Operation, before: Sequence[Group]) -> str:
-    """Return how to bring back what a migration used up, so that it can run again after its down."""
-    made = (each for group in before for each in group.operations if _uses_up(operation, each))
-    return "".join(re.sub(r"(?i)\s+concurrently\b", "", each.sql, count=1) for each in made)
-
-
-def _uses_up(operation: op.Operation, made: op.Operation) -> bool:
-    """Whether an operation takes away, or makes its own, what another one made."""
-    match operation, made:
-        case op.AddConstraint(constraint=constraint), op.CreateIndex(index=index):
-            return bool(constraint.using_index) and constraint.using_index == bare(index.name)
-        case op.DropConstraint(table=table, name=gone), op.AddConstraint():
-            return (made.table, made.constraint.name) == (table, gone)
-        case _:
-            return False

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from backendgen.migrate.history import Action, Migration
@@ -30,6 +31,7 @@ from backendgen.migrate.readers.recorder import BUILT, Recorder, driver_values
 from backendgen.migrate.readers.sqlalchemy import Dynamic, words
 from backendgen.migrate.readers.values import UNKNOWN, Call, Class, Function, Instance, Module, Symbol, Text
 from backendgen.sql.cursor import Dialect
+from backendgen.sql.lexer import split
 from backendgen.sql.replay import Schema
 
 _EXTENSIONS = {
@@ -198,7 +200,11 @@ class Script:
             if isinstance(each, list | tuple) and len(each) == 2:
                 text, values = each[0], driver_values
             if isinstance(text, Text):
+                before = run.recorder.transactional
+                # The server runs a text of several statements as one transaction, whatever Django does.
+                run.recorder.transactional = before or len([*islice(split(text.value), 2)]) > 1
                 run.recorder.text(text, node, run.source.module, values)
+                run.recorder.transactional = before
             elif not (isinstance(text, Symbol) and text.name.endswith(_NOOP)):
                 run.recorder.dynamic(node, run.source.module, BUILT)
 
