@@ -7,7 +7,7 @@ put together from constants and from defaults of the environment. Where a condit
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 from backendgen.audit.frameworks.evaluation import Evaluation
@@ -44,12 +44,13 @@ class Construction(Evaluation):
             self._depth = depth
         return frame
 
-    def uncalled(self, function: Function) -> None:
-        """Run a function or method that nothing called: a factory, or `install(app)` of a library."""
+    def uncalled(self, function: Function, given: dict[str, Value]) -> None:
+        """Run a function or method that nothing called, with what is known of its parameters: a factory, `load(app)`."""
+        if id(function.node) in self.entered:
+            return
+        receiver = self.instance(function.owner) if function.owner is not None else None
         if id(function.node) not in self.entered:
-            receiver = self.instance(function.owner) if function.owner is not None else None
-            if id(function.node) not in self.entered:
-                self.call(Closure(function, self.run(function.module), receiver), [], {}, None)
+            self.call(Closure(function, self.run(function.module), receiver), [], given, None)
 
     def instance(self, owner: Class) -> Made:
         """Return the object that stands for any instance of a class."""
@@ -305,11 +306,10 @@ def _chosen(returned: list[Value]) -> Value:
     )
 
 
-def functions_outermost(module: Module, wanted: set[int]) -> Iterator[Function]:
-    """Yield a module's functions that hold one of the wanted ones, or are one, and are in no other function."""
-    for function in module.functions:
-        outermost = function
-        while outermost.outer is not None:
-            outermost = outermost.outer
-        if id(function.node) in wanted:
-            yield outermost
+def required(function: Function) -> list[str]:
+    """The parameters that a function cannot be called without, `self` left out."""
+    arguments = function.node.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    asked = positional[1 if function.owner is not None else 0 : len(positional) - len(arguments.defaults)]
+    asked += [one for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if default is None]
+    return [one.arg for one in asked]

@@ -96,9 +96,9 @@ class Dependencies:
         )
 
     def wrapper(self, place: Place, scope_name: Scope) -> Attached:
-        """Return what a decorator of a handler, a router or a view does; nobody calls it unknown because it is elsewhere."""
+        """Return what a decorator of a handler, a router or a view does. One of an unknown library is no guard."""
         found = self.guard(place.node, scope_name, place.module, place.scope)
-        return replace(found, unknown=False)
+        return replace(found, name=ast.unparse(place.called().node)[:60], unknown=False)
 
     def decorators(self, handler: Function, route: ast.Call) -> list[Attached]:
         """Return what a handler's other decorators do: limits, and wrappers that refuse."""

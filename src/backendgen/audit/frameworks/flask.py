@@ -7,18 +7,19 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from backendgen.audit.frameworks.construction import Construction
+from backendgen.audit.frameworks.construction import Construction, required
 from backendgen.audit.frameworks.dependencies import Attached, Dependencies
 from backendgen.audit.frameworks.made import Closure, Made, Place, Value, elements, handler_of
 from backendgen.audit.frameworks.outcomes import Outcomes
 from backendgen.audit.frameworks.routers import guards_of, head_end, limits_of
 from backendgen.audit.service import Endpoint, Parameter, Source, elsewhere
+from backendgen.code.project import is_test
 from backendgen.code.symbols import Class, Function, Module, Symbols, Variable
 from backendgen.findings.finding import Location
 
-MENTIONS = re.compile(r"\b(?:flask|quart|apiflask)|Blueprint|add_url_rule|add_resource|add_namespace", re.IGNORECASE)
+MENTIONS = re.compile(r"\b(?:from|import) +(?:flask|quart|apiflask)", re.IGNORECASE)
 ACTIONS = re.compile(
-    r"Flask|Blueprint|\bAPI\b|Api\b|Quart|route|add_url_rule|add_resource|add_namespace|before_request|register_"
+    r"Flask|Blueprint|\bAPI\b|Api\b|Quart|route|add_url_rule|add_(?:resource|namespace)|before_request|\bapp\b"
 )
 APPLICATIONS = frozenset({
     "flask.Flask", "flask.app.Flask", "quart.Quart", "quart.app.Quart", "quart_trio.QuartTrio", "apiflask.APIFlask",
@@ -88,17 +89,24 @@ class Flask:
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Return every endpoint with all that guards it, in order of file and line."""
-        modules = [one for one in self.symbols.modules.values() if MENTIONS.search(one.file.text)]
-        if not any("flask" in one.file.text.lower() or "quart" in one.file.text for one in modules):
+        modules = [one for one in self.symbols.modules.values() if not is_test(one.file.path)]
+        if not any(MENTIONS.search(one.file.text) for one in modules):
             return ()
         for module in modules:
             self.construction.run(module)
-        for module in modules:
-            for function in module.functions:
-                if function.outer is None and _builds(function):
-                    self.construction.uncalled(function)
+        functions = [one for module in modules for one in module.functions if one.outer is None and _builds(one)]
+        for is_asking in (False, True):  # what asks for nothing first: it may call the others with what they ask for
+            for function in functions:
+                given = self._meant(function)
+                if is_asking or not set(required(function)) - set(given):
+                    self.construction.uncalled(function, given)
         found = dict.fromkeys(self._expanded())
         return tuple(sorted(found, key=lambda one: (one.location.path, one.location.line, one.path, one.method)))
+
+    def _meant(self, function: Function) -> dict[str, Value]:
+        """A function that a program looks for (`load(app)` of a plug-in) is given the application that there is."""
+        made = next((made for made, scaffold in self._scaffolds.values() if scaffold.is_application), None)
+        return {one.arg: made for one in function.parameters if made is not None and one.arg in ("app", "application")}
 
     # -- what is built ----------------------------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ class Place:
         return Place(self.node.func, self.module, self.scope) if isinstance(self.node, ast.Call) else self
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Frame:
     """The names of a module, or of one call of a function."""
 
@@ -45,7 +45,7 @@ class Frame:
     returned: list[Value] = field(default_factory=list)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Made:
     """An object that a call made, or what was got from one: `app`, `app.router`, `app.route("/")`, `web.get("/", index)`.
 
