@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from backendgen.audit.engines.result import EngineResult
 from backendgen.audit.frameworks.fastapi import FastAPI
+from backendgen.audit.frameworks.flask import Flask
 from backendgen.audit.registry import Context
 from backendgen.audit.service import Service
 from backendgen.code.project import Project, is_test
@@ -15,7 +16,7 @@ from backendgen.findings.finding import Finding, finding
 from backendgen.rules import Rule
 
 NAME = "own"
-FRAMEWORKS = (FastAPI,)
+FRAMEWORKS = (FastAPI, Flask)
 
 
 def run(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
-from backendgen.audit.frameworks.outcomes import NONE, Outcomes, Statuses
+from backendgen.audit.frameworks.libraries import guarding, is_optional
+from backendgen.audit.frameworks.made import Place
+from backendgen.audit.frameworks.outcomes import NONE, TOO_OFTEN, Outcomes, Statuses, roles_in
 from backendgen.audit.service import Scope
 from backendgen.code.symbols import Class, External, Function, Module, Symbol, Symbols, Variable
 
@@ -23,7 +26,7 @@ HARMLESS = (
     "builtins.",
     "httpx.",
 )
-LIMITS = frozenset({"fastapi_limiter.depends.RateLimiter", "fastapi_limiter.depends.WebSocketRateLimiter"})
+ROLE_WORD = re.compile(r"role|scope|permission|group|privilege", re.IGNORECASE)
 MAX_DEPTH = 8
 
 
@@ -36,6 +39,8 @@ class Attached:
     statuses: Statuses
     unknown: bool = False
     target: Symbol | None = None
+    roles: tuple[str, ...] = ()
+    rate: str = ""
 
 
 class Dependencies:
@@ -72,30 +77,36 @@ class Dependencies:
         )
         if given is None:
             return None
-        statuses, unknown, target = self._callable(given, module, scope)
-        return Attached(scope_name, ast.unparse(given)[:60], statuses, unknown, target)
+        return self.guard(given, scope_name, module, scope, keyword_roles(node))
+
+    def guard(
+        self, node: ast.expr, scope_name: Scope, module: Module, scope: Function | None, more: tuple[str, ...] = ()
+    ) -> Attached:
+        """Return what a dependency or decorator refuses, and whom it lets through."""
+        statuses, unknown, target = self._callable(node, module, scope)
+        asked = more
+        if statuses - TOO_OFTEN:
+            asked += self.outcomes.asks(target) if isinstance(target, Function) else ()
+            asked += keyword_roles(node)
+            if isinstance(node, ast.Call) and 403 in statuses:
+                asked += tuple(role for one in node.args for role in roles_in(one))
+        rate = rate_of(node) if statuses & TOO_OFTEN else ""
+        return Attached(
+            scope_name, ast.unparse(node)[:60], statuses, unknown, target, tuple(dict.fromkeys(asked)), rate
+        )
+
+    def wrapper(self, place: Place, scope_name: Scope) -> Attached:
+        """Return what a decorator of a handler, a router or a view does. One of an unknown library is no guard."""
+        found = self.guard(place.node, scope_name, place.module, place.scope)
+        return replace(found, name=ast.unparse(place.called().node)[:60], unknown=False)
 
     def decorators(self, handler: Function, route: ast.Call) -> list[Attached]:
         """Return what a handler's other decorators do: limits, and wrappers that refuse."""
-        found = []
-        for decorator in handler.node.decorator_list:
-            if decorator is route:
-                continue
-            called = decorator.func if isinstance(decorator, ast.Call) else decorator
-            target = self.symbols.value(called, handler.module, handler.outer)
-            statuses: Statuses = NONE
-            if isinstance(target, Function):
-                statuses = self.outcomes.of(target)
-            elif isinstance(target, External) and target.name == "starlette.authentication.requires":
-                statuses = frozenset({403})
-            elif isinstance(called, ast.Attribute) and called.attr in ("limit", "shared_limit"):
-                base = self.symbols.value(called.value, handler.module, handler.outer)
-                if isinstance(base, Variable) and isinstance(base.value, ast.Call):
-                    made = self.symbols.value(base.value.func, base.module, base.scope)
-                    if isinstance(made, External) and made.name.startswith("slowapi"):
-                        statuses = frozenset({429})
-            found.append(Attached("route", ast.unparse(called)[:60], statuses))
-        return found
+        return [
+            self.wrapper(Place(decorator, handler.module, handler.outer), "route")
+            for decorator in handler.node.decorator_list
+            if decorator is not route
+        ]
 
     def _callable(
         self, node: ast.expr, module: Module, scope: Function | None, depth: int = 0
@@ -119,7 +130,7 @@ class Dependencies:
         if isinstance(target, Variable):
             return self._callable(target.value, target.module, target.scope, depth + 1)
         if isinstance(target, External):
-            return self._external(target.name), not self._is_harmless(target.name), target
+            return guarding(target.name) or NONE, not self._is_harmless(target.name), target
         return NONE, True, None
 
     def _method(self, node: ast.Attribute, module: Module, scope: Function | None) -> Symbol | None:
@@ -154,7 +165,8 @@ class Dependencies:
             if target.name.startswith("fastapi_users.") and target.name.endswith("current_user"):
                 optional = any(one.arg == "optional" and _is(one.value, True) for one in call.keywords)
                 return (NONE if optional else frozenset({401})), False, target
-            return self._external(target.name), not self._is_harmless(target.name), target
+            known = NONE if is_optional(call) else guarding(target.name) or NONE
+            return known, not self._is_harmless(target.name), target
         return NONE, True, None
 
     def of_class(self, handler: Function) -> list[Attached]:
@@ -265,11 +277,8 @@ class Dependencies:
             annotation, module, scope = target.value, target.module, target.scope
         return annotation, [], module, scope
 
-    def _external(self, name: str) -> Statuses:
-        return frozenset({429}) if name in LIMITS else NONE
-
     def _is_harmless(self, name: str) -> bool:
-        return name in LIMITS or name.startswith(HARMLESS) or "." not in name
+        return guarding(name) is not None or name.startswith(HARMLESS) or "." not in name
 
 
 def parameter_defaults(function: Function) -> dict[str, ast.expr]:
@@ -280,6 +289,18 @@ def parameter_defaults(function: Function) -> dict[str, ast.expr]:
     pairs: list[tuple[ast.arg, ast.expr | None]] = list(zip(with_default, arguments.defaults, strict=True))
     pairs += zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     return {parameter.arg: default for parameter, default in pairs if default is not None}
+
+
+def keyword_roles(node: ast.expr) -> tuple[str, ...]:
+    """`Security(user, scopes=["orders:write"])`, `login_required(role="admin")`."""
+    keywords = node.keywords if isinstance(node, ast.Call) else []
+    return tuple(role for one in keywords if one.arg and ROLE_WORD.search(one.arg) for role in roles_in(one.value))
+
+
+def rate_of(node: ast.expr) -> str:
+    """`limiter.limit("10/minute")`: how often one may call."""
+    texts = [one.value for one in node.args if isinstance(one, ast.Constant)] if isinstance(node, ast.Call) else []
+    return next((one for one in texts if isinstance(one, str)), "")
 
 
 def _choices(value: ast.expr, maker: Function, call: ast.Call) -> list[ast.expr]:

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from backendgen.audit.frameworks.dependencies import Attached, Dependencies
+from backendgen.audit.frameworks.made import Place
 from backendgen.audit.frameworks.outcomes import NONE, Outcomes, Statuses
 from backendgen.audit.frameworks.parameters import Parameters
 from backendgen.audit.frameworks.routers import (
     METHODS,
-    Place,
     Route,
     Router,
     guards_of,

@@ -9,6 +9,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from backendgen.audit.frameworks.libraries import ANSWERS, guarding
 from backendgen.code.symbols import Class, External, Function, Symbol, Symbols, Variable
 
 REFUSALS = frozenset({401, 403, 423, 429})
@@ -17,18 +18,16 @@ NAMED = {
     "HTTP_401_UNAUTHORIZED": 401, "HTTP_403_FORBIDDEN": 403, "HTTP_429_TOO_MANY_REQUESTS": 429,
     "HTTP_423_LOCKED": 423, "LOCKED": 423, "UNAUTHORIZED": 401, "FORBIDDEN": 403, "TOO_MANY_REQUESTS": 429,
 }  # fmt: skip
-EXTERNAL = {
-    "django.core.exceptions.PermissionDenied": 403,
-    "rest_framework.exceptions.PermissionDenied": 403,
-    "rest_framework.exceptions.NotAuthenticated": 401,
-    "rest_framework.exceptions.AuthenticationFailed": 401,
-    "werkzeug.exceptions.Unauthorized": 401,
-    "werkzeug.exceptions.Forbidden": 403,
-    "werkzeug.exceptions.TooManyRequests": 429,
-    "aiohttp.web.HTTPUnauthorized": 401,
-    "aiohttp.web.HTTPForbidden": 403,
-}
+SIGN_IN = 302  # what sends a stranger to the sign-in page refuses him as 401 does
 STATUS_WORD = re.compile(r"status|code", re.IGNORECASE)
+FORGED = re.compile(r"csrf|xsrf|nonce|origin|referr?er", re.IGNORECASE)  # refuses forged requests, not strangers
+ROLE = re.compile(r"[A-Za-z][\w.:/ -]{1,59}")
+KNOWN = frozenset({"is_authenticated", "is_active", "is_anonymous", "is_verified", "is_valid"})  # these are no roles
+IDENTITY = re.compile(
+    r"user|auth|log(?:ged|in)|sign(?:ed|in)|session|account|identity|member|admin|token|credential|permission",
+    re.IGNORECASE,
+)
+SIGN_IN_PAGE = re.compile(r"log_?-?in|sign_?-?in|authenticat|authoriz", re.IGNORECASE)
 MAX_DEPTH = 6
 
 Statuses = frozenset[int]
@@ -61,8 +60,27 @@ class Outcomes:
                     found |= _written(node.value)
                 elif isinstance(node, ast.Call):
                     found |= self._called(node, function, depth)
+                elif isinstance(node, ast.If) and _sends_to_sign_in(node):
+                    found.add(SIGN_IN)
             self._functions[key] = frozenset(found)
         return self._functions[key]
+
+    def asks(self, function: Function) -> tuple[str, ...]:
+        """Return what a function asks of a caller that it knows: what the conditions name under which it answers 403."""
+        found: dict[str, None] = {}
+        for node in _walk(function.node):
+            if isinstance(node, ast.If) and any(403 in self._statement(one, function) for one in node.body):
+                found.update(dict.fromkeys(roles_in(node.test)))
+        return tuple(found)
+
+    def _statement(self, node: ast.stmt, function: Function) -> Statuses:
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            return self._raised(node.exc, function, 0)
+        if isinstance(node, ast.Return) and node.value is not None:
+            return _written(node.value)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            return self._called(node.value, function, 0)
+        return NONE
 
     def of_class(self, owner: Class, methods: tuple[str, ...] = ()) -> Statuses:
         """Return the refusing statuses of a class's methods (`methods`, or all of them)."""
@@ -85,8 +103,8 @@ class Outcomes:
             return written | self.exception(target)
         if isinstance(target, Function):
             return written | self._returned(target, depth)
-        if isinstance(target, External) and target.name in EXTERNAL:
-            return written | {EXTERNAL[target.name]}
+        if isinstance(target, External) and target.name in ANSWERS:
+            return written | {ANSWERS[target.name]}
         return written
 
     def _returned(self, maker: Function, depth: int) -> Statuses:
@@ -118,7 +136,7 @@ class Outcomes:
                         found |= _defaults(node)
                 if found:
                     break
-            found |= {status for name, status in EXTERNAL.items() if name in self.symbols.bases(owner)}
+            found |= {status for name, status in ANSWERS.items() if name in self.symbols.bases(owner)}
             self._classes[key] = frozenset(found)
         return self._classes[key]
 
@@ -131,7 +149,10 @@ class Outcomes:
             return self.of(target, depth + 1)
         if isinstance(target, Class):
             return _written(call)
-        return _sent(call)
+        if isinstance(target, External):
+            answer = ANSWERS.get(target.name)
+            return frozenset({answer}) if answer else guarding(target.name) or _sent(call)
+        return _sent(call) | (frozenset({401}) if name == "unauthorized" else NONE)
 
     def callee(self, call: ast.Call, function: Function) -> Symbol | None:
         """Return what a call calls, also methods of what is known to be an instance of a class of the project."""
@@ -185,15 +206,51 @@ class Outcomes:
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """Like ast.walk over a function's body, without its decorators, annotations and defaults."""
+    """Like ast.walk over a function's body: no decorators, annotations, defaults, and not what a forged request gets."""
     pending: list[ast.AST] = list(getattr(node, "body", []))
     while pending:
         one = pending.pop()
         yield one
         if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             pending.extend(one.body)
+        elif isinstance(one, ast.If) and _mentions(one.test, FORGED):
+            pending.extend([one.test, *one.orelse])
         else:
             pending.extend(ast.iter_child_nodes(one))
+
+
+def roles_in(node: ast.expr) -> tuple[str, ...]:
+    """The roles, scopes or permissions that an expression names: texts, `Role.ADMIN`, `user.is_superuser`."""
+    found: dict[str, None] = {}
+    for one in ast.walk(node):
+        if isinstance(one, ast.Constant) and isinstance(one.value, str) and ROLE.fullmatch(one.value):
+            found[one.value] = None
+        elif isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name) and one.value.id[:1].isupper():
+            if one.attr[:1].isupper():
+                found[f"{one.value.id}.{one.attr}"] = None
+        elif isinstance(one, ast.Attribute) and one.attr.startswith("is_") and one.attr not in KNOWN:
+            found[one.attr[3:]] = None
+    return tuple(found)
+
+
+def _mentions(node: ast.expr, words: re.Pattern[str]) -> bool:
+    """Does an expression hold a name or text with one of these words?"""
+    for one in ast.walk(node):
+        text = one.id if isinstance(one, ast.Name) else one.attr if isinstance(one, ast.Attribute) else None
+        if isinstance(one, ast.Constant) and isinstance(one.value, str):
+            text = one.value
+        if text and words.search(text):
+            return True
+    return False
+
+
+def _sends_to_sign_in(node: ast.If) -> bool:
+    """`if g.user is None: return redirect(url_for("auth.login"))`: a question about the caller, and a way to sign in."""
+    answers = [one.value for one in [*node.body, *node.orelse] if isinstance(one, ast.Return)]
+    return _mentions(node.test, IDENTITY) and any(
+        isinstance(one, ast.Call) and "redirect" in _last(one.func).lower() and _mentions(one, SIGN_IN_PAGE)
+        for one in answers
+    )
 
 
 def _sent(call: ast.Call) -> Statuses:

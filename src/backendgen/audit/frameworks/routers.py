@@ -7,20 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from backendgen.audit.frameworks.dependencies import Attached
+from backendgen.audit.frameworks.made import Place
 from backendgen.audit.frameworks.outcomes import TOO_OFTEN
 from backendgen.audit.service import Guard, Limit
-from backendgen.code.symbols import Function, Module
+from backendgen.code.symbols import Class, Function, Module, Symbol
+from backendgen.findings.finding import Location
 
 METHODS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "trace"})
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """An expression and where it stands."""
-
-    node: ast.expr
-    module: Module
-    scope: Function | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +58,19 @@ def guards_of(attached: list[Attached]) -> Iterator[Guard]:
     for one in attached:
         refusals = one.statuses - TOO_OFTEN
         if refusals or one.unknown:
-            yield Guard(one.name, one.scope, refusals)
+            yield Guard(one.name, one.scope, refusals, one.roles, place_of(one.target))
 
 
 def limits_of(attached: list[Attached]) -> Iterator[Limit]:
     """Return what answers 429, or 423."""
     for one in attached:
         if one.statuses & TOO_OFTEN:
-            yield Limit(one.name, one.scope)
+            yield Limit(one.name, one.scope, one.rate)
+
+
+def place_of(symbol: Symbol | None) -> Location | None:
+    """Return where a function or class of the project stands."""
+    return Location(symbol.path, symbol.line) if isinstance(symbol, Function | Class) else None
 
 
 def head_end(handler: Function, call: ast.Call) -> int:

@@ -1,0 +1,315 @@
+"""Runs the code that builds applications, over what is known of its values, without importing anything.
+
+Modules and the functions that they call are followed as Python would: loops over lists, factories, helper methods, paths
+put together from constants and from defaults of the environment. Where a condition is not known, both branches are taken.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import replace
+
+from backendgen.audit.frameworks.evaluation import Evaluation
+from backendgen.audit.frameworks.made import UNKNOWN, Closure, Frame, Made, Place, Value, handler_of
+from backendgen.code.symbols import Class, External, Function, FunctionNode, Module, Symbol, Symbols, Variable
+
+MAX_DEPTH = 24
+MAX_STATEMENTS = 400_000
+MAX_ROUNDS = 1_000
+
+
+class Construction(Evaluation):
+    """One run over a project; `told` hears of every object and result of a library as it is made."""
+
+    def __init__(self, symbols: Symbols, told: Callable[[Made], None]) -> None:
+        self.symbols = symbols
+        self.told = told
+        self.entered: set[int] = set()
+        self._frames: dict[int, Frame] = {}
+        self._results: dict[tuple[object, ...], tuple[Value, list[Value]]] = {}
+        self._instances: dict[int, Made] = {}
+        self._depth = 0
+        self._left = MAX_STATEMENTS
+
+    # -- modules and names ------------------------------------------------------------------------------------------
+
+    def run(self, module: Module) -> Frame:
+        """Run a module's own statements, once."""
+        frame = self._frames.get(id(module))
+        if frame is None:
+            frame = self._frames[id(module)] = Frame(module)
+            depth, self._depth = self._depth, 0
+            self._block(module.file.tree.body, frame)
+            self._depth = depth
+        return frame
+
+    def uncalled(self, function: Function, given: dict[str, Value]) -> None:
+        """Run a function or method that nothing called, with what is known of its parameters: a factory, `load(app)`."""
+        if id(function.node) in self.entered:
+            return
+        receiver = self.instance(function.owner) if function.owner is not None else None
+        if id(function.node) not in self.entered:
+            self.call(Closure(function, self.run(function.module), receiver), [], given, None)
+
+    def instance(self, owner: Class) -> Made:
+        """Return the object that stands for any instance of a class."""
+        key = id(owner.node)
+        if key not in self._instances:
+            self._instances[key] = Made(owner, self.symbols.bases(owner))
+            self._made(self._instances[key], owner)
+        return self._instances[key]
+
+    def lookup(self, name: str, frame: Frame) -> Value:
+        """Return what a name means in a frame."""
+        one: Frame | None = frame
+        while one is not None:
+            if name in one.names:
+                return one.names[name]
+            one = one.outer
+        return self.known(self.symbols.lookup(name, frame.module, None))
+
+    def known(self, symbol: Symbol | None) -> Value:
+        """Return the value of a symbol: a variable has what its module gave it."""
+        if isinstance(symbol, Function):
+            return Closure(symbol, self._frames.get(id(symbol.module)))
+        if isinstance(symbol, Variable):
+            if symbol.scope is None:
+                names = self.run(symbol.module).names
+                if symbol.name in names:
+                    return names[symbol.name]
+            return UNKNOWN
+        return UNKNOWN if symbol is None else symbol
+
+    # -- statements -------------------------------------------------------------------------------------------------
+
+    def _block(self, body: list[ast.stmt], frame: Frame) -> bool:
+        """Run statements; True when they end the function."""
+        for node in body:
+            if self._left <= 0:
+                return True
+            self._left -= 1
+            if self._statement(node, frame):
+                return True
+        return False
+
+    def _statement(self, node: ast.stmt, frame: Frame) -> bool:
+        if isinstance(node, ast.Expr):
+            self.evaluate(node.value, frame)
+        elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            self._assignment(node, frame)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            self._function(node, frame)
+        elif isinstance(node, ast.ClassDef):
+            self._class(node, frame)
+        elif isinstance(node, ast.If):
+            return self._if(node, frame)
+        elif isinstance(node, ast.For | ast.AsyncFor):
+            return self._for(node, frame)
+        elif isinstance(node, ast.With | ast.AsyncWith):
+            for item in node.items:
+                value = self.evaluate(item.context_expr, frame)
+                if item.optional_vars is not None:
+                    self._bind(item.optional_vars, value, frame)
+            return self._block(node.body, frame)
+        elif isinstance(node, ast.Try):
+            return self._block([*node.body, *node.orelse, *node.finalbody], frame)
+        elif isinstance(node, ast.While):
+            self._block(node.body, frame)
+        elif isinstance(node, ast.Return):
+            frame.returned.append(self.evaluate(node.value, frame) if node.value is not None else None)
+            return True
+        elif isinstance(node, ast.Match):
+            for case in node.cases:
+                self._block(case.body, frame)
+        return isinstance(node, ast.Raise | ast.Continue | ast.Break)
+
+    def _assignment(self, node: ast.Assign | ast.AnnAssign | ast.AugAssign, frame: Frame) -> None:
+        if node.value is None:
+            return
+        value = self.evaluate(node.value, frame)
+        if isinstance(node, ast.AugAssign):
+            before = self.evaluate(node.target, frame)
+            if isinstance(before, list) and isinstance(value, list | tuple):
+                before.extend(value)  # others may hold the same list
+                return
+            value = self.added(before, value) if isinstance(node.op, ast.Add) else UNKNOWN
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            self._bind(target, value, frame)
+
+    def _bind(self, target: ast.expr, value: Value, frame: Frame) -> None:
+        if isinstance(target, ast.Name):
+            frame.names[target.id] = value
+        elif isinstance(target, ast.Tuple | ast.List):
+            known = isinstance(value, list | tuple) and len(value) == len(target.elts)
+            for index, one in enumerate(target.elts):
+                self._bind(one, value[index] if known else UNKNOWN, frame)
+        elif isinstance(target, ast.Attribute):
+            holder = self.evaluate(target.value, frame)
+            if isinstance(holder, Made):
+                holder.attributes[target.attr] = value
+        elif isinstance(target, ast.Subscript):
+            holder, key = self.evaluate(target.value, frame), self.evaluate(target.slice, frame)
+            if isinstance(holder, dict) and isinstance(key, str | int):
+                holder[key] = value
+
+    def _if(self, node: ast.If, frame: Frame) -> bool:
+        known = self.truth(self.evaluate(node.test, frame))
+        if known is not None:
+            return self._block(node.body if known else node.orelse, frame)
+        first = self._block(node.body, frame)
+        second = self._block(node.orelse, frame)
+        return first and second and bool(node.orelse)
+
+    def _for(self, node: ast.For | ast.AsyncFor, frame: Frame) -> bool:
+        for value in self.rounds(self.evaluate(node.iter, frame)):
+            self._bind(node.target, value, frame)
+            self._block(node.body, frame)
+        return self._block(node.orelse, frame)
+
+    def rounds(self, values: Value) -> list[Value]:
+        """What a loop goes over; one round with something unknown, when that is not known."""
+        if isinstance(values, list | tuple | set | frozenset | dict | range):
+            return list(values)[:MAX_ROUNDS]
+        return [UNKNOWN]
+
+    def _function(self, node: FunctionNode, frame: Frame) -> None:
+        function = frame.module.function_of.get(id(node))
+        if function is not None:
+            frame.names[node.name] = self._decorated(Closure(function, frame), node.decorator_list, frame)
+
+    def _decorated(self, value: Value, decorators: list[ast.expr], frame: Frame) -> Value:
+        """Call decorators, the innermost first: each wraps what it gets, whatever it gives."""
+        for decorator in reversed(decorators):
+            call = ast.copy_location(ast.Call(decorator, [], []), decorator)
+            place = Place(call, frame.module, frame.function)
+            result = self.call(self.evaluate(decorator, frame), [value], {}, place)
+            if isinstance(value, Closure):
+                is_same = isinstance(result, Closure) and result.function.node is value.function.node
+                value = result if is_same else replace(value, wraps=(*value.wraps, place.called()))
+        return value
+
+    def _class(self, node: ast.ClassDef, frame: Frame) -> None:
+        owner = frame.module.class_of.get(id(node))
+        if owner is None:
+            return
+        inner = Frame(frame.module, frame.function, frame)
+        self._block(node.body, inner)
+        frame.names[node.name] = owner
+        self._decorated(owner, node.decorator_list, frame)
+
+    # -- calls ------------------------------------------------------------------------------------------------------
+
+    def call(self, target: Value, args: list[Value], keywords: dict[str, Value], place: Place | None) -> Value:
+        """Return what a call gives. Calls of libraries are told."""
+        if isinstance(target, Closure):
+            return self._called(target, args, keywords, place)
+        if isinstance(target, Class):
+            made = Made(target, self.symbols.bases(target), place, args, keywords)
+            self._made(made, target)
+            return made
+        if isinstance(target, External):
+            simple = self.library(target.name, args, keywords)
+            if simple is not UNKNOWN:
+                return simple
+            made = Made(target, frozenset({target.name}), place, args, keywords)
+        elif isinstance(target, Made) and isinstance(target.target, Class) and not target.member:
+            caller = self.symbols.member(target.target, "__call__")
+            if isinstance(caller, Function):
+                return self._called(Closure(caller, self._frames.get(id(caller.module)), target), args, keywords, place)
+            made = Made(None, target.kinds, place, args, keywords, {}, target, "()")
+        elif isinstance(target, Made) and (target.receiver is not None or target.kinds):
+            made = Made(None, target.kinds, place, args, keywords, {}, target, f"{target.member}()")
+        else:
+            return UNKNOWN
+        self.told(made)
+        return made
+
+    def _made(self, made: Made, owner: Class) -> None:
+        """An instance of a class of the project: its `__init__` runs first, so that what it hands on is known."""
+        maker = self.symbols.member(owner, "__init__")
+        if isinstance(maker, Function):
+            self._called(Closure(maker, self._frames.get(id(maker.module)), made), made.args, made.keywords, made.place)
+        self.told(made)
+
+    def _called(self, closure: Closure, args: list[Value], keywords: dict[str, Value], place: Place | None) -> Value:
+        if closure.receiver is not None:
+            args = [closure.receiver, *args]
+        function = closure.function
+        key = (
+            id(function.node),
+            id(closure.frame),
+            *map(_key, args),
+            *((name, _key(one)) for name, one in keywords.items()),
+        )
+        if key in self._results:
+            return self._results[key][0]
+        if self._depth > MAX_DEPTH or self._left <= 0:
+            return UNKNOWN
+        kept = [*args, *keywords.values(), closure.frame]
+        self._results[key] = (UNKNOWN, kept)  # a function that calls itself
+        self.entered.add(id(function.node))
+        frame = Frame(function.module, function, closure.frame or self._frames.get(id(function.module)))
+        self._parameters(function, args, keywords, frame)
+        self._depth += 1
+        self._block(function.node.body, frame)
+        self._depth -= 1
+        result = _wrapped(_chosen(frame.returned), function, args, place)
+        self._results[key] = (result, kept)
+        return result
+
+    def _parameters(self, function: Function, args: list[Value], keywords: dict[str, Value], frame: Frame) -> None:
+        arguments = function.node.args
+        positional = [*arguments.posonlyargs, *arguments.args]
+        rest = dict(keywords)
+        for default, parameter in zip(reversed(arguments.defaults), reversed(positional), strict=False):
+            frame.names[parameter.arg] = self.evaluate(default, frame.outer or frame)
+        for parameter, given in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+            frame.names[parameter.arg] = self.evaluate(given, frame.outer or frame) if given else UNKNOWN
+        for index, parameter in enumerate(positional):
+            if index < len(args):
+                frame.names[parameter.arg] = args[index]
+            elif parameter.arg not in frame.names:
+                frame.names[parameter.arg] = UNKNOWN
+        for parameter in [*positional, *arguments.kwonlyargs]:
+            if parameter.arg in rest:
+                frame.names[parameter.arg] = rest.pop(parameter.arg)
+        if arguments.vararg:
+            frame.names[arguments.vararg.arg] = tuple(args[len(positional) :])
+        if arguments.kwarg:
+            frame.names[arguments.kwarg.arg] = rest
+
+
+def _wrapped(result: Value, maker: Function, args: list[Value], place: Place | None) -> Value:
+    """A function that was made around another one (what a decorator gives) is that one, with one wrapper more."""
+    if not isinstance(result, Closure) or result.function.outer != maker or place is None:
+        return result
+    for one in args:
+        inner, _ = handler_of(one)
+        if isinstance(inner, Closure) and inner.function.node is not result.function.node:
+            return replace(inner, wraps=(*inner.wraps, place.called()))
+        if isinstance(inner, Made) and inner.member == "as_view()":
+            return Made(None, frozenset(), place, [one])
+    return result
+
+
+def _key(value: Value) -> object:
+    return (type(value), value) if isinstance(value, str | int | bool | None) else id(value)
+
+
+def _chosen(returned: list[Value]) -> Value:
+    """Of what the branches return: an object first, then the last that is known."""
+    known = [one for one in returned if one is not UNKNOWN and one is not None]
+    return next(
+        (one for one in known if isinstance(one, Made)),
+        known[-1] if known else UNKNOWN if UNKNOWN in returned else None,
+    )
+
+
+def required(function: Function) -> list[str]:
+    """The parameters that a function cannot be called without, `self` left out."""
+    arguments = function.node.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    asked = positional[1 if function.owner is not None else 0 : len(positional) - len(arguments.defaults)]
+    asked += [one for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if default is None]
+    return [one.arg for one in asked]
