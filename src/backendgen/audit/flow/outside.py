@@ -51,6 +51,8 @@ def outside(
     from_outside = _from_outside(name, last, receiver, positional)
     if from_outside is not None:
         return from_outside
+    if last in ("setFeature", "setProperty") and len(positional) == 2 and receiver is not None:
+        return _switched(frame, node, receiver, positional)
     if name == "dict" and not positional:
         return Value(items=dict(keywords))
     special = SPECIAL.get(name)
@@ -84,6 +86,16 @@ def _options(keywords: dict[str, Value]) -> dict[str, Value] | None:
     """What an outside object is made with, where it is constant: `XMLParser(resolve_entities=True)`."""
     found = {key: value for key, value in keywords.items() if value.const is not UNKNOWN}
     return found or None
+
+
+def _switched(frame: Frame, node: ast.Call, receiver: Value, positional: list[Value]) -> Value:
+    """`parser.setFeature(feature_external_ges, True)`"""
+    variable = node.func.value if isinstance(node.func, ast.Attribute) else node
+    feature = positional[0].function
+    if isinstance(variable, ast.Name) and isinstance(feature, External):
+        key = feature.name.rpartition(".")[2]
+        frame.names[variable.id] = replace(receiver, items={**(receiver.items or {}), key: positional[1]})
+    return NOTHING
 
 
 def _validated(frame: Frame, name: str, positional: list[Value]) -> Value:

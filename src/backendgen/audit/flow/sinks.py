@@ -146,9 +146,10 @@ def _reach(
     keywords: Mapping[str, Value], spread: list[Value], *, proven: bool,
 ) -> None:  # fmt: skip
     """Note what reaches the arguments that matter; judge the line harmless when they are."""
-    if not all(_is(wanted, _option(path, positional, keywords)) for path, wanted in (sink.given or {}).items()):
+    named = {**keywords, "self": receiver} if receiver is not None else keywords
+    if not all(_is(wanted, _option(path, positional, named)) for path, wanted in (sink.given or {}).items()):
         return
-    if any(_is(wanted, _option(path, positional, keywords)) for path, wanted in (sink.unless or {}).items()):
+    if any(_is(wanted, _option(path, positional, named)) for path, wanted in (sink.unless or {}).items()):
         return
     if sink.where == "shell":
         positional, keywords = _script(positional, keywords), {}
