@@ -1,34 +1,27 @@
-"""Interpreting calls: functions of the project through their summaries, outside ones by what is known of them."""
+"""Interpreting calls: what is called, its arguments bound, functions of the project through their summaries."""
 
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from backendgen.audit.flow import libraries
+from backendgen.audit.flow import sources
 from backendgen.audit.flow.engine import Engine
-from backendgen.audit.flow.sinks import note_sinks
+from backendgen.audit.flow.outside import fields, method, outside
+from backendgen.audit.flow.sinks import note_call, note_named
+from backendgen.audit.flow.texts import spread_part
 from backendgen.audit.flow.values import (
     HARMLESS,
-    HOLE,
     NOTHING,
-    UNKNOWN,
-    Origin,
     Value,
     all_taints,
     carrying,
-    concatenated,
-    constant,
     join,
     join_all,
     place,
-    resolved_path,
-    sanitised,
     substituted,
-    tainted,
 )  # fmt: skip
 from backendgen.code.symbols import Class, External, Function, Symbol, Variable
 from backendgen.findings.finding import Step
@@ -36,30 +29,45 @@ from backendgen.findings.finding import Step
 if TYPE_CHECKING:
     from backendgen.audit.flow.frame import Frame
 
-READS = frozenset({"get", "pop", "getlist", "getall", "get_list", "multi_items", "setdefault"})
-CHANGES = frozenset({"append", "add", "extend", "insert", "update", "write", "appendleft"})
-FIELD = re.compile(r"{[^{}]*}")
-
 
 def call(frame: Frame, node: ast.Call) -> Value:
     """Return what is known of a call's result; note the sinks that it is or leads to."""
-    receiver, target = target_of(frame, node.func)
-    positional = [frame.evaluate(each) for each in node.args]
+    targets = targets_of(frame, node.func)
+    positional, spread = _arguments(frame, node)
     keywords = {each.arg: frame.evaluate(each.value) for each in node.keywords if each.arg is not None}
-    spread = [frame.evaluate(each.value) for each in node.keywords if each.arg is None]
+    for key, value in keywords.items():
+        if value.taints:
+            note_named(frame, node, key, value)
+    return join_all(_called(frame, node, *target, positional, keywords, spread) for target in targets)
+
+
+def _arguments(frame: Frame, node: ast.Call) -> tuple[list[Value], list[Value]]:
+    """The positional arguments, those of a known list spread out, and what `**` spreads."""
+    positional: list[Value] = []
+    for each in node.args:
+        value = frame.evaluate(each)
+        if isinstance(each, ast.Starred) and value.items and all(isinstance(key, int) for key in value.items):
+            positional += value.items.values()
+        else:
+            positional.append(value)
+    return positional, [frame.evaluate(each.value) for each in node.keywords if each.arg is None]
+
+
+def _called(
+    frame: Frame, node: ast.Call, receiver: Value | None, target: Symbol | None, positional: list[Value],
+    keywords: dict[str, Value], spread: list[Value],
+) -> Value:  # fmt: skip
     name = target.name if isinstance(target, External) else ""
-    note_sinks(frame, node, name, receiver, positional, keywords)
+    note_call(frame, node, name, receiver, positional, keywords, spread)
     if isinstance(target, Function):
-        given = bound(target, receiver, positional, keywords, spread)
-        return _applied(frame, node, target, given)
+        return _applied(frame, node, target, bound(target, receiver, positional, keywords, spread))
     if isinstance(target, Class):
         return _constructed(frame, node, target, positional, keywords, spread)
     handed = _handed_over(frame, node, positional, keywords)
-    found = (
-        _outside(frame, node, name, receiver, positional, keywords)
-        if name
-        else _method(frame, node, receiver, positional, keywords, spread)
-    )
+    if name:
+        found = outside(frame, node, name, receiver, positional, keywords, spread)
+    else:
+        found = method(frame, node, receiver, positional, keywords, spread)
     return join(found, handed) if handed is not None else found
 
 
@@ -92,8 +100,23 @@ def _later(
     if isinstance(target, Function):
         return _applied(frame, node, target, bound(target, receiver, given, named, []))
     if isinstance(target, External) and target.name in frame.engine.sinks_by_name:
-        note_sinks(frame, node, target.name, receiver, given, named)
+        note_call(frame, node, target.name, receiver, given, named, [])
     return None
+
+
+def targets_of(frame: Frame, node: ast.expr) -> list[tuple[Value | None, Symbol | None]]:
+    """Return all that may be called here, each with the value that it is a method of."""
+    receiver, target = target_of(frame, node)
+    targets = [(receiver, target)]
+    if receiver is not None and receiver.others:
+        if isinstance(node, ast.Attribute):
+            for kind in receiver.others:
+                member = frame.engine.symbols.member(kind, node.attr)
+                if isinstance(member, Function) and member is not target:
+                    targets.append((replace(receiver, kind=kind), member))
+        else:
+            targets += [(None, other) for other in receiver.others]
+    return targets
 
 
 def target_of(frame: Frame, node: ast.expr) -> tuple[Value | None, Symbol | None]:
@@ -102,36 +125,51 @@ def target_of(frame: Frame, node: ast.expr) -> tuple[Value | None, Symbol | None
     if isinstance(node, ast.Name):
         local = frame.names.get(node.id)
         if local is not None:
-            return (local.bound, local.function) if local.function is not None else (local, None)
+            return _held(local)
         return None, engine.symbols.value(node, frame.module, frame.function)
     if not isinstance(node, ast.Attribute):
-        value = frame.evaluate(node)
-        return value, value.function
+        return _held(frame.evaluate(node))
     is_local = isinstance(node.value, ast.Name) and node.value.id in frame.names
     if not is_local:
         symbol = engine.symbols.value(node, frame.module, frame.function)
         base = engine.symbols.resolve(node.value, frame.module, frame.function) if symbol is not None else None
-        if symbol is not None and isinstance(symbol, Function | Class | External):
+        is_request = isinstance(symbol, External) and sources.is_part_of_request(symbol.name)
+        if symbol is not None and isinstance(symbol, Function | Class | External) and not is_request:
             receiver = engine.variable(base) if isinstance(base, Variable) else None
             return receiver, symbol
     if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name) and node.value.func.id == "super":
         return _super(frame, node.attr)
-    receiver = frame.evaluate(node.value)
+    return method_of(engine, frame.evaluate(node.value), node.attr)
+
+
+def _held(value: Value) -> tuple[Value | None, Symbol | None]:
+    """What calling a value calls."""
+    if value.function is None:
+        return value, None
+    if value.others:
+        return replace(value, function=None), value.function
+    return value.bound, value.function
+
+
+def method_of(engine: Engine, receiver: Value, name: str) -> tuple[Value | None, Symbol | None]:
+    """The method of a value, by its type."""
     if isinstance(receiver.kind, Class):
-        member = engine.symbols.member(receiver.kind, node.attr)
+        member = engine.symbols.member(receiver.kind, name)
         if isinstance(member, Function):
             return receiver, member
-        outside = next(
-            (
-                base
-                for base in sorted(engine.symbols.bases(receiver.kind))
-                if f"{base}.{node.attr}" in engine.sinks_by_name
-            ),
-            "",
-        )
-        return receiver, External(f"{outside}.{node.attr}") if outside else None
+        bases = sorted(engine.symbols.bases(receiver.kind))
+        outer = next((base for base in bases if f"{base}.{name}" in engine.sinks_by_name), "")
+        outer = outer or next((base for base in bases if sources.read(base, name) is not None), "")
+        if outer and sources.read(outer, name) is not None:
+            return Value(kind=External(outer)), External(f"{outer}.{name}")
+        return receiver, External(f"{outer}.{name}") if outer else None
+    if isinstance(receiver.function, Class):
+        member = engine.symbols.member(receiver.function, name)
+        return (None, member) if isinstance(member, Function) else (receiver, None)
+    if isinstance(receiver.function, External):
+        return receiver, External(f"{receiver.function.name}.{name}")
     if isinstance(receiver.kind, External):
-        return receiver, External(f"{receiver.kind.name}.{node.attr}")
+        return receiver, External(f"{receiver.kind.name}.{name}")
     return receiver, None
 
 
@@ -171,13 +209,8 @@ def bound(
         given[function.node.args.kwarg.arg] = carrying(Value(items=others), *spread)
     for parameter in every - given.keys():
         if spread:
-            given[parameter] = join_all(_part(each, parameter) for each in spread)
+            given[parameter] = join_all(spread_part(each, parameter) for each in spread)
     return given
-
-
-def _part(spread: Value, name: str) -> Value:
-    """What `**spread` gives for a parameter."""
-    return spread.items[name] if spread.items and name in spread.items else carrying(NOTHING, spread)
 
 
 def applied(engine: Engine, function: Function, given: Mapping[str, Value], step: Step | None) -> Value:
@@ -253,199 +286,5 @@ def _constructed(
             if parameter == own
         }
         return Value(kind=owner, items=items)
-    items = {**dict(zip(_fields(engine, owner), positional, strict=False)), **keywords}
+    items = {**dict(zip(fields(engine, owner), positional, strict=False)), **keywords}
     return carrying(Value(kind=owner, items=items), *spread) if spread else Value(kind=owner, items=items)
-
-
-def _fields(engine: Engine, owner: Class) -> list[str]:
-    """The fields of a dataclass or model, the inherited ones first."""
-    return [name for one in reversed(engine.symbols.lineage(owner)) for name in one.module.members.get(id(one.node), {})
-            if not isinstance(one.module.members[id(one.node)][name], Function)]  # fmt: skip
-
-
-def _as_dictionary(engine: Engine, value: Value, owner: Class) -> Value:
-    """A model as a dictionary: its keys are the program's, its values the caller's."""
-    from backendgen.audit.flow.expressions import attribute
-
-    return Value(items={name: attribute(engine, value, name) for name in _fields(engine, owner)})
-
-
-def _outside(
-    frame: Frame, node: ast.Call, name: str, receiver: Value | None, positional: list[Value], keywords: dict[str, Value]
-) -> Value:
-    """A function that is not the project's."""
-    last = name.rpartition(".")[2]
-    kinds = frame.engine.sanitisers.get(name)
-    given = [*positional, *keywords.values()]
-    if kinds is not None:
-        return sanitised(join_all(given), kinds) if given else NOTHING
-    if name in libraries.VALIDATING:
-        for value in positional[:1]:
-            frame.clear(value, frozenset({"*"}))
-        folded = positional[0].const if len(positional) == 1 and name == "int" else UNKNOWN
-        return constant(int(folded)) if isinstance(folded, int | float) and abs(folded) < 10**9 else HARMLESS
-    if name in libraries.NEUTRAL:
-        return HARMLESS
-    if receiver is not None and isinstance(receiver.kind, External) and receiver.kind.name in libraries.REQUESTS:
-        part = libraries.REQUEST_PARTS.get(last)
-        return tainted(Origin("request", part)) if part else NOTHING
-    through = keywords.get(libraries.CONNECTS_THROUGH.get(name, ""))
-    if through is not None and _checks_addresses(frame, through):
-        return through
-    kind = libraries.returned(name)
-    if name == "dataclasses.asdict" and positional and isinstance(positional[0].kind, Class):
-        return _as_dictionary(frame.engine, positional[0], positional[0].kind)
-    if name == "str" and len(positional) == 1:
-        return positional[0] if positional[0].text is not None else replace(positional[0], kind=None)
-    if name in ("os.path.realpath", "os.path.abspath") or name == "pathlib.Path.resolve":
-        base = receiver if name.startswith("pathlib") and receiver is not None else join_all(given)
-        return replace(sanitised(base, frozenset({"resolved"})), kind=base.kind)
-    if name == "re.compile" and positional:
-        return positional[0]
-    if name == "typing.cast" and len(positional) == 2:
-        return positional[1]
-    if kind is not None:
-        return carrying(Value(kind=kind), *given) if libraries.passes_on(name) else Value(kind=kind)
-    if name in ("enumerate", "zip") and positional:
-        from backendgen.audit.flow.expressions import element
-
-        parts = [element(frame, value) for value in positional]
-        counted = [HARMLESS, *parts[:1]] if name == "enumerate" else parts
-        return Value(items={"[]": Value(items=dict(enumerate(counted)))})
-    if name in ("dict",) and not positional:
-        return Value(items=dict(keywords))
-    if name == "pathlib.Path.relative_to" and receiver is not None and resolved_path(receiver):  # raises when it is not
-        frame.clear(receiver, frozenset({"path"}))
-    if libraries.passes_on(name):
-        if receiver is not None and receiver.taints:
-            given.append(receiver)
-        kept = External("pathlib.Path") if name.startswith("pathlib.") else None
-        exact = (
-            given[0]
-            if len(given) == 1 and name in ("list", "tuple", "sorted", "set", "frozenset", "iter", "reversed")
-            else None
-        )
-        return exact if exact is not None else carrying(Value(kind=kept), *given)
-    if receiver is not None and isinstance(node.func, ast.Attribute) and receiver.taints:
-        return _method(frame, node, receiver, positional, keywords, [])
-    return NOTHING
-
-
-def _checks_addresses(frame: Frame, transport: Value) -> bool:
-    """Does a transport, connector or resolver of the project look whether an address is private before it connects?"""
-    owner = transport.kind
-    if not isinstance(owner, Class):
-        return False
-    symbols = frame.engine.symbols
-    members = (one.module.members.get(id(one.node), {}).values() for one in symbols.lineage(owner))
-    return any(
-        frame.engine.summary(each).checks_addresses for some in members for each in some if isinstance(each, Function)
-    )
-
-
-def _method(
-    frame: Frame,
-    node: ast.Call,
-    receiver: Value | None,
-    positional: list[Value],
-    keywords: dict[str, Value],
-    spread: list[Value],
-) -> Value:
-    """A method of a value whose class is not known: those of text and containers, by their names."""
-    if receiver is None or not isinstance(node.func, ast.Attribute):
-        return NOTHING
-    name = node.func.attr
-    if isinstance(receiver.kind, Class) and name in ("model_dump", "dict") and _fields(frame.engine, receiver.kind):
-        return _as_dictionary(frame.engine, receiver, receiver.kind)
-    if name == "format_map" and positional:
-        name, spread, positional = "format", positional, []
-    if name == "format" and receiver.text is not None:
-        parts = _format(receiver, positional, keywords, spread)
-        from backendgen.audit.flow.expressions import _built
-
-        return _built(frame, node, [receiver, *positional, *keywords.values(), *spread], concatenated(parts))
-    if name == "join" and len(positional) == 1:
-        from backendgen.audit.flow.expressions import element
-
-        inner = element(frame, positional[0])
-        text = (
-            (receiver.text or "").join(each.text or HOLE for each in (positional[0].items or {}).values())
-            if positional[0].items
-            else HOLE
-        )
-        found = carrying(Value(text=text), inner, Value(all_taints(positional[0])), receiver)
-        return HARMLESS if inner.is_harmless and receiver.is_harmless and not found.taints else found
-    if name in READS and positional:
-        from backendgen.audit.flow.expressions import entry
-
-        found = entry(frame, receiver, positional[0].const)
-        return join(found, positional[1]) if len(positional) > 1 else found
-    if name in ("values",) and receiver.items:
-        return Value(items={"[]": join_all(receiver.items.values())})
-    if name in ("items",) and receiver.items:
-        pair = Value(items={0: join_all(constant(key) for key in receiver.items), 1: join_all(receiver.items.values())})
-        return Value(items={"[]": pair})
-    if name in CHANGES and isinstance(node.func.value, ast.Name):
-        _changed(frame, node.func.value.id, receiver, name, positional, keywords)
-        return NOTHING
-    if isinstance(receiver.const, str):
-        folded = _folded(receiver.const, name, positional)
-        return folded if folded is not None else carrying(Value(text=HOLE), *positional)
-    if name == "relative_to" and resolved_path(receiver):  # raises when it is not
-        frame.clear(receiver, frozenset({"path"}))
-    if name == "replace" and len(positional) == 2 and positional[0].const in (".", "/") and positional[1].const == "":
-        return sanitised(receiver, frozenset({"path"}))
-    if name in ("execute", "scalar", "scalars", "fetch", "fetchrow", "fetchall", "fetchone", "query"):
-        return NOTHING
-    return carrying(Value(text=HOLE), receiver, *(positional if name in ("replace", "join") else ()))
-
-
-def _format(
-    template: Value, positional: list[Value], keywords: Mapping[str, Value], spread: list[Value]
-) -> Iterator[Value]:
-    """The parts of `template.format(...)`."""
-    text = template.text or ""
-    position = 0
-    start = 0
-    for field in FIELD.finditer(text):
-        yield constant(text[start : field.start()])
-        name = re.split(r"[.\[:!]", field[0][1:-1])[0]
-        if name and not name.isdigit():
-            yield keywords[name] if name in keywords else join_all(_part(each, name) for each in spread)
-        else:
-            index = int(name) if name else position
-            position += 1
-            yield positional[index] if index < len(positional) else NOTHING
-        start = field.end()
-    yield carrying(constant(text[start:]), template)
-
-
-def _changed(
-    frame: Frame, name: str, receiver: Value, method: str, positional: list[Value], keywords: Mapping[str, Value]
-) -> None:
-    """A container that something is put into."""
-    items = receiver.items
-    if (
-        method == "append"
-        and items is not None
-        and positional
-        and all(isinstance(key, int) for key in items)
-        and len(items) < 32
-    ):
-        frame.names[name] = replace(receiver, items={**items, len(items): positional[0]}, const=UNKNOWN)
-    elif method == "update" and items is not None and len(positional) == 1 and positional[0].items is not None:
-        frame.names[name] = replace(receiver, items={**items, **positional[0].items}, const=UNKNOWN)
-    else:
-        frame.names[name] = carrying(replace(receiver, const=UNKNOWN), *positional, *keywords.values())
-
-
-def _folded(text: str, method: str, arguments: list[Value]) -> Value | None:
-    """A method of a constant text with constant arguments."""
-    given = [value.const for value in arguments]
-    if method in ("upper", "lower", "strip", "title", "lstrip", "rstrip", "capitalize") and not given:
-        return constant(getattr(text, method)())
-    if method == "replace" and len(given) == 2 and all(isinstance(each, str) for each in given) and len(text) < 500:
-        return constant(text.replace(given[0], given[1]))
-    if method in ("startswith", "endswith") and len(given) == 1 and isinstance(given[0], str):
-        return constant(getattr(text, method)(given[0]))
-    return None

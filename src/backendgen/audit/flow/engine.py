@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from backendgen.audit.flow.spec import FlowRule, Sink, looks_like_sql
 from backendgen.audit.flow.types import Types
-from backendgen.audit.flow.values import NOTHING, Origin, Taint, Value, resolved
+from backendgen.audit.flow.values import NOTHING, Origin, Taint, Value, is_safe, resolved
 from backendgen.code.symbols import Class, External, Function, Module, Symbols, Variable
 from backendgen.findings.finding import Location, Step
+from backendgen.rules import Confidence
 
 MAX_CALLS = 40
 FIELD_VALIDATORS = frozenset({"pydantic.field_validator", "pydantic.validator"})
@@ -26,6 +27,7 @@ class Reached:
     symbol: str
     value: Value = field(compare=False)
     unproven: bool = False
+    confidence: Confidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ EMPTY = Summary()
 
 
 class Engine:
-    """One run over a project. `hits` are the sinks that a source reaches; `judged` whether lines' arguments are harmless."""
+    """One run over a project. `hits` are the sinks that a source reaches; `judged` whether lines' arguments are harmless;
+    `handlers` the functions whose results are sent to callers."""
 
     def __init__(self, symbols: Symbols, rules: Iterable[FlowRule]) -> None:
         self.symbols = symbols
@@ -57,6 +60,9 @@ class Engine:
         self.rules = tuple(rules)
         self.sinks_by_name: dict[str, list[tuple[FlowRule, Sink]]] = {}
         self.sinks_by_method: dict[str, list[tuple[FlowRule, Sink]]] = {}
+        self.sinks_by_place: dict[str, list[tuple[FlowRule, Sink]]] = {}
+        self.sinks_by_words: list[tuple[FlowRule, Sink]] = []
+        self.sinks_by_comparison: list[tuple[FlowRule, Sink]] = []
         self.sanitisers: dict[str, frozenset[str]] = {}
         for rule in self.rules:
             for sink in rule.sinks:
@@ -64,6 +70,12 @@ class Engine:
                     self.sinks_by_name.setdefault(name, []).append((rule, sink))
                 for name in sink.methods:
                     self.sinks_by_method.setdefault(name, []).append((rule, sink))
+                for name in sink.places:
+                    self.sinks_by_place.setdefault(name, []).append((rule, sink))
+                if sink.names is not None and not sink.calls:
+                    self.sinks_by_words.append((rule, sink))
+                if sink.beside is not None:
+                    self.sinks_by_comparison.append((rule, sink))
             for name in rule.sanitisers:
                 self.sanitisers[name] = self.sanitisers.get(name, frozenset()) | {rule.kind}
         self.hits: dict[tuple[str, Location], list[tuple[Taint, Reached]]] = {}
@@ -71,6 +83,7 @@ class Engine:
         self.built: dict[tuple[str, int], bool] = {}
         self._summaries: dict[int, Summary] = {}
         self._variables: dict[int, Value] = {}
+        self.handlers: set[int] = set()
         self._depth = 0
 
     def summary(self, function: Function) -> Summary:
@@ -133,22 +146,22 @@ class Engine:
     def reach(self, reached: Reached) -> Reached | None:
         """Note a hit for each source that reaches a sink; return what is left for callers to decide."""
         kind = reached.rule.kind
-        live = [taint for taint in reached.value.taints if kind not in taint.safe]
+        live = [taint for taint in reached.value.taints if not is_safe(taint, kind)]
         left = tuple(taint for taint in live if taint.origin.kind == "parameter")
         if not reached.unproven:
             for taint in live:
-                if taint.origin.kind != "parameter":
+                if taint.origin.kind in reached.rule.sources:
                     known = self.hits.setdefault((reached.rule.rule.id, reached.location), [])
                     if all(taint.origin != other.origin for other, _ in known):
                         known.append((taint, reached))
         if not left:
             return None
         value = Value(left, text=reached.value.text, whole=reached.value.whole)
-        return Reached(reached.rule, reached.location, reached.sink, reached.symbol, value, reached.unproven)
+        return replace(reached, value=value)
 
     def resolver(self, given: Mapping[str, Value]) -> Callable[[Origin], Value]:
         """Return what finds a parameter's origin in the arguments of a call."""
-        from backendgen.audit.flow.expressions import walked
+        from backendgen.audit.flow.parts import walked
 
         return lambda origin: walked(self, given.get(origin.name, NOTHING), origin.path)
 
@@ -166,7 +179,7 @@ class Engine:
         if unproven and outer is None:
             return None
         value = Value(taints, text=text, whole=outer)
-        return self.reach(Reached(reached.rule, reached.location, reached.sink, reached.symbol, value, unproven))
+        return self.reach(replace(reached, value=value, unproven=unproven))
 
     def judge(self, rule_id: str, path: str, node: ast.expr, harmless: bool) -> None:
         """Remember whether all that was seen at a line is harmless."""

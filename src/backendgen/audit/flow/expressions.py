@@ -8,17 +8,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from backendgen.audit.flow import libraries
+from backendgen.audit.flow import libraries, sources
 from backendgen.audit.flow.calls import call
 from backendgen.audit.flow.guards import refine
-from backendgen.audit.flow.types import Type
+from backendgen.audit.flow.parts import attribute, element, entry, is_key
+from backendgen.audit.flow.sinks import note_compared
+from backendgen.audit.flow.texts import built, interpolated
 from backendgen.audit.flow.values import (
     HARMLESS,
     HOLE,
     MAX_ITEMS,
     NOTHING,
     UNKNOWN,
-    Origin,
     Value,
     all_taints,
     carrying,
@@ -26,11 +27,13 @@ from backendgen.audit.flow.values import (
     constant,
     join,
     join_all,
+    place,
     sanitised,
-    tainted,
+    stepped,
     union,
 )  # fmt: skip
 from backendgen.code.symbols import Class, External, Function, Module, Variable
+from backendgen.findings.finding import Step
 
 if TYPE_CHECKING:
     from backendgen.audit.flow.engine import Engine
@@ -45,105 +48,6 @@ COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
     ast.GtE: operator.ge, ast.Is: operator.is_, ast.IsNot: operator.is_not,
 }  # fmt: skip
-
-
-# -- parts of values ------------------------------------------------------------------------------------------------
-
-
-def attribute(engine: Engine, value: Value, name: str) -> Value:
-    """Return what is known of an attribute (or, in an origin's path, an entry) of a value."""
-    if value.items is not None and name in value.items:
-        return value.items[name]
-    kind = value.kind
-    if isinstance(kind, External):
-        if kind.name in libraries.REQUESTS:
-            part = libraries.REQUEST_PARTS.get(name)
-            return tainted(Origin("request", part)) if part else NOTHING
-        if kind.name in libraries.UPLOADS and name != "filename":
-            return NOTHING
-        if kind.name == "pathlib.Path" and name in ("name", "stem", "suffix"):
-            return sanitised(value, frozenset({"path"}))
-    if isinstance(kind, Class):
-        member = engine.symbols.member(kind, name)
-        if isinstance(member, Variable) and member.annotation is not None:
-            if value.taints and engine.is_validated(kind, name):
-                return HARMLESS
-            return typed(value, name, engine.types.of(member.annotation, member.module))
-        if isinstance(member, Variable):
-            return engine.variable(member)
-        if member is None:
-            return replace(part_of(value, name), kind=engine.types.of_attribute(kind, name).kind)
-        if isinstance(member, Function) and _is_property(member):
-            from backendgen.audit.flow.calls import applied
-
-            return applied(engine, member, {member.parameters[0].arg: value} if member.parameters else {}, None)
-    return part_of(value, name)
-
-
-def walked(engine: Engine, value: Value, path: tuple[str, ...]) -> Value:
-    """Return the part of a value at a path of attributes and entries."""
-    for part in path:
-        value = attribute(engine, value, part)
-    return value
-
-
-def part_of(value: Value, name: str) -> Value:
-    """Return an attribute or entry of which only the whole is known."""
-    if not value.taints:
-        return HARMLESS if value is HARMLESS else NOTHING
-    taints = tuple(
-        replace(taint, origin=taint.origin.at(name)) if value.whole is not None else taint for taint in value.taints
-    )
-    return Value(taints, whole=value.whole.at(name) if value.whole is not None else None)
-
-
-def typed(value: Value, name: str, found: Type) -> Value:
-    """Return a part whose type is declared."""
-    if found.harmless:
-        return HARMLESS
-    part = replace(part_of(value, name), kind=found.kind)
-    if found.element is not None and part.taints:
-        inner = HARMLESS if found.element.harmless else replace(part_of(part, "[]"), kind=found.element.kind)
-        if found.element.harmless:
-            return replace(part, taints=(), whole=None, items={"[]": inner})
-        return replace(part, items={"[]": inner})
-    return part
-
-
-def entry(frame: Frame, value: Value, key: Any) -> Value:
-    """Return an entry of a container, by a key that is known or UNKNOWN."""
-    items = value.items
-    if items is not None and key is not UNKNOWN and _hashable(key) and key in items:
-        return items[key]
-    if items is not None and "[]" in items:
-        return items["[]"]
-    if items and (key is UNKNOWN or isinstance(value.const, tuple)):
-        found = join_all(items.values())
-        return carrying(found, replace(value, items=None)) if value.taints else found
-    if isinstance(value.const, str) and isinstance(key, int) and -len(value.const) <= key < len(value.const):
-        return constant(value.const[key])
-    return part_of(value, str(key)) if key is not UNKNOWN else carrying(NOTHING, value)
-
-
-def element(frame: Frame, value: Value) -> Value:
-    """Return what iterating over a value gives."""
-    if value.items is not None:
-        if "[]" in value.items:
-            return value.items["[]"]
-        if value.const is UNKNOWN and value.function is None and all(isinstance(key, int) for key in value.items):
-            return join_all(value.items.values()) if value.items else NOTHING
-        return carrying(join_all(constant(key) for key in value.items), replace(value, items=None))
-    return part_of(value, "[]") if value.taints else NOTHING
-
-
-def _hashable(key: Any) -> bool:
-    return isinstance(key, str | int | float | bool | type(None) | tuple)
-
-
-def _is_property(function: Function) -> bool:
-    names = {each.id if isinstance(each, ast.Name) else each.attr if isinstance(each, ast.Attribute) else ""
-             for each in function.node.decorator_list}  # fmt: skip
-    return bool(names & {"property", "cached_property"})
 
 
 # -- expressions ----------------------------------------------------------------------------------------------------
@@ -163,10 +67,13 @@ def _name(frame: Frame, node: ast.Name) -> Value:
 
 def meaning(engine: Engine, symbol: Function | Class | Variable | External | Module | None) -> Value:
     """Return the value of a name that is defined outside of the function."""
-    if isinstance(symbol, Function):
+    if isinstance(symbol, Function | Class):
         return Value(function=symbol)
     if isinstance(symbol, Variable):
         return engine.variable(symbol)
+    if isinstance(symbol, External):
+        found = sources.of_name(symbol.name)
+        return Value(function=symbol) if found is None else found
     return NOTHING
 
 
@@ -177,8 +84,8 @@ def _attribute(frame: Frame, node: ast.Attribute) -> Value:
     if not (isinstance(base, ast.Name) and base.id in frame.names):
         symbol = frame.engine.symbols.resolve(node, frame.module, frame.function)
         if symbol is not None:
-            return meaning(frame.engine, symbol)
-    value = attribute(frame.engine, frame.evaluate(base), node.attr)
+            return read(frame, node, meaning(frame.engine, symbol))
+    value = read(frame, node, attribute(frame.engine, frame.evaluate(base), node.attr))
     if node.attr in libraries.HOSTS and value.taints and value.whole is None:
         return sanitised(
             value, frozenset({"host"})
@@ -186,9 +93,28 @@ def _attribute(frame: Frame, node: ast.Attribute) -> Value:
     return value
 
 
+def read(frame: Frame, node: ast.expr, value: Value) -> Value:
+    """Note where something from outside is read: the first step of its way."""
+    if not value.taints or value.taints[0].steps or value.taints[0].origin.kind == "parameter":
+        return value
+    if node.__class__ is ast.Attribute and value.taints[0].origin.name == sources.PATH:
+        path = (
+            sources.fixed_path(frame.function)
+            if frame.function is not None and node.attr in ("path", "path_info")
+            else None
+        )
+        if path is not None:
+            return path
+    return stepped(value, Step(place(frame.path, node), f"reads `{ast.unparse(node)[:60]}`"))
+
+
+def _called(frame: Frame, node: ast.Call) -> Value:
+    return read(frame, node, call(frame, node))
+
+
 def _joined(frame: Frame, node: ast.JoinedStr) -> Value:
     parts = [frame.evaluate(part) for part in node.values]
-    return _built(frame, node, parts, concatenated(parts))
+    return built(frame, node, parts, concatenated(parts))
 
 
 def _formatted(frame: Frame, node: ast.FormattedValue) -> Value:
@@ -200,18 +126,6 @@ def _formatted(frame: Frame, node: ast.FormattedValue) -> Value:
     return carrying(Value(text=value.text), value)
 
 
-def _built(frame: Frame, node: ast.expr, parts: list[Value], result: Value) -> Value:
-    """Remember whether a text that looks like a statement is built of harmless parts only."""
-    from backendgen.audit.flow.spec import PROSE, looks_like_sql
-
-    if looks_like_sql(result.text):
-        harmless = all(part.is_harmless for part in parts) or PROSE.match(result.text or "") is not None
-        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
-            key = (frame.path, line)
-            frame.engine.built[key] = frame.engine.built.get(key, True) and harmless
-    return result
-
-
 def _binary(frame: Frame, node: ast.BinOp) -> Value:
     left, right = frame.evaluate(node.left), frame.evaluate(node.right)
     folded = _fold(node.op, left, right)
@@ -220,34 +134,17 @@ def _binary(frame: Frame, node: ast.BinOp) -> Value:
     if isinstance(node.op, ast.Add):
         if left.items is not None and right.items is not None:
             return _lists(left, right)
-        return _built(frame, node, [left, right], concatenated([left, right]))
+        return built(frame, node, [left, right], concatenated([left, right]))
     if isinstance(node.op, ast.Mod) and (isinstance(left.const, str) or left.text is not None):
         arguments = list(right.items.values()) if right.items else [right]
-        parts = (
-            [Value(text=left.text), *arguments] if left.const is UNKNOWN else interpolated(str(left.const), arguments)
-        )
-        return _built(frame, node, [left, *arguments], carrying(concatenated(parts), replace(left, const=UNKNOWN)))
+        template = str(left.const if left.const is not UNKNOWN else left.text)
+        parts = interpolated(template, arguments, right.items)
+        return built(frame, node, [left, *arguments], carrying(concatenated(parts), replace(left, const=UNKNOWN)))
     if isinstance(node.op, ast.Div):  # pathlib: base / name
         return carrying(Value(kind=left.kind), left, right)
     if isinstance(node.op, ast.BitOr):
         return join(left, right)
     return HARMLESS if left.is_harmless and right.is_harmless else carrying(NOTHING, left, right)
-
-
-def interpolated(template: str, arguments: list[Value]) -> list[Value]:
-    """The parts of a %-template: text, argument, text ..."""
-    import re
-
-    pieces = re.split(r"%(?:\(\w+\))?[-+ #0-9.*]*([a-zA-Z%])", template)
-    parts: list[Value] = []
-    given = iter(arguments)
-    for index, piece in enumerate(pieces):
-        if index % 2 == 0:
-            parts.append(constant(piece))
-        elif piece != "%":
-            value = next(given, NOTHING)
-            parts.append(HARMLESS if piece in "difFeEgGxXo" else value)
-    return parts
 
 
 def _lists(left: Value, right: Value) -> Value:
@@ -273,6 +170,8 @@ def _fold(kind: ast.operator, left: Value, right: Value) -> Value | None:
 
 def _compare(frame: Frame, node: ast.Compare) -> Value:
     values = [frame.evaluate(each) for each in (node.left, *node.comparators)]
+    if len(values) == 2 and isinstance(node.ops[0], ast.Eq | ast.NotEq):
+        note_compared(frame, node, ((node.left, values[0]), (node.comparators[0], values[1])))
     if len(values) == 2 and all(value.const is not UNKNOWN for value in values):
         rule = COMPARED.get(type(node.ops[0]))
         one, other = values[0].const, values[1].const
@@ -327,7 +226,7 @@ def _dictionary(frame: Frame, node: ast.Dict) -> Value:
         name = frame.evaluate(key).const if key is not None else UNKNOWN
         if key is None and known.items is not None:
             items.update(known.items)
-        elif name is not UNKNOWN and _hashable(name) and len(items) < MAX_ITEMS * 4:
+        elif name is not UNKNOWN and is_key(name) and len(items) < MAX_ITEMS * 4:
             items[name] = known
         else:
             rest.append(known)
@@ -350,12 +249,31 @@ def _sequence(frame: Frame, node: ast.List | ast.Tuple | ast.Set) -> Value:
 def _subscript(frame: Frame, node: ast.Subscript) -> Value:
     value = frame.evaluate(node.value)
     if isinstance(node.slice, ast.Slice):
+        cut = _cut(frame, value, node.slice)
+        if cut is not None:
+            return cut
         return carrying(Value(text=HOLE if value.text else None), value)
     key = frame.evaluate(node.slice)
     if isinstance(value.kind, Class) and not value.taints:
         return NOTHING
-    found = entry(frame, value, key.const)
+    found = entry(value, key.const)
     return sanitised(found, frozenset({"path"})) if found.taints and _is_segment(node.value, key.const) else found
+
+
+def _cut(frame: Frame, value: Value, node: ast.Slice) -> Value | None:
+    """A part of a constant, or of a list whose entries are known."""
+    bounds = [frame.evaluate(each).const if each is not None else None for each in (node.lower, node.upper, node.step)]
+    if not all(each is None or isinstance(each, int) for each in bounds):
+        return None
+    which = slice(*bounds)
+    if isinstance(value.const, str | tuple):
+        found = value.const[which]
+        if isinstance(found, str):
+            return constant(found)
+        return Value(const=found, items=dict(enumerate(constant(each) for each in found)))
+    if value.items and "[]" not in value.items and all(isinstance(key, int) for key in value.items):
+        return replace(value, items=dict(enumerate(list(value.items.values())[which])), const=UNKNOWN)
+    return None
 
 
 def _is_segment(node: ast.expr, key: Any) -> bool:
@@ -394,7 +312,7 @@ def _comprehension(frame: Frame, node: ast.ListComp | ast.SetComp | ast.Generato
     before = frame.names, frame.cleared
     frame.names, frame.cleared = dict(frame.names), dict(frame.cleared)
     for part in node.generators:
-        frame.assign(part.target, element(frame, frame.evaluate(part.iter)))
+        frame.assign(part.target, element(frame.evaluate(part.iter)))
         for test in part.ifs:
             frame.evaluate(test)
             refine(frame, test, True)
@@ -422,5 +340,5 @@ EVALUATE: dict[type[ast.expr], Callable[[Frame, Any], Value]] = {
     _choice, ast.Dict: _dictionary, ast.List: _sequence, ast.Tuple: _sequence, ast.Set: _sequence, ast.Subscript:
     _subscript, ast.Await: _await, ast.Yield: _yield, ast.YieldFrom: _await, ast.Starred: _starred, ast.NamedExpr:
     _named, ast.ListComp: _comprehension, ast.SetComp: _comprehension, ast.GeneratorExp: _comprehension, ast.DictComp:
-    _comprehension, ast.Lambda: _lambda, ast.Call: call,
+    _comprehension, ast.Lambda: _lambda, ast.Call: _called,
 }  # fmt: skip

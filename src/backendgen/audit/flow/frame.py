@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from backendgen.audit.flow import sources
 from backendgen.audit.flow.engine import Engine, Reached, Summary
-from backendgen.audit.flow.expressions import EVALUATE, element, entry
+from backendgen.audit.flow.expressions import EVALUATE
 from backendgen.audit.flow.guards import refine
+from backendgen.audit.flow.parts import element, entry, is_key
+from backendgen.audit.flow.sinks import note_item, note_named
 from backendgen.audit.flow.statements import EXECUTE
 from backendgen.audit.flow.values import (
     HARMLESS,
@@ -23,7 +26,7 @@ from backendgen.audit.flow.values import (
     join_all,
     tainted,
 )  # fmt: skip
-from backendgen.code.symbols import Function, Module
+from backendgen.code.symbols import External, Function, Module
 
 Cleared = dict[Origin, frozenset[str]]
 MAX_LOOPS = 2
@@ -84,6 +87,10 @@ class Frame:
         ):
             return tainted(origin, kind=function.owner)
         found = self.engine.types.of(parameter.annotation, self.module)
+        if parameter.annotation is None:
+            given = sources.of_parameter(self.engine, function, parameter.arg)
+            if given is not None:
+                return given
         if found.harmless:
             return HARMLESS
         value = tainted(origin, kind=found.kind)
@@ -132,10 +139,18 @@ class Frame:
                 return False
         return True
 
-    def branch(self, body: list[ast.stmt], test: ast.expr | None = None, outcome: bool = True) -> tuple[Any, bool]:
+    def branch(
+        self,
+        body: list[ast.stmt],
+        test: ast.expr | None = None,
+        outcome: bool = True,
+        bind: tuple[str, Value] | None = None,
+    ) -> tuple[Any, bool]:
         """Interpret statements on a copy of the state; return that state and whether they get to their end."""
         before = self.names, self.cleared
         self.names, self.cleared = dict(self.names), dict(self.cleared)
+        if bind is not None:
+            self.names[bind[0]] = bind[1]
         if test is not None:
             refine(self, test, outcome)
         through = self.run(body)
@@ -158,23 +173,31 @@ class Frame:
         self.names, self.cleared = dict(names), dict(cleared)
 
     def assign(self, target: ast.expr, value: Value) -> None:
-        """Bind a value to a name, an attribute, an entry, or several by unpacking."""
+        """Bind a value to a name, an attribute, an entry, or several by unpacking; note names that are sinks."""
         if isinstance(target, ast.Name):
+            if value.taints:
+                note_named(self, target, target.id, value)
             self.names[target.id] = value
         elif isinstance(target, ast.Tuple | ast.List):
             for index, part in enumerate(target.elts):
-                inner = part.value if isinstance(part, ast.Starred) else part
-                self.assign(
-                    inner,
-                    entry(self, value, index)
-                    if value.items and not isinstance(part, ast.Starred)
-                    else element(self, value),
-                )
+                if isinstance(part, ast.Starred):
+                    self.assign(part.value, element(value))
+                else:
+                    self.assign(part, entry(value, index) if value.items else element(value))
         elif isinstance(target, ast.Attribute):
+            if value.taints:
+                note_named(self, target, target.attr, value)
             self._set(target.value, target.attr, value, is_attribute=True)
         elif isinstance(target, ast.Subscript):
-            key = self.evaluate(target.slice).const
-            self._set(target.value, key if _is_key(key) else UNKNOWN, value, is_attribute=False)
+            self._set_item(target, value)
+
+    def _set_item(self, target: ast.Subscript, value: Value) -> None:
+        key, holder = self.evaluate(target.slice), self.evaluate(target.value)
+        if value.taints and key.text is not None:
+            note_named(self, target, key.text, value)
+        if isinstance(holder.kind, External):
+            note_item(self, target, holder.kind.name, key, value)
+        self._set(target.value, key.const if is_key(key.const) else UNKNOWN, value, is_attribute=False)
 
     def _set(self, holder: ast.expr, key: Any, value: Value, *, is_attribute: bool) -> None:
         if not isinstance(holder, ast.Name):
@@ -224,10 +247,6 @@ def _common(states: list[Cleared]) -> Cleared:
         if everywhere:
             common[origin] = everywhere
     return common
-
-
-def _is_key(key: Any) -> bool:
-    return isinstance(key, str | int | bool | float | type(None))
 
 
 def _is_static(function: Function) -> bool:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeGuard
 
-from backendgen.audit.flow import libraries
+from backendgen.audit.flow import libraries, sources
 from backendgen.audit.flow.libraries import NUMBERS_AND_SUCH
-from backendgen.audit.flow.values import HARMLESS, UNKNOWN, Value, constant, resolved_path
+from backendgen.audit.flow.values import (
+    ADDRESSES,
+    HARMLESS,
+    UNKNOWN,
+    Value,
+    all_taints,
+    constant,
+    resolved_path,
+    sanitised,
+)
 from backendgen.code.symbols import Class, External, Function
 
 if TYPE_CHECKING:
@@ -18,6 +28,8 @@ ALL = frozenset({"*"})
 TEXT_TESTS = frozenset({"isdigit", "isdecimal", "isnumeric", "isalnum", "isalpha", "isidentifier"})
 SAME_TEXT = frozenset({"lower", "upper", "strip", "casefold", "lstrip", "rstrip"})
 FIXED_HOST = re.compile(r"https?://[\w.-]+(?::\d+)?/", re.IGNORECASE)
+LOCAL = re.compile(r"/(?:[^/\\]|$)")
+QUOTE = re.compile(r"['\"]$")
 SUBDOMAIN = re.compile(r"\.[\w-]+\.")
 
 
@@ -35,9 +47,15 @@ def refine(frame: Frame, test: ast.expr, outcome: bool) -> None:
         _comparison(frame, test, outcome)
     elif isinstance(test, ast.NamedExpr):
         refine(frame, test.value, outcome)
+    elif (
+        isinstance(test, ast.Attribute) and test.attr in libraries.HOSTS and not outcome
+    ):  # `if urlparse(url).netloc: raise`
+        mark(frame, test.value, frozenset({"redirect"}))
     elif isinstance(test, ast.Call):
         if outcome:
             _call(frame, test)
+        else:
+            _refused(frame, test)
         _answered(frame, test, outcome)
 
 
@@ -54,6 +72,7 @@ def _comparison(frame: Frame, test: ast.Compare, outcome: bool) -> None:
     elif isinstance(operator, ast.Eq | ast.NotEq | ast.Is | ast.IsNot):
         if is_positive:
             _equal(frame, left, right)
+            _same_host(frame, left, right)
             for side in (left, right):
                 if isinstance(side, ast.Call) and _called(frame, side) == "os.path.commonpath":
                     _contained(frame, side)
@@ -94,10 +113,35 @@ def is_allow_list(container: Value) -> bool:
     return isinstance(container.kind, Class) and not container.taints
 
 
+def _same_host(frame: Frame, left: ast.expr, right: ast.expr) -> None:
+    """`urlparse(target).netloc == urlparse(request.host_url).netloc`: an address of this server."""
+    for side, other in ((left, right), (right, left)):
+        if isinstance(side, ast.Attribute) and side.attr in libraries.HOSTS:
+            ours = frame.evaluate(other)
+            if all(taint.origin.name == sources.HOST for taint in ours.taints):
+                mark(frame, side.value, ADDRESSES)
+
+
+def mark(frame: Frame, node: ast.expr, kinds: frozenset[str]) -> None:
+    """What is proved of a value: of all that is the same origin, or, when it was made of something, of this name alone."""
+    value = frame.evaluate(node)
+    if not all_taints(value):
+        return
+    if value.whole is not None:
+        frame.clear(value, kinds)
+    elif isinstance(node, ast.Name):
+        text = value.text
+        frame.names[node.id] = replace(sanitised(value, kinds), text=text)
+        if kinds & ADDRESSES:
+            frame.clear(value, kinds)
+    else:
+        frame.clear(value, kinds)
+
+
 def _allow(frame: Frame, node: ast.expr) -> None:
     """The value is one of some that the program fixes. A URL's host being so makes the URL harmless to URL sinks."""
     if isinstance(node, ast.Attribute) and node.attr in libraries.HOSTS:
-        frame.clear(frame.evaluate(node.value), frozenset({"url"}))
+        frame.clear(frame.evaluate(node.value), ADDRESSES)
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in SAME_TEXT:
         _allow(frame, node.func.value)
     elif isinstance(node, ast.Attribute | ast.Name | ast.Subscript | ast.Call):
@@ -105,15 +149,45 @@ def _allow(frame: Frame, node: ast.expr) -> None:
         if value.whole is not None:
             frame.clear(value, ALL)
         elif _is_host(value):
-            frame.clear(value, frozenset({"url"}))
+            frame.clear(value, ADDRESSES)
         elif isinstance(node, ast.Name):  # made of something: that has not been checked, only this
             frame.names[node.id] = HARMLESS
 
 
 def _absent(frame: Frame, left: ast.expr, right: ast.expr) -> None:
     """`".." in name` is false: relative paths stay where they are, absolute ones do not (`os.path.join` lets them win)."""
-    if isinstance(left, ast.Constant) and left.value in ("/", "\\"):
-        frame.clear(frame.evaluate(right), frozenset({"path"}))
+    if not isinstance(left, ast.Constant) or not isinstance(left.value, str):
+        return
+    if left.value in ("/", "\\"):
+        mark(frame, right, frozenset({"path"}))
+    elif left.value in ("..", "../"):
+        mark(frame, right, frozenset({"no dots"}))
+    elif left.value in ("<", "://", "//"):
+        mark(frame, right, frozenset({"html"}) if left.value == "<" else frozenset({"redirect"}))
+    elif left.value in ("'", '"'):
+        if _is_inside(right):
+            mark(frame, right.value, frozenset({f"no {left.value} inside"}))
+        else:
+            mark(frame, right, frozenset({f"no {left.value}"}))
+
+
+def _is_inside(node: ast.expr) -> TypeGuard[ast.Subscript]:
+    """`text[1:-1]`"""
+    return isinstance(node, ast.Subscript) and ast.unparse(node.slice) == "1:-1"
+
+
+def _refused(frame: Frame, call: ast.Call) -> None:
+    """What it proves that a text does not start with something."""
+    if not isinstance(call.func, ast.Attribute) or call.func.attr != "startswith" or len(call.args) != 1:
+        if _called(frame, call) == "os.path.isabs" and call.args:
+            mark(frame, call.args[0], frozenset({"relative"}))
+        return
+    known = frame.evaluate(call.args[0]).const
+    texts = known if isinstance(known, tuple) else (known,)
+    if "/" in texts:
+        mark(frame, call.func.value, frozenset({"relative"}))
+    if "//" in texts:
+        mark(frame, call.func.value, frozenset({"no host"}))
 
 
 def _call(frame: Frame, call: ast.Call) -> None:
@@ -129,6 +203,8 @@ def _call(frame: Frame, call: ast.Call) -> None:
         pattern = frame.evaluate(call.args[0]).const
         if isinstance(pattern, str) and is_strict(pattern, whole=name == "re.fullmatch"):
             frame.clear(frame.evaluate(call.args[1]), ALL)
+    elif name in libraries.SAFE_CHECKS and call.args:
+        mark(frame, call.args[0], ADDRESSES)
     elif name == "any" and len(call.args) == 1 and isinstance(call.args[0], ast.GeneratorExp):
         _any(frame, call.args[0])
     elif isinstance(call.func, ast.Attribute):
@@ -182,11 +258,21 @@ def _method(frame: Frame, call: ast.Call, function: ast.Attribute) -> None:
     elif function.attr in ("is_relative_to", "startswith"):
         _contained(frame, function.value)
         if function.attr == "startswith" and _all_texts(frame, call, FIXED_HOST):
-            frame.clear(frame.evaluate(function.value), frozenset({"url"}))
+            mark(frame, function.value, ADDRESSES)
+        elif function.attr == "startswith" and _all_texts(frame, call, LOCAL):
+            mark(frame, function.value, frozenset({"local"}))
+        elif function.attr == "startswith" and _all_texts(frame, call, QUOTE):
+            mark(frame, function.value, frozenset({f"starts {_text(call)}"}))
+    elif function.attr == "endswith" and _all_texts(frame, call, QUOTE):
+        mark(frame, function.value, frozenset({f"ends {_text(call)}"}))
     elif function.attr == "endswith" and _all_texts(frame, call, SUBDOMAIN):
         value = frame.evaluate(function.value)
         if _is_host(value):
-            frame.clear(value, frozenset({"url"}))
+            frame.clear(value, ADDRESSES)
+
+
+def _text(call: ast.Call) -> str:
+    return str(call.args[0].value) if isinstance(call.args[0], ast.Constant) else ""
 
 
 def _all_texts(frame: Frame, call: ast.Call, pattern: re.Pattern[str]) -> bool:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import re
+
 from backendgen.code.symbols import External
 
-REQUESTS = frozenset({
-    "fastapi.Request", "fastapi.requests.Request", "starlette.requests.Request", "fastapi.WebSocket",
-    "starlette.websockets.WebSocket", "starlette.requests.HTTPConnection", "fastapi.requests.HTTPConnection",
-})  # fmt: skip
-REQUEST_PARTS = {
-    "query_params": "the query string", "headers": "the headers", "cookies": "the cookies", "path_params": "the path",
-    "json": "the body", "body": "the body", "form": "the form", "stream": "the body", "receive_text": "the message",
-    "receive_json": "the message", "receive_bytes": "the message", "iter_text": "the message", "iter_json": "the message",
-}  # fmt: skip
-UPLOADS = frozenset({"fastapi.UploadFile", "starlette.datastructures.UploadFile", "fastapi.datastructures.UploadFile"})
-
 HOSTS = frozenset({"hostname", "netloc", "host", "scheme_and_host"})
+WEAK_RANDOM = frozenset({
+    "random", "randint", "randrange", "choice", "choices", "sample", "getrandbits", "randbytes", "uniform", "shuffle",
+    "triangular", "betavariate", "expovariate", "gammavariate", "gauss", "lognormvariate", "normalvariate",
+    "vonmisesvariate", "paretovariate", "weibullvariate", "binomialvariate",
+})  # fmt: skip
+TRACES = frozenset({"traceback.format_exc", "traceback.format_exception", "traceback.format_tb", "sys.exc_info"})
+DOWNLOADS = ("requests.", "httpx.", "urllib.request.", "urllib3.")
+FETCHES = frozenset({"get", "post", "request", "urlopen"})
+KEEPS_ONLY = re.compile(r"\[\^(?:\\[wd]|[A-Za-z0-9_ -])+\]\+?|\\W\+?|\\D\+?")
+SAFE_CHECKS = frozenset({
+    "django.utils.http.url_has_allowed_host_and_scheme", "django.utils.http.is_safe_url", "ipaddress.ip_address",
+})  # fmt: skip
 ADDRESS_TESTS = frozenset({"is_private", "is_global", "is_loopback", "is_link_local", "is_reserved"})
 CONNECTS_THROUGH = {
-    "httpx.Client": "transport",
-    "httpx.AsyncClient": "transport",
-    "aiohttp.ClientSession": "connector",
+    "httpx.Client": "transport", "httpx.AsyncClient": "transport", "aiohttp.ClientSession": "connector",
     "aiohttp.TCPConnector": "resolver",
-}
+}  # fmt: skip
 
 RETURNS = {
     "sqlite3.connect": "sqlite3.Connection",
@@ -51,6 +52,16 @@ RETURNS = {
     "requests.session": "requests.Session",
     "aiohttp.ClientSession": "aiohttp.ClientSession",
     "pathlib.Path": "pathlib.Path",
+    "lxml.etree.parse": "lxml.etree._ElementTree",
+    "lxml.etree.fromstring": "lxml.etree._Element",
+    "lxml.etree.XML": "lxml.etree._Element",
+    "lxml.etree._ElementTree.getroot": "lxml.etree._Element",
+    "lxml.html.fromstring": "lxml.etree._Element",
+    "xml.sax.make_parser": "xml.sax.xmlreader.XMLReader",
+    "defusedxml.lxml.fromstring": "lxml.etree._Element",
+    "ldap.initialize": "ldap.ldapobject.LDAPObject",
+    "ldap3.Connection": "ldap3.Connection",
+    "django.db.connection.cursor": "django.db.backends.utils.CursorWrapper",
     "redis.from_url": "redis.Redis",
     "redis.Redis.from_url": "redis.Redis",
 }
@@ -65,30 +76,17 @@ NUMBERS_AND_SUCH = frozenset({
     "typing_extensions.Literal",
 })  # fmt: skip
 VALIDATING = NUMBERS_AND_SUCH - {"bytes", "bool", "typing.Literal", "typing_extensions.Literal"}
-NEUTRAL = frozenset(
-    {
-        "len",
-        "bool",
-        "hash",
-        "id",
-        "isinstance",
-        "issubclass",
-        "callable",
-        "ord",
-        "sum",
-        "round",
-        "abs",
-        "range",
-        "hasattr",
-        "type",
-    }
-)
+NEUTRAL = frozenset({
+    "len", "bool", "hash", "id", "isinstance", "issubclass", "callable", "ord", "sum", "round", "abs", "range", "hasattr",
+    "type", "hex", "oct", "bin", "chr",
+})  # fmt: skip
 PASSES_ON = (
     "str", "repr", "format", "bytes", "bytearray", "list", "tuple", "set", "frozenset", "dict", "sorted", "reversed",
     "iter", "next", "enumerate", "zip", "map", "filter", "min", "max", "getattr", "vars", "ascii", "json.", "base64.",
     "urllib.parse.", "os.path.", "os.fspath", "pathlib.", "html.", "codecs.", "itertools.", "copy.", "textwrap.",
     "string.", "io.", "collections.", "posixpath.", "ntpath.", "functools.reduce", "re.sub", "typing.cast", "orjson.",
-    "ujson.", "binascii.", "unicodedata.", "operator.", "fastapi.encoders.", "dataclasses.",
+    "ujson.", "binascii.", "unicodedata.", "operator.", "fastapi.encoders.", "dataclasses.", "markupsafe.Markup", "six.",
+    "django.utils.encoding.", "shlex.split", "shlex.join", "gzip.decompress", "zlib.decompress",
 )  # fmt: skip
 
 
@@ -100,6 +98,11 @@ def returned(name: str) -> External | None:
     """The type that calling an outside function returns, when it is known."""
     kind = RETURNS.get(name)
     return External(kind) if kind else None
+
+
+def is_plain(text: str) -> bool:
+    """Is this text of letters, digits, underscores and hyphens only?"""
+    return all(each.isalnum() or each in "_-" for each in text)
 
 
 def passes_on(name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from backendgen.audit.flow import libraries, spec
+from backendgen.audit.flow import sources, spec
 from backendgen.audit.flow.calls import applied
 from backendgen.audit.flow.engine import Engine
 from backendgen.audit.flow.types import Type, is_constrained
@@ -39,6 +39,7 @@ def analyse(context: Context, rules: tuple[Rule, ...]) -> Analysis:
         return Analysis()
     engine = Engine(context.symbols, [spec.read(rule) for rule in rules])
     entries = _Entries(context, engine)
+    engine.handlers.update(id(endpoint.handler.node) for endpoint in context.service.endpoints)
     for endpoint in context.service.endpoints:
         entries.enter(endpoint)
     for module in context.symbols.modules.values():
@@ -133,7 +134,7 @@ class _Entries:
 
 
 def _is_upload(found: Type | None) -> bool:
-    return found is not None and isinstance(found.kind, External) and found.kind.name in libraries.UPLOADS
+    return found is not None and isinstance(found.kind, External) and found.kind.name in sources.UPLOADS
 
 
 def _hits(engine: Engine, entries: _Entries) -> Iterator[tuple[Rule, Hit]]:
@@ -145,10 +146,11 @@ def _hits(engine: Engine, entries: _Entries) -> Iterator[tuple[Rule, Hit]]:
         more = len(found) - 1
         message = rule.message.format(source=source, sink=reached.sink)
         if more:
-            message += f" (and {more} more {'value' if more == 1 else 'values'} from requests)"
+            message += f" (and {more} more {'value' if more == 1 else 'values'} from outside)"
         last = Step(location, f"reaches `{reached.sink}`")
         steps = (*taint.steps, last)
-        yield rule.rule, Hit(location, message, rule.fix, reached.symbol, steps)
+        confidence = None if any(each.confidence is None for _, each in found) else reached.confidence
+        yield rule.rule, Hit(location, message, rule.fix, reached.symbol, steps, confidence=confidence)
 
 
 def _described(taint: Taint) -> str:

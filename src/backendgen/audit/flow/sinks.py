@@ -1,97 +1,225 @@
-"""Calls that a taint must not reach."""
+"""What a taint must not reach: calls, places such as an HTML body, names that are secret, comparisons."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
+from backendgen.audit.flow import responses
 from backendgen.audit.flow.engine import Reached
 from backendgen.audit.flow.spec import FlowRule, Sink, looks_like_sql
-from backendgen.audit.flow.values import NOTHING, Value, all_taints, place
-from backendgen.code.symbols import Class
+from backendgen.audit.flow.values import HOLE, NOTHING, UNKNOWN, Value, all_taints, place
+from backendgen.code.symbols import Class, External
 
 if TYPE_CHECKING:
     from backendgen.audit.flow.frame import Frame
 
 SHELL = re.compile(r"(?:^|/)(?:sh|bash|dash|zsh|ksh)$")
 OPTION = re.compile(r"-[a-z]*c")
+MAX_SINK = 60
 
 
-def note_sinks(
-    frame: Frame,
-    node: ast.Call,
-    name: str,
-    receiver: Value | None,
-    positional: list[Value],
-    keywords: Mapping[str, Value],
-) -> None:
-    """Note what reaches the sinks that a call is, by its dotted name or by its method\'s."""
+def note_call(
+    frame: Frame, node: ast.Call, name: str, receiver: Value | None, positional: list[Value],
+    keywords: Mapping[str, Value], spread: list[Value],
+) -> None:  # fmt: skip
+    """Note what reaches the sinks that a call is, by its dotted name or by its method's."""
     engine = frame.engine
     for rule, sink in engine.sinks_by_name.get(name, ()):
-        _reach(frame, node, rule, sink, receiver, positional, keywords, proven=True)
-    if (
-        not name
-        and isinstance(node.func, ast.Attribute)
-        and receiver is not None
-        and not isinstance(receiver.kind, Class)
-    ):
+        _reach(frame, node, rule, sink, receiver, positional, keywords, spread, proven=True)
+    if name:
+        body = responses.html_body(name, positional, keywords)
+        if body is not None:
+            note_place(frame, node, "html", body)
+    if not isinstance(node.func, ast.Attribute) or (receiver is None and not name):
+        return
+    if not name and receiver is not None and not isinstance(receiver.kind, Class):
         for rule, sink in engine.sinks_by_method.get(node.func.attr, ()):
-            _reach(frame, node, rule, sink, receiver, positional, keywords, proven=not sink.sql)
-    elif name and isinstance(node.func, ast.Attribute) and name not in engine.sinks_by_name:
+            _reach(frame, node, rule, sink, receiver, positional, keywords, spread, proven=not sink.sql)
+    elif name and name not in engine.sinks_by_name:
         for rule, sink in engine.sinks_by_method.get(node.func.attr, ()):
             if sink.sql:
-                _reach(frame, node, rule, sink, receiver, positional, keywords, proven=False)
+                _reach(frame, node, rule, sink, receiver, positional, keywords, spread, proven=False)
+
+
+def note_item(frame: Frame, node: ast.Subscript, holder: str, key: Value, value: Value) -> None:
+    """Note what an entry of an outside container is set to: `session["user"] = name`."""
+    for rule, sink in frame.engine.sinks_by_name.get(f"{holder}.__setitem__", ()):
+        if sink.names is None or key.taints or (key.text is not None and sink.names.search(key.text)):
+            _reach(frame, node, rule, sink, None, [key, value], {}, [], proven=True)
+
+
+def note_place(frame: Frame, node: ast.expr | ast.stmt, where: str, value: Value) -> None:
+    """Note what reaches a place that is no call: `html`, `response`, `format`."""
+    taints = all_taints(value)
+    if not taints:
+        return
+    if where == "html" and (_is_data(value) or responses.sets_type(frame.function)):
+        return
+    if where == "format" and value.text is not None and HOLE not in value.text:
+        return
+    for rule, sink in frame.engine.sinks_by_place.get(where, ()):
+        _note(frame, node, rule, sink, value, _code(node))
+
+
+def _is_data(value: Value) -> bool:
+    """Is this a dictionary or list, which is sent as JSON?"""
+    return value.items is not None and value.text is None
+
+
+def note_named(frame: Frame, node: ast.expr | ast.stmt, name: str, value: Value) -> None:
+    """Note what is given a name that matters: a variable, attribute, key or argument."""
+    for rule, sink in frame.engine.sinks_by_words:
+        assert sink.names is not None
+        if sink.names.search(name):
+            _note(frame, node, rule, sink, value, name)
+
+
+def note_compared(
+    frame: Frame, node: ast.Compare, sides: tuple[tuple[ast.expr, Value], tuple[ast.expr, Value]]
+) -> None:
+    """Note a value that is compared with another for equality."""
+    for (_, value), (other, beside) in (sides, sides[::-1]):
+        if not value.taints or beside.const is not UNKNOWN:
+            continue
+        for rule, sink in frame.engine.sinks_by_comparison:
+            assert sink.beside is not None
+            name = _identifier(other)
+            if sink.beside.pattern == "request":
+                fits = any(taint.origin.kind == "request" for taint in beside.taints)
+            else:
+                is_same = {taint.origin for taint in value.taints} & {taint.origin for taint in beside.taints}
+                fits = not is_same and sink.beside.search(name) is not None
+            if fits:
+                _note(frame, node, rule, sink, value, _code(other))
+
+
+def _identifier(node: ast.expr) -> str:
+    """The last name of an expression: what it is called."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        return str(node.slice.value)
+    return _identifier(node.func) + "()" if isinstance(node, ast.Call) else ""
+
+
+def _code(node: ast.AST) -> str:
+    if isinstance(node, ast.Call):
+        return ast.unparse(node.func)[:MAX_SINK]
+    return "return" if isinstance(node, ast.Return) else ast.unparse(node)[:MAX_SINK]
 
 
 def _script(positional: list[Value], keywords: Mapping[str, Value]) -> list[Value]:
     """What a program that is a shell is told to run: the text after `-c`; nothing for any other program."""
-    first = positional[0] if positional else keywords.get("args", NOTHING)
-    words = [first.items[key] for key in sorted(first.items, key=str)] if first.items else positional
+    words = _words(positional, keywords)
     if len(words) < 3 or not isinstance(words[0].const, str) or not isinstance(words[1].const, str):
         return []
     is_shell = SHELL.search(words[0].const) and OPTION.fullmatch(words[1].const)
     return [words[2]] if is_shell else []
 
 
+def _words(positional: list[Value], keywords: Mapping[str, Value]) -> list[Value]:
+    first = positional[0] if positional else keywords.get("args", NOTHING)
+    return [first.items[key] for key in sorted(first.items, key=str)] if first.items else positional
+
+
+def _options(positional: list[Value], keywords: Mapping[str, Value]) -> list[Value]:
+    """The words that a program may take for options: before `--`, and not starting with a constant."""
+    words = _words(positional, keywords)
+    if not words or not isinstance(words[0].const, str) or SHELL.search(words[0].const):
+        return []
+    found = []
+    for word in words[1:]:
+        if word.const == "--":
+            break
+        if word.text is None or word.text.startswith(HOLE):
+            found.append(word)
+    return found
+
+
 def _reach(
-    frame: Frame,
-    node: ast.Call,
-    rule: FlowRule,
-    sink: Sink,
-    receiver: Value | None,
-    positional: list[Value],
-    keywords: Mapping[str, Value],
-    *,
-    proven: bool,
-) -> None:
+    frame: Frame, node: ast.expr, rule: FlowRule, sink: Sink, receiver: Value | None, positional: list[Value],
+    keywords: Mapping[str, Value], spread: list[Value], *, proven: bool,
+) -> None:  # fmt: skip
     """Note what reaches the arguments that matter; judge the line harmless when they are."""
-    for wanted, value in (sink.given or {}).items():
-        if keywords.get(wanted, NOTHING).const != value:
-            return
-    if sink.shell:
+    named = {**keywords, "self": receiver} if receiver is not None else keywords
+    if not all(_is(wanted, _option(path, positional, named)) for path, wanted in (sink.given or {}).items()):
+        return
+    if any(_is(wanted, _option(path, positional, named)) for path, wanted in (sink.unless or {}).items()):
+        return
+    if sink.where == "shell":
         positional, keywords = _script(positional, keywords), {}
+    if sink.where == "option":
+        given = _options(positional, keywords)
+    else:
+        given = list(_chosen(sink, receiver, positional, keywords, spread))
+    for value in given:
+        for rule_id in (rule.rule.id, *rule.rule.supersedes):
+            frame.engine.judge(rule_id, frame.path, node, value.is_harmless)
+        if value.taints or value.items:
+            unproven = not proven and not looks_like_sql(value.text)
+            if not unproven or value.whole is not None:
+                _note(frame, node, rule, sink, value, _code(node), unproven=unproven)
+
+
+def _chosen(
+    sink: Sink, receiver: Value | None, positional: list[Value], keywords: Mapping[str, Value], spread: list[Value]
+) -> Iterator[Value]:
+    """The arguments that a sink names."""
     for argument in sink.arguments:
         if isinstance(argument, int):
-            given = positional[argument] if argument < len(positional) else None
+            if argument < len(positional):
+                yield positional[argument]
         elif argument == "self":
-            given = receiver
-        else:
-            given = keywords.get(argument)
-        if given is None:
-            continue
-        for rule_id in (rule.rule.id, *rule.rule.supersedes):
-            frame.engine.judge(rule_id, frame.path, node, given.is_harmless)
-        taints = all_taints(given)
-        if not taints:
-            continue
-        unproven = not proven and not looks_like_sql(given.text)
-        if unproven and given.whole is None:
-            continue
-        symbol = frame.function.name if frame.function else ""
-        value = Value(taints, text=given.text, whole=given.whole)
-        reached = Reached(rule, place(frame.path, node), ast.unparse(node.func)[:60], symbol, value, unproven)
-        left = frame.engine.reach(reached)
-        if left is not None:
-            frame.reached.append(left)
+            if receiver is not None:
+                yield receiver
+        elif argument == "**":
+            yield from (each for each in spread if each.items is None or "[]" in each.items)
+        elif argument == "*":
+            yield from positional
+        elif argument in keywords:
+            yield keywords[argument]
+
+
+def _option(path: str, positional: list[Value], keywords: Mapping[str, Value]) -> Value:
+    """An argument, by its keyword or position, or what it was made with: `parser.resolve_entities`."""
+    first, *rest = str(path).split(".")
+    value = positional[int(first)] if first.isdigit() and int(first) < len(positional) else keywords.get(first, NOTHING)
+    for part in rest:
+        value = (value.items or {}).get(part, NOTHING)
+    return value
+
+
+def _is(wanted: Any, value: Value) -> bool:
+    """Is a value the wanted constant, or one of the wanted outside names? `any`: is it given at all?"""
+    if wanted == "any":
+        return value is not NOTHING
+    if isinstance(wanted, list):
+        return isinstance(value.function, External) and value.function.name in wanted
+    return value.const is not UNKNOWN and value.const == wanted
+
+
+def _note(
+    frame: Frame,
+    node: ast.expr | ast.stmt,
+    rule: FlowRule,
+    sink: Sink,
+    value: Value,
+    code: str,
+    *,
+    unproven: bool = False,
+) -> None:
+    taints = tuple(
+        taint for taint in all_taints(value) if taint.origin.kind in rule.sources or taint.origin.kind == "parameter"
+    )
+    if not taints:
+        return
+    symbol = frame.function.name if frame.function else ""
+    kept = Value(taints, text=value.text, whole=value.whole)
+    left = frame.engine.reach(Reached(rule, place(frame.path, node), code, symbol, kept, unproven, sink.confidence))
+    if left is not None:
+        frame.reached.append(left)

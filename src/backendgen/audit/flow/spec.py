@@ -9,7 +9,7 @@ from typing import Any
 
 from backendgen.audit.flow.values import HOLE
 from backendgen.errors import Problem, UserError
-from backendgen.rules import Rule
+from backendgen.rules import Confidence, Rule
 
 SQL = re.compile(
     r"\s*\(?\s*(?:select\b.*\bfrom\b|select\b|insert\s+into\b|update\b.*\bset\b|delete\s+from\b|with\b.*\bas\b|create\s|alter\s|drop\s"
@@ -20,25 +20,36 @@ SQL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """Calls that a taint must not reach.
+    """What a taint must not reach.
 
-    `calls` are dotted names, `methods` names on receivers of unknown type; `arguments` the positions and keywords that
-    matter (`self`: what the method is called on). `sql`: the text must look like SQL when the receiver's type is unknown;
-    `shell`: only the text that a list such as ["sh", "-c", text] gives to a shell; `given`: keywords that must be this
-    constant.
+    `calls` are dotted names, `methods` names on receivers of unknown type, `places` are no calls: `html` (a body sent as
+    HTML), `response` (anything that is sent), `format` (a template whose fields are filled). `arguments` are the positions
+    and keywords that matter (`self`: what the method is called on; `**`: a spread dictionary). `where`: with `sql` the text
+    must look like SQL when the receiver's type is unknown; with `shell` only the text that ["sh", "-c", text] gives to a
+    shell matters, with `option` only words that a program may take for options. `given` and `unless`: what other arguments
+    must or must not be; `names` what a value is assigned to, `beside` what it is compared with (`request`: from a request).
     """
 
-    calls: frozenset[str]
-    methods: frozenset[str]
-    arguments: tuple[int | str, ...]
-    sql: bool = False
+    calls: frozenset[str] = frozenset()
+    methods: frozenset[str] = frozenset()
+    places: frozenset[str] = frozenset()
+    arguments: tuple[int | str, ...] = (0,)
+    where: str = ""
     given: Mapping[str, Any] | None = None
-    shell: bool = False
+    unless: Mapping[str, Any] | None = None
+    names: re.Pattern[str] | None = None
+    beside: re.Pattern[str] | None = None
+    confidence: Confidence | None = None
+
+    @property
+    def sql(self) -> bool:
+        """Must the text look like SQL?"""
+        return self.where == "sql"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlowRule:
-    """A card's flow fence. `kind` is the kind of sink, which sanitisers and guards are for."""
+    """A card's flow fence. `kind` is the kind of sink, for sanitisers and guards; `sources` the kinds of origins."""
 
     rule: Rule
     kind: str
@@ -46,11 +57,12 @@ class FlowRule:
     sanitisers: frozenset[str]
     message: str
     fix: str
+    sources: frozenset[str] = frozenset({"request"})
 
 
 PROSE = re.compile(r"\s*(?:Select|Insert|Update|Delete|Create|Drop|With|Call|Set|Copy|Merge)\s")
-_KEYS = {"kind", "sinks", "sanitisers", "message", "fix"}
-_SINK_KEYS = {"call", "method", "argument", "where", "given"}
+_KEYS = {"kind", "sinks", "sanitisers", "message", "fix", "sources"}
+_SINK_KEYS = {"call", "method", "place", "argument", "where", "given", "unless", "name", "beside", "confidence"}
 
 
 def read(rule: Rule) -> FlowRule:
@@ -59,19 +71,22 @@ def read(rule: Rule) -> FlowRule:
     is_whole = isinstance(data, dict) and not set(data) - _KEYS and {"kind", "sinks", "message"} <= set(data)
     if not is_whole or not isinstance(data["sinks"], list) or not all(isinstance(sink, dict) for sink in data["sinks"]):
         raise UserError(Problem(f"a yaml flow fence has the keys {', '.join(sorted(_KEYS))}", rule.path))
-    sinks = []
-    for sink in data["sinks"]:
-        if set(sink) - _SINK_KEYS:
-            raise UserError(Problem(f"a sink has the keys {', '.join(sorted(_SINK_KEYS))}", rule.path))
-        sinks.append(
-            Sink(
-                frozenset(sink.get("call", ())), frozenset(sink.get("method", ())), tuple(sink.get("argument", (0,))),
-                sink.get("where") == "sql", sink.get("given"), sink.get("where") == "shell",
-            )
-        )  # fmt: skip
     return FlowRule(
-        rule, data["kind"], tuple(sinks), frozenset(data.get("sanitisers", ())), data["message"], data.get("fix", "")
-    )
+        rule, data["kind"], tuple(_sink(sink, rule) for sink in data["sinks"]), frozenset(data.get("sanitisers", ())),
+        data["message"], data.get("fix", ""), frozenset(data.get("sources", ("request",))),
+    )  # fmt: skip
+
+
+def _sink(sink: dict[str, Any], rule: Rule) -> Sink:
+    if set(sink) - _SINK_KEYS:
+        raise UserError(Problem(f"a sink has the keys {', '.join(sorted(_SINK_KEYS))}", rule.path))
+    names, beside = (re.compile(sink[key], re.IGNORECASE) if key in sink else None for key in ("name", "beside"))
+    confidence = Confidence[sink["confidence"].upper()] if "confidence" in sink else None
+    return Sink(
+        frozenset(sink.get("call", ())), frozenset(sink.get("method", ())), frozenset(sink.get("place", ())),
+        tuple(sink.get("argument", (0,))), sink.get("where", ""), sink.get("given"), sink.get("unless"), names, beside,
+        confidence,
+    )  # fmt: skip
 
 
 def looks_like_sql(text: str | None) -> bool:

@@ -7,9 +7,24 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from backendgen.audit.flow.expressions import element
+from backendgen.audit.flow import responses
 from backendgen.audit.flow.guards import refine
-from backendgen.audit.flow.values import NOTHING, UNKNOWN, carrying, concatenated, constant
+from backendgen.audit.flow.parts import element
+from backendgen.audit.flow.sinks import note_place
+from backendgen.audit.flow.values import (
+    NOTHING,
+    UNKNOWN,
+    Origin,
+    Value,
+    all_taints,
+    carrying,
+    concatenated,
+    constant,
+    place,
+    tainted,
+)  # fmt: skip
+from backendgen.code.symbols import External
+from backendgen.findings.finding import Step
 
 if TYPE_CHECKING:
     from backendgen.audit.flow.frame import Frame
@@ -18,6 +33,8 @@ if TYPE_CHECKING:
 def _return(frame: Frame, node: ast.Return) -> bool:
     value = frame.evaluate(node.value) if node.value is not None else constant(None)
     frame.returned.append(value)
+    if frame.function is not None and node.value is not None:
+        _sent(frame, node, value)
     frame.exits.append(frame.cleared)
     for outcome in (True, False):
         if value.const is not UNKNOWN:
@@ -28,6 +45,22 @@ def _return(frame: Frame, node: ast.Return) -> bool:
         else:
             frame.answers[outcome].append({})
     return False
+
+
+def _sent(frame: Frame, node: ast.Return, value: Value) -> None:
+    """What a view or handler returns is sent to the caller; by Flask as HTML, when it is a text."""
+    assert frame.function is not None
+    body = value
+    if isinstance(node.value, ast.Tuple) and value.items:
+        if any(responses.names_type(part) for part in value.items.values()):
+            return
+        body = value.items.get(0, value)
+    if not all_taints(body):
+        return
+    if id(frame.function.node) in frame.engine.handlers:
+        note_place(frame, node, "response", body)
+    if body.taints and responses.is_view(frame.function) and not responses.is_whole_body(body):
+        note_place(frame, node, "html", body)
 
 
 def _raise(frame: Frame, node: ast.Raise) -> bool:
@@ -80,7 +113,7 @@ def _if(frame: Frame, node: ast.If) -> bool:
 
 
 def _for(frame: Frame, node: ast.For | ast.AsyncFor) -> bool:
-    each = element(frame, frame.evaluate(node.iter))
+    each = element(frame.evaluate(node.iter))
     return frame.loop(node.body, node.orelse, lambda: frame.assign(node.target, each))
 
 
@@ -109,11 +142,22 @@ def _try(frame: Frame, node: ast.Try) -> bool:
             ends.append((frame.names, frame.cleared))
     frame.meet([before, (state[0], before[1])])
     for handler in node.handlers:
-        after, out = frame.branch(handler.body)
+        after, out = frame.branch(handler.body, bind=_caught(frame, handler))
         if out:
             ends.append(after)
     frame.meet(ends)
     return (frame.run(node.finalbody) if node.finalbody else True) and bool(ends)
+
+
+def _caught(frame: Frame, handler: ast.ExceptHandler) -> tuple[str, Value] | None:
+    """The name of what is caught: any exception whatever, or one that the program knows."""
+    if handler.name is None:
+        return None
+    kind = frame.engine.symbols.value(handler.type, frame.module, frame.function) if handler.type is not None else None
+    if isinstance(kind, External) and kind.name in ("Exception", "BaseException"):
+        step = Step(place(frame.path, handler), f"catches `{kind.name}`")
+        return handler.name, tainted(Origin("exception", "the text of any exception"), (step,))
+    return handler.name, NOTHING
 
 
 def _match(frame: Frame, node: ast.Match) -> bool:

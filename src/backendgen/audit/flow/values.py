@@ -21,6 +21,9 @@ MAX_PATH = 3
 MAX_ITEMS = 64
 MAX_STEPS = 12
 MAX_DEPTH = 4
+MAX_OTHERS = 6
+
+ADDRESSES: Final = frozenset({"url", "redirect"})  # kinds of sinks that a fixed host makes harmless
 
 
 class _Unknown:
@@ -60,7 +63,8 @@ class Value:
     """What is known of a value.
 
     `text` is a string with HOLE for unknown parts; `items` are entries or attributes by name; `kind` is the class that it is
-    an instance of; `function` what calling it calls; `whole` the origin that this value is, not merely derives from.
+    an instance of; `function` what calling it calls (`others`: or one of these classes, or an instance of one);
+    `whole` the origin that this value is, not merely derives from; `bound` what a method is called on.
     """
 
     taints: tuple[Taint, ...] = ()
@@ -68,9 +72,10 @@ class Value:
     text: str | None = None
     items: Mapping[Any, Value] | None = None
     kind: Class | External | None = None
-    function: Function | None = None
+    function: Function | Class | External | None = None
     whole: Origin | None = None
     bound: Value | None = field(default=None, repr=False)
+    others: tuple[Class, ...] = ()
 
     @property
     def is_constant(self) -> bool:
@@ -127,8 +132,17 @@ def join(one: Value, other: Value) -> Value:
         union(one.taints, other.taints), one.const if same else UNKNOWN, text, items,
         one.kind if one.kind == other.kind else one.kind or other.kind,
         one.function if one.function == other.function else None,
-        one.whole if one.whole == other.whole else None,
+        one.whole if one.whole == other.whole else None, one.bound if one.function == other.function else None,
+        _others(one, other),
     )  # fmt: skip
+
+
+def _others(one: Value, other: Value) -> tuple[Class, ...]:
+    """The further classes of which it may be an instance."""
+    found = [*one.others, *other.others]
+    if isinstance(other.kind, Class) and other.kind != one.kind and one.kind is not None:
+        found.append(other.kind)
+    return tuple(dict.fromkeys(found))[:MAX_OTHERS] if found else ()
 
 
 def join_all(values: Iterable[Value]) -> Value:
@@ -179,10 +193,34 @@ def concatenated(parts: Iterable[Value]) -> Value:
 
 
 def _placed(taints: tuple[Taint, ...], before: str) -> tuple[Taint, ...]:
-    """After a fixed host, or after anything that is not from outside, a value cannot choose where a URL leads."""
+    """What its place in a text does for a value.
+
+    After a fixed host, or after anything that is not from outside, it cannot choose where a URL leads; behind a folder it is
+    no absolute path; between quotes it stays as long as it holds none.
+    """
+    marks: set[str] = set()
     scheme, found, rest = before.partition("://")
-    is_host = before == "" or (bool(found) and "/" not in rest and HOLE not in scheme)
-    return taints if is_host else tuple(replace(taint, safe=taint.safe | {"url"}) for taint in taints)
+    if before not in ("", "/", "//", "/\\") and not (found and "/" not in rest and HOLE not in scheme):
+        marks |= ADDRESSES
+    if before.endswith(("/", "\\")):
+        marks.add("rooted")
+    marks.update(f"in {quote}" for quote in "'\"" if before.count(quote) % 2)
+    if not marks:
+        return taints
+    return tuple(replace(taint, safe=taint.safe | marks) for taint in taints)
+
+
+IMPLIED: Final = {
+    "redirect": (frozenset({"local", "no host"}), frozenset({"local", "rooted"})),
+    "path": (frozenset({"rooted", "no dots"}), frozenset({"relative", "no dots"})),
+    "code": tuple(frozenset({f"starts {quote}", f"ends {quote}", f"no {quote} inside"}) for quote in "'\""),
+    **{kind: tuple(frozenset({f"in {quote}", f"no {quote}"}) for quote in "'\"") for kind in ("sql", "xpath")},
+}
+
+
+def is_safe(taint: Taint, kind: str) -> bool:
+    """Can a taint not harm this kind of sink: because it is proved, or because of what is known of it taken together?"""
+    return kind in taint.safe or any(needed <= taint.safe for needed in IMPLIED.get(kind, ()))
 
 
 def sanitised(value: Value, kinds: frozenset[str]) -> Value:

@@ -1,0 +1,267 @@
+"""Calls of what is not the project's: library functions by what is known of them, methods of values of unknown type."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from backendgen.audit.flow import containers, libraries, sources, texts
+from backendgen.audit.flow.parts import attribute, element
+from backendgen.audit.flow.values import (
+    HARMLESS,
+    HOLE,
+    NOTHING,
+    UNKNOWN,
+    Origin,
+    Value,
+    carrying,
+    constant,
+    join_all,
+    resolved_path,
+    sanitised,
+    tainted,
+)  # fmt: skip
+from backendgen.code.symbols import Class, External, Function, Module
+
+if TYPE_CHECKING:
+    from backendgen.audit.flow.engine import Engine
+    from backendgen.audit.flow.frame import Frame
+
+SAME = frozenset({"list", "tuple", "sorted", "set", "frozenset", "iter", "reversed"})
+ANSWERED = frozenset({"execute", "scalar", "scalars", "fetch", "fetchrow", "fetchall", "fetchone", "query"})
+CHOICES = 6
+
+
+def outside(
+    frame: Frame, node: ast.Call, name: str, receiver: Value | None, positional: list[Value], keywords: dict[str, Value],
+    spread: list[Value],
+) -> Value:  # fmt: skip
+    """A function that is not the project's, by its dotted name."""
+    engine = frame.engine
+    last = name.rpartition(".")[2]
+    given = [*positional, *keywords.values()]
+    kinds = engine.sanitisers.get(name)
+    if kinds is not None:
+        return sanitised(join_all(given), kinds) if given else NOTHING
+    if name in libraries.VALIDATING:
+        return _validated(frame, name, positional)
+    if name in libraries.NEUTRAL:
+        return _counted(name, positional)
+    from_outside = _from_outside(name, last, receiver, positional)
+    if from_outside is not None:
+        return from_outside
+    if last in ("setFeature", "setProperty") and len(positional) == 2 and receiver is not None:
+        return _switched(frame, node, receiver, positional)
+    if name == "dict" and not positional:
+        return Value(items=dict(keywords))
+    special = SPECIAL.get(name)
+    if special is not None and positional:
+        found = special(frame, node, positional, keywords)
+        if found is not None:
+            return found
+    through = keywords.get(libraries.CONNECTS_THROUGH.get(name, ""))
+    if through is not None and _checks_addresses(engine, through):
+        return through
+    if name in ("os.path.realpath", "os.path.abspath", "pathlib.Path.resolve"):
+        base = receiver if name.startswith("pathlib") and receiver is not None else join_all(given)
+        return replace(sanitised(base, frozenset({"resolved"})), kind=base.kind)
+    if name == "pathlib.Path.relative_to" and receiver is not None and resolved_path(receiver):  # raises when it is not
+        frame.clear(receiver, frozenset({"path"}))
+    kind = libraries.returned(name)
+    if kind is not None:
+        return carrying(Value(kind=kind), *given) if libraries.passes_on(name) else Value(kind=kind)
+    if receiver is not None and isinstance(receiver.kind, External) and receiver.kind.name in containers.CONFIGS:
+        return method(frame, node, receiver, positional, keywords, spread)
+    if libraries.passes_on(name):
+        return _passed_on(name, receiver, given)
+    if receiver is not None and isinstance(node.func, ast.Attribute) and receiver.taints:
+        return method(frame, node, receiver, positional, keywords, spread)
+    if last[:1].isupper() and not name.endswith(("Error", "Exception")):  # an instance, known by the name of its class
+        return Value(kind=External(name), items=_options(keywords))
+    return NOTHING
+
+
+def _options(keywords: dict[str, Value]) -> dict[str, Value] | None:
+    """What an outside object is made with, where it is constant: `XMLParser(resolve_entities=True)`."""
+    found = {key: value for key, value in keywords.items() if value.const is not UNKNOWN}
+    return found or None
+
+
+def _switched(frame: Frame, node: ast.Call, receiver: Value, positional: list[Value]) -> Value:
+    """`parser.setFeature(feature_external_ges, True)`"""
+    variable = node.func.value if isinstance(node.func, ast.Attribute) else node
+    feature = positional[0].function
+    if isinstance(variable, ast.Name) and isinstance(feature, External):
+        key = feature.name.rpartition(".")[2]
+        frame.names[variable.id] = replace(receiver, items={**(receiver.items or {}), key: positional[1]})
+    return NOTHING
+
+
+def _validated(frame: Frame, name: str, positional: list[Value]) -> Value:
+    for value in positional[:1]:
+        frame.clear(value, frozenset({"*"}))
+    folded = positional[0].const if len(positional) == 1 and name == "int" else UNKNOWN
+    return constant(int(folded)) if isinstance(folded, int | float) and abs(folded) < 10**9 else HARMLESS
+
+
+def _counted(name: str, positional: list[Value]) -> Value:
+    if name == "len" and positional and isinstance(positional[0].const, str | tuple):
+        return constant(len(positional[0].const))
+    return HARMLESS
+
+
+def _from_outside(name: str, last: str, receiver: Value | None, positional: list[Value]) -> Value | None:
+    """What a request object's method, random numbers, or a stack trace give."""
+    if receiver is not None and isinstance(receiver.kind, External):
+        read = sources.read(receiver.kind.name, last)
+        if read is not None:
+            part = positional[0].const if positional else UNKNOWN
+            known = isinstance(part, str) and read.whole is not None and last.startswith("get_")
+            return attribute_of(read, str(part)) if known else read
+    if name.startswith("random.") and last in libraries.WEAK_RANDOM:
+        return tainted(Origin("random", f"`{name}`"))
+    if name in libraries.TRACES:
+        return tainted(Origin("exception", "the stack trace"))
+    if name.startswith(libraries.DOWNLOADS) and last in libraries.FETCHES:
+        return tainted(Origin("download", "what is downloaded"))
+    return None
+
+
+def attribute_of(value: Value, name: str) -> Value:
+    """A part of a source by its key."""
+    from backendgen.audit.flow.parts import part_of
+
+    return part_of(value, name)
+
+
+def _passed_on(name: str, receiver: Value | None, given: list[Value]) -> Value:
+    if receiver is not None and receiver.taints:
+        given = [*given, receiver]
+    if len(given) == 1 and name in SAME:
+        return given[0]
+    if given and all(each.is_harmless for each in given) and not name.startswith("pathlib."):
+        return HARMLESS
+    kept = External("pathlib.Path") if name.startswith("pathlib.") else None
+    return carrying(Value(kind=kept), *given)
+
+
+def _checks_addresses(engine: Engine, transport: Value) -> bool:
+    """Does a transport, connector or resolver of the project look whether an address is private before it connects?"""
+    owner = transport.kind
+    if not isinstance(owner, Class):
+        return False
+    members = (one.module.members.get(id(one.node), {}).values() for one in engine.symbols.lineage(owner))
+    return any(engine.summary(each).checks_addresses for some in members for each in some if isinstance(each, Function))
+
+
+# -- functions of the standard library that are known one by one ----------------------------------------------------
+
+
+def _text(frame: Frame, node: ast.Call, positional: list[Value], keywords: dict[str, Value]) -> Value | None:
+    if len(positional) != 1:
+        return None
+    value = positional[0]
+    if value.const is not UNKNOWN and not isinstance(value.const, str | tuple):
+        return constant(str(value.const))
+    return value if value.text is not None else replace(value, kind=None)
+
+
+def _first(frame: Frame, node: ast.Call, positional: list[Value], keywords: dict[str, Value]) -> Value | None:
+    return positional[0]
+
+
+def _second(frame: Frame, node: ast.Call, positional: list[Value], keywords: dict[str, Value]) -> Value | None:
+    return positional[1] if len(positional) == 2 else None
+
+
+def _numbered(frame: Frame, node: ast.Call, positional: list[Value], keywords: dict[str, Value]) -> Value | None:
+    return Value(items={"[]": Value(items={0: HARMLESS, 1: element(positional[0])})})
+
+
+def _zipped(frame: Frame, node: ast.Call, positional: list[Value], keywords: dict[str, Value]) -> Value | None:
+    return Value(items={"[]": Value(items=dict(enumerate(element(value) for value in positional)))})
+
+
+def _as_dictionary(frame: Frame, node: ast.Call, positional: list[Value], keywords: dict[str, Value]) -> Value | None:
+    kind = positional[0].kind
+    return as_dictionary(frame.engine, positional[0], kind) if isinstance(kind, Class) else None
+
+
+def _dictionary(frame: Frame, node: ast.Call, positional: list[Value], keywords: dict[str, Value]) -> Value | None:
+    if positional[0].items is None:
+        return None
+    return replace(positional[0], items={**positional[0].items, **keywords}, const=UNKNOWN)
+
+
+def _named(frame: Frame, node: ast.Call, positional: list[Value], keywords: dict[str, Value]) -> Value | None:
+    """`getattr(module, name)`: an attribute by its name, or any of the module's classes when the name is not known."""
+    if len(positional) < 2:
+        return None
+    symbol = frame.engine.symbols.resolve(node.args[0], frame.module, frame.function)
+    name = positional[1].const
+    if isinstance(name, str):
+        if isinstance(symbol, Module):
+            from backendgen.audit.flow.expressions import meaning
+
+            return meaning(frame.engine, frame.engine.symbols.attribute(symbol, name))
+        return attribute(frame.engine, positional[0], name)
+    if isinstance(symbol, Module) and 0 < len(symbol.classes) <= CHOICES:
+        first, *others = symbol.classes
+        return Value(positional[1].taints, function=first, others=tuple(others))
+    return None
+
+
+def _defused(frame: Frame, node: ast.Call, positional: list[Value], keywords: dict[str, Value]) -> Value | None:
+    """`re.sub("[^a-z]", "", text)`: what is left are the characters of the class."""
+    pattern, new = positional[0].const, positional[1].const if len(positional) > 2 else UNKNOWN
+    if isinstance(pattern, str) and isinstance(new, str) and libraries.KEEPS_ONLY.fullmatch(pattern):
+        return HARMLESS if libraries.is_plain(new) else None
+    return None
+
+
+SPECIAL = {
+    "str": _text, "re.compile": _first, "typing.cast": _second, "enumerate": _numbered, "zip": _zipped, "re.sub": _defused,
+    "dataclasses.asdict": _as_dictionary, "dict": _dictionary, "getattr": _named, "io.StringIO": _first,
+    "io.BytesIO": _first,
+}  # fmt: skip
+
+
+def as_dictionary(engine: Engine, value: Value, owner: Class) -> Value:
+    """A model as a dictionary: its keys are the program's, its values the caller's."""
+    return Value(items={name: attribute(engine, value, name) for name in fields(engine, owner)})
+
+
+def fields(engine: Engine, owner: Class) -> list[str]:
+    """The fields of a dataclass or model, the inherited ones first."""
+    return [name for one in reversed(engine.symbols.lineage(owner)) for name in one.module.members.get(id(one.node), {})
+            if not isinstance(one.module.members[id(one.node)][name], Function)]  # fmt: skip
+
+
+# -- methods of values of unknown type ------------------------------------------------------------------------------
+
+
+def method(
+    frame: Frame, node: ast.Call, receiver: Value | None, positional: list[Value], keywords: dict[str, Value],
+    spread: list[Value],
+) -> Value:  # fmt: skip
+    """A method of a value whose class is not known: those of texts and containers, by their names."""
+    if receiver is None or not isinstance(node.func, ast.Attribute):
+        return NOTHING
+    name = node.func.attr
+    if isinstance(receiver.kind, Class) and name in ("model_dump", "dict") and fields(frame.engine, receiver.kind):
+        return as_dictionary(frame.engine, receiver, receiver.kind)
+    found = texts.method(frame, node, name, receiver, positional, keywords, spread)
+    if found is None:
+        found = containers.method(frame, node, name, receiver, positional, keywords)
+    if found is not None:
+        return found
+    if name == "relative_to" and resolved_path(receiver):  # raises when it is not
+        frame.clear(receiver, frozenset({"path"}))
+    if name in ANSWERED:
+        return NOTHING
+    if receiver is HARMLESS:
+        return HARMLESS
+    if name in ("read", "getvalue", "readlines", "readline") and not receiver.kind:  # io.StringIO(text).read()
+        return replace(receiver, items=None)
+    return carrying(Value(text=HOLE), receiver, *(positional if name == "replace" else ()))
