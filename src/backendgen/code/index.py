@@ -48,6 +48,17 @@ class Use:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """One target of an assignment, with where it stands."""
+
+    target: ast.expr
+    value: ast.expr
+    node: ast.stmt
+    module: Module
+    function: Function | None
+
+
 class Index:
     """The uses of names in a project's files, tests left out; collected when they are first asked for."""
 
@@ -79,6 +90,11 @@ class Index:
         for module in self.modules:
             for node, function in module.nodes(kind):
                 yield node, module, function
+
+    def assigned(self) -> Iterator[Assigned]:
+        """Yield what is assigned to names, attributes and entries, annotated or not."""
+        for module in self.modules:
+            yield from assigned_in(module)
 
     def name_of(self, node: ast.expr, module: Module, function: Function | None = None) -> str:
         """Return the dotted name of something outside the project; nothing for anything else."""
@@ -129,6 +145,15 @@ class Index:
                     if name:
                         self._by_last.setdefault(name, []).append((call, module, function))
         return self._by_last.get(last, ())
+
+
+def assigned_in(module: Module) -> Iterator[Assigned]:
+    """Yield what a file assigns to names, attributes and entries."""
+    for node, function in module.nodes(ast.Assign):
+        yield from (Assigned(target, node.value, node, module, function) for target in node.targets)
+    for each, function in module.nodes(ast.AnnAssign):
+        if each.value is not None:
+            yield Assigned(each.target, each.value, each, module, function)
 
 
 def _last(called: ast.expr, module: Module) -> str:

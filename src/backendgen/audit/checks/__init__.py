@@ -1,6 +1,27 @@
 """The `detect: python` rules, by topic. Importing this package registers them all."""
 
-from backendgen.audit.checks import access, availability, ciphers, passwords, secrets
+from backendgen.audit.checks import (
+    access,
+    availability,
+    ciphers,
+    fallbacks,
+    passwords,
+    randomness,
+    secrets,
+    tokens,
+    transport,
+)
 from backendgen.audit.registry import check
 
-__all__ = ["access", "availability", "check", "ciphers", "passwords", "secrets"]
+__all__ = [
+    "access",
+    "availability",
+    "check",
+    "ciphers",
+    "fallbacks",
+    "passwords",
+    "randomness",
+    "secrets",
+    "tokens",
+    "transport",
+]
