@@ -2,6 +2,7 @@
 
 from backendgen.audit.checks import (
     access,
+    authentication,
     availability,
     ciphers,
     fallbacks,
@@ -15,6 +16,7 @@ from backendgen.audit.registry import check
 
 __all__ = [
     "access",
+    "authentication",
     "availability",
     "check",
     "ciphers",
