@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from backendgen.audit.service import Service
+from backendgen.code.index import Index
 from backendgen.code.project import Project
 from backendgen.code.symbols import Symbols
 from backendgen.config import Config
@@ -19,6 +20,7 @@ class Context:
 
     project: Project
     symbols: Symbols
+    index: Index
     service: Service
     config: Config
 

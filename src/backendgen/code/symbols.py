@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from backendgen import files
 from backendgen.code.project import Project, SourceFile
@@ -19,6 +19,8 @@ from backendgen.code.project import Project, SourceFile
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 BUILTINS = frozenset(dir(builtins))
 MAX_HOPS = 20
+COLLECTED = (ast.Call, ast.Compare, ast.Assign, ast.AnnAssign, ast.Try, ast.While, ast.If, ast.Assert, ast.Expr)
+Node = TypeVar("Node", bound=ast.AST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +87,24 @@ class Module:
     locals: dict[int, dict[str, Function | Class | Variable]] = field(default_factory=dict)
     function_of: dict[int, Function] = field(default_factory=dict)
     class_of: dict[int, Class] = field(default_factory=dict)
-    _calls: list[tuple[ast.Call, Function | None]] | None = None
+    _nodes: dict[type, list[tuple[Any, Function | None]]] | None = None
     _by_function: dict[int, list[ast.Call]] = field(default_factory=dict)
 
     @property
     def calls(self) -> list[tuple[ast.Call, Function | None]]:
         """Every call in the order of the text, with the function that it stands in."""
-        if self._calls is None:
-            found = [(call, scope, inside) for call, scope, inside in _calls(self)]
-            found.sort(key=lambda one: (one[0].lineno, one[0].col_offset))
-            self._calls = [(call, scope) for call, scope, _ in found]
-            for call, scope, is_deferred in found:
-                if scope is not None and not is_deferred:
-                    self._by_function.setdefault(id(scope.node), []).append(call)
-        return self._calls
+        return self.nodes(ast.Call)
+
+    def nodes(self, kind: type[Node]) -> list[tuple[Node, Function | None]]:
+        """Every node of one of the `COLLECTED` kinds in the order of the text, with the function that it stands in."""
+        if self._nodes is None:
+            self._nodes = {}
+            found = sorted(_nodes(self), key=lambda one: (one[0].lineno, one[0].col_offset))
+            for node, scope, is_deferred in found:
+                self._nodes.setdefault(type(node), []).append((node, scope))
+                if isinstance(node, ast.Call) and scope is not None and not is_deferred:
+                    self._by_function.setdefault(id(scope.node), []).append(node)
+        return self._nodes.get(kind, [])
 
     def calls_in(self, function: Function) -> list[ast.Call]:
         """The calls that running a function's body makes: not those of functions and lambdas defined in it."""
@@ -262,12 +268,12 @@ class Symbols:
         return None
 
 
-def _calls(module: Module) -> Iterator[tuple[ast.Call, Function | None, bool]]:
-    """Yield (call, function, whether a lambda defers it), in one pass over the tree."""
+def _nodes(module: Module) -> Iterator[tuple[Any, Function | None, bool]]:
+    """Yield (node, function, whether a lambda defers it) of the `COLLECTED` kinds, in one pass over the tree."""
     pending: list[tuple[ast.AST, Function | None, bool]] = [(module.file.tree, None, False)]
     while pending:
         node, scope, is_deferred = pending.pop()
-        if isinstance(node, ast.Call):
+        if isinstance(node, COLLECTED):
             yield node, scope, is_deferred
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             scope, is_deferred = module.function_of.get(id(node), scope), False

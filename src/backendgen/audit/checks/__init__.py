@@ -1,6 +1,29 @@
 """The `detect: python` rules, by topic. Importing this package registers them all."""
 
-from backendgen.audit.checks import access, availability, secrets
+from backendgen.audit.checks import (
+    access,
+    authentication,
+    availability,
+    ciphers,
+    fallbacks,
+    passwords,
+    randomness,
+    secrets,
+    tokens,
+    transport,
+)
 from backendgen.audit.registry import check
 
-__all__ = ["access", "availability", "check", "secrets"]
+__all__ = [
+    "access",
+    "authentication",
+    "availability",
+    "check",
+    "ciphers",
+    "fallbacks",
+    "passwords",
+    "randomness",
+    "secrets",
+    "tokens",
+    "transport",
+]

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 
 from backendgen.audit.flow.libraries import returned
 from backendgen.audit.flow.types import Types
+from backendgen.audit.flow.values import place
 from backendgen.audit.registry import Context
 from backendgen.code.project import SourceFile
-from backendgen.code.symbols import Class, External, Function, Symbol, Variable
+from backendgen.code.symbols import Class, External, Function, Module, Symbol, Variable
+from backendgen.findings.finding import Hit
+from backendgen.rules import Confidence, Severity
 
 MAX_DEPTH = 4
 COMMANDS = re.compile(r"(?:^|/)(?:cli|scripts|commands)(?:/|\.py$)|(?:^|/)manage\.py$")
@@ -20,6 +23,21 @@ COMMAND_LINES = re.compile(r"^\s*(?:import|from)\s+(?:typer|click|argparse|cyclo
 def is_command(file: SourceFile) -> bool:
     """Is this a program for a terminal, by its place or what it imports? What it prints is for who started it."""
     return COMMANDS.search(file.path) is not None or COMMAND_LINES.search(file.text) is not None
+
+
+def hit(
+    module: Module,
+    node: ast.AST,
+    message: str,
+    fix: str = "",
+    confidence: Confidence | None = None,
+    severity: Severity | None = None,
+) -> Hit:
+    """What a check yields of a node; `{who}` in the message is the function or class that it stands in, or the file."""
+    location = place(module.file.path, node)
+    symbol = module.file.symbol_at(location.line)
+    who = f"`{symbol}`" if symbol else module.file.path
+    return Hit(location, message.replace("{who}", who), fix, symbol, severity=severity, confidence=confidence)
 
 
 def own_nodes(function: Function) -> Iterator[ast.AST]:

@@ -9,6 +9,7 @@ from backendgen.audit.frameworks.fastapi import FastAPI
 from backendgen.audit.frameworks.flask import Flask
 from backendgen.audit.registry import Context
 from backendgen.audit.service import Service
+from backendgen.code.index import Index
 from backendgen.code.project import Project, is_test
 from backendgen.code.symbols import Symbols
 from backendgen.config import Config
@@ -48,4 +49,4 @@ def describe(project: Project, config: Config) -> Context:
     symbols = Symbols(project)
     endpoints = [one for framework in FRAMEWORKS for one in framework(symbols).endpoints()]
     service = Service(tuple(one for one in endpoints if not is_test(one.location.path)))
-    return Context(project, symbols, service, config)
+    return Context(project, symbols, Index(symbols), service, config)

@@ -1,0 +1,229 @@
+"""How callers are told apart: asserts, comparisons, messages, sessions, and the way back from another service."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from backendgen.audit.checks.names import is_secret, named, snake
+from backendgen.audit.checks.walk import hit, is_command, own_nodes
+from backendgen.audit.registry import Context, check
+from backendgen.code.index import UNKNOWN
+from backendgen.code.symbols import Function, Module, Variable
+from backendgen.findings.finding import Hit
+from backendgen.rules import Confidence
+
+DECIDES = re.compile(
+    r"\.(?:is_authenticated|is_admin|is_superuser|is_staff)\b|\b(?:has_perm\w*|has_role|has_scope|has_access|check_password\w*"
+    r"|verify_password\w*|check_token|verify_token|verify_signature|compare_digest|can_access|can_edit|can_delete)\("
+)
+MACS = frozenset({"hmac.new", "hmac.digest", "hmac.HMAC"})
+GUARDS = re.compile(
+    r"(?:^|_)(?:secret|signature|hmac|api_?key|auth_?token|access_?token|csrf_?token|webhook_?(?:secret|token)|shared_?secret|bearer"
+    r"|verify_?token|verification_?token|client_?secret|internal_?token|admin_?token|service_?token|token|sig)$"
+)
+TWICE = re.compile(
+    r"confirm|repeat|again|retype|password_?2|new_|old_|current_|prev|next|page|cursor|type|kind|expected_tokens?_"
+)
+CONFIGURED = re.compile(
+    r"^(?:\w+\.)*(?:settings|config|conf|environ|app_settings|Config)\b|\bgetenv\(|environ\b|^[A-Z][A-Z0-9_]{3,}$"
+)
+LOGIN = re.compile(r"log_?in|sign_?in|authenticate|forgot|reset|recover|token", re.IGNORECASE)
+TELLS = re.compile(
+    r"(?:user|account|email|e-mail|username)[^.]{0,25}(?:not found|does(?:n't| not) exist|not registered|unknown|no such)"
+    r"|(?:no such|unknown|no) (?:user|account)|(?:wrong|incorrect|invalid) password$",
+    re.IGNORECASE,
+)
+IDENTITY = re.compile(r"^(?:user|user_?id|uid|username|logged_in|account_?id|email|is_admin|authenticated|_user_id)$")
+TESTS_PASSWORD = re.compile(r"check_password|verify_password|\.verify\(|checkpw|authenticate\(|compare_digest")
+RENEWS = re.compile(r"\.(?:clear|flush|cycle_key|regenerate|new_session|invalidate)\(|login_user\(|(?<!def )\blogin\(")
+
+
+@check("BG222")
+def asserted_authority(context: Context) -> Iterator[Hit]:
+    """Authority that is only asserted."""
+    for node, module, _ in context.index.nodes(ast.Assert):
+        test = ast.unparse(node.test)
+        if DECIDES.search(test) and not is_command(module.file):
+            narrows = test.endswith("user.is_authenticated")  # how type checkers are told, behind a guard
+            yield hit(
+                module,
+                node,
+                f"{{who}} lets in whom `assert {test}` lets in: under `python -O` that is everybody",
+                f"if not ({test}):\n    raise HTTPException(403)",
+                Confidence.LOW if narrows else None,
+            )
+
+
+@check("BG223")
+def slow_comparison(context: Context) -> Iterator[Hit]:
+    """Secrets compared character by character."""
+    for node, module, function in context.index.nodes(ast.Compare):
+        if len(node.ops) != 1 or not isinstance(node.ops[0], ast.Eq | ast.NotEq):
+            continue
+        sides = (node.left, node.comparators[0])
+        if any(isinstance(side, ast.Constant | ast.JoinedStr | ast.List | ast.Dict | ast.Compare) for side in sides):
+            continue
+        confidence = _secret_comparison(context, sides, module, function)
+        if confidence is not None:
+            left, right = map(ast.unparse, sides)
+            negated = "not " if isinstance(node.ops[0], ast.NotEq) else ""
+            yield hit(
+                module,
+                node,
+                f"{{who}} compares `{left}` with `{right}` character by character: the time it takes tells how many are right",
+                f"{negated}hmac.compare_digest({left}, {right})",
+                confidence,
+            )
+
+
+def _secret_comparison(
+    context: Context, sides: tuple[ast.expr, ast.expr], module: Module, function: Function | None
+) -> Confidence | None:
+    """How sure it is that a secret is compared with what somebody sent; None when it is not."""
+    if any(_is_mac(context, side, module, function) for side in sides):
+        return Confidence.HIGH
+    if any(context.index.value(side, module, function) is not UNKNOWN for side in sides):
+        return None  # known to all who read the code
+    names = [snake(_told(side)) for side in sides]
+    if not any(map(GUARDS.search, names)) or any(map(TWICE.search, names)) or any(map(_is_column, sides)):
+        return None
+    if not all(isinstance(side, ast.Name | ast.Attribute | ast.Subscript | ast.Call) for side in sides):
+        return None
+    shown = [_origin(context, side, module, function) for side in sides]
+    configured = [CONFIGURED.search(text) is not None for text in shown]
+    if sum(configured) == 1 and any(is_secret(name) or GUARDS.search(name) for name in names):
+        return Confidence.MEDIUM
+    return Confidence.LOW if all(is_secret(name) for name in names) else None
+
+
+def _told(side: ast.expr) -> str:
+    """The name of a value; of `headers.get("X-Token")` that of what is asked for."""
+    if isinstance(side, ast.Call) and isinstance(side.func, ast.Attribute):
+        if side.func.attr in ("get", "getenv") and side.args:
+            return named(side.args[0]).replace("-", "_")
+        if side.func.attr == "get_secret_value":
+            return named(side.func.value)
+    return named(side).replace("-", "_")
+
+
+def _origin(context: Context, side: ast.expr, module: Module, function: Function | None) -> str:
+    """The text of a value; of a name, that of what it was assigned."""
+    if isinstance(side, ast.Name):
+        found = context.symbols.lookup(side.id, module, function)
+        if isinstance(found, Variable) and found.scope is not None:
+            return ast.unparse(found.value)
+    return ast.unparse(side)
+
+
+def _is_mac(context: Context, side: ast.expr, module: Module, function: Function | None) -> bool:
+    if isinstance(side, ast.Name):
+        found = context.symbols.lookup(side.id, module, function)
+        if not isinstance(found, Variable) or found.scope is None:
+            return False
+        side = found.value
+    return any(
+        isinstance(part, ast.Call) and context.index.name_of(part.func, module, function) in MACS
+        for part in ast.walk(side)
+    )
+
+
+def _is_column(side: ast.expr) -> bool:
+    """Is this `User.token`, of which a comparison makes SQL?"""
+    root = side
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    if isinstance(side, ast.Attribute) and isinstance(root, ast.Name):
+        return root.id[:1].isupper() and not root.id.isupper()
+    return isinstance(side, ast.Attribute) and isinstance(side.value, ast.Attribute) and side.value.attr == "c"
+
+
+@check("BG224")
+def enumerable_users(context: Context) -> Iterator[Hit]:
+    """Sign-ins that say which half was wrong."""
+    seen: set[int] = set()
+    for endpoint in context.service.endpoints:
+        function = endpoint.handler
+        if (
+            id(function.node) in seen
+            or endpoint.method != "POST"
+            or not (LOGIN.search(endpoint.path) or LOGIN.search(function.node.name))
+        ):
+            continue
+        seen.add(id(function.node))
+        for node in own_nodes(function):
+            answer = node.exc if isinstance(node, ast.Raise) else node.value if isinstance(node, ast.Return) else None
+            for part in ast.walk(answer) if answer is not None else ():
+                if (
+                    isinstance(part, ast.Constant)
+                    and isinstance(part.value, str)
+                    and TELLS.search(part.value.strip(" .!"))
+                ):
+                    yield hit(
+                        function.module,
+                        node,
+                        f"`{endpoint.name}` answers {part.value!r}: it tells which addresses have an account",
+                        'one answer for both, and the same time for both: "wrong user name or password"',
+                    )
+                    break
+
+
+@check("BG225")
+def kept_session(context: Context) -> Iterator[Hit]:
+    """Sessions that keep their id at sign-in."""
+    for each in context.index.assigned():
+        target, function = each.target, each.function
+        if function is None or not isinstance(target, ast.Subscript) or not IDENTITY.match(named(target)):
+            continue
+        holder = target.value
+        is_session = named(holder) == "session"
+        if not is_session:
+            continue
+        text = ast.unparse(function.node)
+        if TESTS_PASSWORD.search(text) and not RENEWS.search(text):
+            yield hit(
+                each.module,
+                each.node,
+                "{who} signs in the session that was there before: who planted its id in the browser is signed in too",
+                f"`{ast.unparse(holder)}.clear()` (Django: `request.session.cycle_key()`) before it is written",
+            )
+
+
+@check("BG226")
+def oauth_without_state(context: Context) -> Iterator[Hit]:
+    """Ways to an identity provider that anyone's answer fits."""
+    for module in context.index.modules:
+        if "response_type" not in module.file.text:
+            continue
+        for node in ast.walk(module.file.tree):
+            if _asks(node) and not _has_state(module, node):
+                yield hit(
+                    module,
+                    node,
+                    "{who} sends people to sign in without `state`: an attacker's own answer, opened by them, ties the "
+                    "attacker's account to their session",
+                    'state = secrets.token_urlsafe(32), kept in the session, sent as "state", compared when they come back',
+                )
+
+
+def _asks(node: ast.AST) -> bool:
+    """Is this what an authorisation endpoint is asked: parameters, or an address with them?"""
+    if isinstance(node, ast.Dict):
+        keys = {key.value for key in node.keys if isinstance(key, ast.Constant)}
+        return None not in node.keys and {"client_id", "redirect_uri", "response_type"} <= keys and "state" not in keys
+    if isinstance(node, ast.JoinedStr):
+        text = "".join(str(part.value) for part in node.values if isinstance(part, ast.Constant))
+        return (
+            all(f"{word}=" in text for word in ("client_id", "redirect_uri", "response_type")) and "state=" not in text
+        )
+    return False
+
+
+def _has_state(module: Module, node: ast.AST) -> bool:
+    """Does the function around add it later?"""
+    line = getattr(node, "lineno", 1)
+    for function in module.functions:
+        if function.line <= line <= (function.node.end_lineno or function.line):
+            return re.search(r"['\"]state['\"]|\bstate=", ast.unparse(function.node)) is not None
+    return False

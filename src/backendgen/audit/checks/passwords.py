@@ -1,0 +1,140 @@
+"""How passwords are kept: hashes that cost too little, salts that are everybody's."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from backendgen.audit.checks.walk import hit
+from backendgen.audit.registry import Context, check
+from backendgen.code.index import UNKNOWN, Use
+from backendgen.findings.finding import Hit
+from backendgen.rules import Confidence
+
+BCRYPT_ROUNDS = 10
+PBKDF2_ITERATIONS = 100_000
+SCRYPT_N = 2**14
+ARGON2_WORK = 35_840  # passes x KiB: the least of OWASP's equivalent settings, 5 passes over 7 MiB
+ARGON2_DEFAULTS = {"time_cost": 3, "memory_cost": 65_536}
+WERKZEUG_METHOD = re.compile(
+    r"(?P<plain>plain|(?:md5|sha1|sha224|sha256|sha512))$|pbkdf2(?::\w+)?(?::(?P<rounds>\d+))?$"
+)
+DJANGO_HASHERS = re.compile(r"django\.contrib\.auth\.hashers\.(?:Unsalted)?(?:MD5|SHA1|Crypt)PasswordHasher")
+ABOUT_PASSWORDS = re.compile(r"passw|passphrase|pwd", re.IGNORECASE)
+
+# What is called: the cost's keyword, its position, the least, and what people call it.
+COSTS = {
+    "bcrypt.gensalt": ("rounds", 0, BCRYPT_ROUNDS, "bcrypt rounds"),
+    "hashlib.pbkdf2_hmac": ("iterations", 3, PBKDF2_ITERATIONS, "PBKDF2 iterations"),
+    "hashlib.scrypt": ("n", None, SCRYPT_N, "as scrypt's n"),
+    "cryptography.hazmat.primitives.kdf.pbkdf2.PBKDF2HMAC": (
+        "iterations", 3, PBKDF2_ITERATIONS, "PBKDF2 iterations",
+    ),
+    "cryptography.hazmat.primitives.kdf.scrypt.Scrypt": ("n", 2, SCRYPT_N, "as scrypt's n"),
+    "passlib.context.CryptContext": ("bcrypt__rounds", None, BCRYPT_ROUNDS, "bcrypt rounds"),
+    "passlib.hash.bcrypt.using": ("rounds", None, BCRYPT_ROUNDS, "bcrypt rounds"),
+    "passlib.hash.pbkdf2_sha256.using": ("rounds", None, PBKDF2_ITERATIONS, "PBKDF2 iterations"),
+    "pwdlib.hashers.bcrypt.BcryptHasher": ("rounds", 0, BCRYPT_ROUNDS, "bcrypt rounds"),
+    "Crypto.Protocol.KDF.PBKDF2": ("count", 3, PBKDF2_ITERATIONS, "PBKDF2 iterations"),
+}  # fmt: skip
+FLASK_BCRYPT = "flask_bcrypt.generate_password_hash"
+ARGON2 = frozenset({"argon2.PasswordHasher", "pwdlib.hashers.argon2.Argon2Hasher"})
+SALTS = {
+    "hashlib.pbkdf2_hmac": ("salt", 2),
+    "hashlib.scrypt": ("salt", None),
+    "bcrypt.hashpw": ("salt", 1),
+    "cryptography.hazmat.primitives.kdf.pbkdf2.PBKDF2HMAC": ("salt", 2),
+    "cryptography.hazmat.primitives.kdf.scrypt.Scrypt": ("salt", 0),
+    "argon2.low_level.hash_secret": ("salt", 1),
+    "argon2.low_level.hash_secret_raw": ("salt", 1),
+    "django.contrib.auth.hashers.make_password": ("salt", 1),
+    "crypt.crypt": ("salt", 1),
+    "Crypto.Protocol.KDF.PBKDF2": ("salt", 1),
+    "Crypto.Protocol.KDF.scrypt": ("salt", 1),
+}
+
+
+@check("BG205")
+def cheap_password_hash(context: Context) -> Iterator[Hit]:
+    """Password hashes with a cost that a graphics card laughs at."""
+    for use in context.index.calls(*COSTS):
+        keyword, position, least, unit = COSTS[use.name]
+        given = context.index.value(use.argument(keyword, position), use.module, use.function)
+        if isinstance(given, int) and given < least:
+            yield _cheap(use, f"{given:,} {unit}", f"at least {least:,}")
+    for use in context.index.calls(*ARGON2):
+        costs = [
+            context.index.value(use.argument(name, position), use.module, use.function)
+            if use.argument(name, position)
+            else default
+            for position, (name, default) in enumerate(ARGON2_DEFAULTS.items())
+        ]
+        passes, memory = costs
+        if isinstance(passes, int) and isinstance(memory, int) and passes * memory < ARGON2_WORK:
+            yield _cheap(use, f"argon2 at {passes} passes over {memory:,} KiB", "the library's defaults")
+    for use in context.index.calls("werkzeug.security.generate_password_hash"):
+        method = context.index.value(use.argument("method", 1), use.module, use.function)
+        found = WERKZEUG_METHOD.match(method) if isinstance(method, str) else None
+        if found and (found["plain"] or int(found["rounds"] or PBKDF2_ITERATIONS) < PBKDF2_ITERATIONS):
+            yield _cheap(use, f"the method `{method}`", "the library's default")
+    yield from _django(context)
+
+
+def _cheap(use: Use, given: str, better: str) -> Hit:
+    return hit(
+        use.module,
+        use.call,
+        f"{{who}} hashes with {given}: who gets the database tries billions of passwords a day",
+        f"take {better}, or argon2 as it comes: `argon2.PasswordHasher()`",
+    )
+
+
+def _django(context: Context) -> Iterator[Hit]:
+    """Settings that prefer a fast hasher, and hashers that are made faster."""
+    for node, module, function in context.index.nodes(ast.Assign):
+        names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        if "PASSWORD_HASHERS" in names:
+            hashers = context.index.value(node.value, module, function)
+            first = hashers[0] if isinstance(hashers, list) and hashers else ""
+            if isinstance(first, str) and DJANGO_HASHERS.fullmatch(first):
+                yield hit(
+                    module,
+                    node,
+                    f"PASSWORD_HASHERS begins with `{first.rpartition('.')[2]}`: new passwords are kept with a fast hash",
+                    'put "django.contrib.auth.hashers.Argon2PasswordHasher" first; keep the others only to check old ones',
+                )
+    for module in context.index.modules:
+        for owner in module.classes:
+            rounds = module.members[id(owner.node)].get("iterations")
+            if rounds is None or not any("PBKDF2" in base for base in context.symbols.bases(owner)):
+                continue
+            given = context.index.value(getattr(rounds, "value", None), module)
+            if isinstance(given, int) and given < PBKDF2_ITERATIONS:
+                yield hit(
+                    module,
+                    rounds.value,  # type: ignore[union-attr]  # a class's function has no value, and was no number
+                    f"`{owner.name}` makes PBKDF2 cheap: {given:,} iterations",
+                    "leave Django's own number, which grows with each release",
+                )
+
+
+@check("BG206")
+def static_salt(context: Context) -> Iterator[Hit]:
+    """Salts that are written into the code, or empty."""
+    for use in context.index.calls(*SALTS):
+        keyword, position = SALTS[use.name]
+        salt = context.index.value(use.argument(keyword, position), use.module, use.function)
+        if salt is UNKNOWN or salt is None or not isinstance(salt, str | bytes):
+            continue
+        what = "an empty salt" if not salt else "a salt that is written into the code"
+        around = ast.unparse(use.function.node) if use.function else ""
+        is_password = ABOUT_PASSWORDS.search(around) or use.name.startswith(("bcrypt", "django", "crypt."))
+        yield hit(
+            use.module,
+            use.call,
+            f"{{who}} calls `{use.name.rpartition('.')[2]}` with {what}: equal passwords get equal hashes, and one table of "
+            "guesses fits all of them",
+            "make a salt for each value and keep it beside the hash: `os.urandom(16)`; bcrypt and argon2 do it themselves",
+            None if is_password else Confidence.LOW,
+        )
