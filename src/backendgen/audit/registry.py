@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from backendgen.audit.service import Service
+from backendgen.code.configuration import Configuration
 from backendgen.code.project import Project
 from backendgen.code.symbols import Symbols
 from backendgen.config import Config
@@ -21,6 +22,7 @@ class Context:
     symbols: Symbols
     service: Service
     config: Config
+    configuration: Configuration
 
 
 Check = Callable[[Context], Iterable[Hit]]

@@ -8,6 +8,7 @@ from backendgen.audit.engines.result import EngineResult
 from backendgen.audit.frameworks.fastapi import FastAPI
 from backendgen.audit.registry import Context
 from backendgen.audit.service import Service
+from backendgen.code.configuration import Configuration
 from backendgen.code.project import Project, is_test
 from backendgen.code.symbols import Symbols
 from backendgen.config import Config
@@ -39,7 +40,7 @@ def run(
     chosen = tuple(rule for rule in rules if rule.detect.kind == "flow")
     flow = analyse(context, chosen + tuple(rule for rule in judges if rule not in chosen))
     findings.extend(finding(rule, hit, NAME) for rule, hit in flow.hits if rule in chosen)
-    return EngineResult(NAME, tuple(findings), cleared=flow.cleared)
+    return EngineResult(NAME, tuple(findings), context.configuration.holes, cleared=flow.cleared)
 
 
 def describe(project: Project, config: Config) -> Context:
@@ -47,4 +48,4 @@ def describe(project: Project, config: Config) -> Context:
     symbols = Symbols(project)
     endpoints = [one for framework in FRAMEWORKS for one in framework(symbols).endpoints()]
     service = Service(tuple(one for one in endpoints if not is_test(one.location.path)))
-    return Context(project, symbols, service, config)
+    return Context(project, symbols, service, config, Configuration(project.documents))
