@@ -57,8 +57,7 @@ class Container:
 
     def text(self, key: str) -> str:
         """A scalar of this service, empty without it."""
-        found = self.node.get(key)
-        return found.text if found else ""
+        return self.node.word(key)
 
     def line_of(self, key: str) -> int:
         """The line of a key, or of the service."""
@@ -103,10 +102,8 @@ def _items(node: Node, key: str) -> list[Node]:
 
 def _port(node: Node) -> Port | None:
     if node.entries:
-        host, published, target = (node.get(key) for key in ("host_ip", "published", "target"))
-        if published is None or target is None:
-            return None
-        return Port(host.text if host else "", published.text, target.text, node.line)
+        published, target = node.word("published"), node.word("target")
+        return Port(node.word("host_ip"), published, target, node.line) if published and target else None
     parts = _PARTS.findall(_UNKNOWN.sub(r"$\1", default_of(node.text)).partition("/")[0])
     if len(parts) < 2:  # any free port of the host
         return None
@@ -129,7 +126,6 @@ def _environment(node: Node | None) -> tuple[Setting, ...]:
 
 def _volume(node: Node) -> Volume | None:
     if node.entries:
-        source, target = node.get("source"), node.get("target")
-        return Volume(source.text if source else "", target.text if target else "", node.line)
+        return Volume(node.word("source"), node.word("target"), node.line)
     parts = default_of(node.text).split(":")
     return Volume(parts[0], parts[1], node.line) if len(parts) > 1 else None

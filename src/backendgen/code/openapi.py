@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from backendgen.code.trees import Node, Unreadable, read
@@ -31,6 +32,9 @@ _LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 _MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 
 
+Needed: TypeAlias = frozenset[tuple[str, tuple[str, ...]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """A parameter, its reference followed. `location` is path, query, header, cookie, body or formData."""
@@ -44,9 +48,9 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A method of a path. `security` are the alternatives that hold for it, each the names of its schemes.
+    """A method of a path. `security` are the alternatives that hold for it, each its schemes with the scopes that they ask.
 
-    None: neither it nor the document says anything; an alternative without names lets anyone in.
+    None: neither it nor the document says anything; an alternative without a scheme lets anyone in.
     """
 
     method: str
@@ -54,7 +58,7 @@ class Operation:
     line: int
     node: Node
     parameters: tuple[Parameter, ...] = ()
-    security: tuple[frozenset[str], ...] | None = None
+    security: tuple[Needed, ...] | None = None
     responses: tuple[tuple[str, Node], ...] = ()
 
     @property
@@ -138,8 +142,7 @@ class OpenAPI:
         """The addresses that it is served at, everywhere in the document."""
         if self.version[0] == 2:
             schemes = self.root.get("schemes")
-            host, base = (self.root.get(key) for key in ("host", "basePath"))
-            address = f"{host.text if host else ''}{base.text if base else ''}"
+            address = f"{self.root.word('host')}{self.root.word('basePath')}"
             return tuple((f"{one.text}://{address}", one) for one in (schemes.items if schemes else []))
         holders = [self.root]
         for path in self.paths.values():
@@ -151,8 +154,7 @@ class OpenAPI:
     def base(self) -> str:
         """The path that all paths are beneath, as the first server says it."""
         if self.version[0] == 2:
-            found = self.root.get("basePath")
-            return found.text.rstrip("/") if found else ""
+            return self.root.word("basePath").rstrip("/")
         servers = self.root.get("servers")
         urls = [url.text for one in (servers.items if servers else []) if (url := one.get("url"))]
         try:
@@ -210,8 +212,13 @@ class OpenAPI:
         return list(content.entries.values()) if content else []
 
     @staticmethod
-    def _security(node: Node | None) -> tuple[frozenset[str], ...] | None:
-        return None if node is None else tuple(frozenset(one.entries) for one in node.items)
+    def _security(node: Node | None) -> tuple[Needed, ...] | None:
+        if node is None:
+            return None
+        return tuple(
+            frozenset((name, tuple(one.text for one in scopes.items)) for name, scopes in alternative.entries.items())
+            for alternative in node.items
+        )
 
     def request_schemas(self, operation: Operation) -> list[Node]:
         """The schemas of an operation's body, as they are written."""

@@ -61,6 +61,11 @@ class Node:
             return ""
         return str(self.value).lower() if isinstance(self.value, bool) else str(self.value)
 
+    def word(self, key: str) -> str:
+        """Return the scalar beneath a key as text, empty without it."""
+        found = self.get(key)
+        return found.text if found is not None else ""
+
     def walk(self) -> Iterator[Node]:
         """Yield this node and all below it, each once, in the order of the text."""
         pending, seen = [self], set()
