@@ -28,6 +28,7 @@ URL_NAME = re.compile(r"^(?:callback|redirect)|(?:_url|Url|-url|_uri|Uri|-uri)$"
 LOCAL = re.compile(
     r"^(?:localhost|127\.|0\.0\.0\.0|\[::1\]|host\.docker\.internal|.*\.(?:local|test|internal|example)$)"
 )
+CLEAR = {"http": "https", "ws": "wss", "ftp": "sftp"}
 RATE_HEADERS = ({"ratelimit"}, {"ratelimit-limit", "ratelimit-reset"}, {"x-ratelimit-limit"}, {"x-rate-limit-limit"})
 ENVIRONMENT = re.compile(r"local|sandbox|alpha|beta|test|stag|prod|next|dev|demo|preview", re.IGNORECASE)
 
@@ -196,10 +197,11 @@ def served_without_tls(context: Context) -> Iterator[Hit]:
     for api, confidence in _documents(context):
         for url, node in api.servers:
             scheme, separator, rest = url.partition("://")
-            if not separator or scheme.lower() not in ("http", "ws") or _is_local(rest):
+            if not separator or scheme.lower() not in CLEAR or _is_local(rest):
                 continue
             message = f"server `{url}` is reached without TLS: tokens and data can be read on the way"
-            yield Hit(Location(api.path, node.line), message, f"{scheme}s://{rest}", url, confidence=confidence)
+            fix = f"{CLEAR[scheme.lower()]}://{rest}"
+            yield Hit(Location(api.path, node.line), message, fix, url, confidence=confidence)
 
 
 def _is_local(rest: str) -> bool:
@@ -250,31 +252,29 @@ def string_without_limit(context: Context) -> Iterator[Hit]:
     """Texts of any length or any form."""
     for api, _ in _documents(context):
         places = _of_type(api, "string", lambda one: not one.has("maxLength", "enum", "const"))
-        places += _of_type(api, "string", lambda one: not one.has("format", "pattern", "enum", "const"))
-        yield from _summed(
-            api, places, lambda names: f"texts of any length or form: {names}", "maxLength: 200\npattern: ..."
-        )
+        yield from _summed(api, places, lambda names: f"texts of any length: {names}", "maxLength: 200")
+        places = _of_type(api, "string", lambda one: not one.has("format", "pattern", "enum", "const"))
+        yield from _summed(api, places, lambda names: f"texts of any form: {names}", "pattern: ...")
 
 
 @check("BG610")
 def integer_without_limit(context: Context) -> Iterator[Hit]:
     """Whole numbers without bounds or format."""
     for api, _ in _documents(context):
-        places = _of_type(api, "integer", lambda one, api=api: not _is_bounded(one, api))  # type: ignore[misc]
-        yield from _summed(
-            api, places, lambda names: f"numbers without bounds: {names}", "format: int32\nminimum: 0\nmaximum: 1000"
-        )
+        is_open = _lacks_exact_bounds if api.version >= (3, 1) else _lacks_bounds
+        places = _of_type(api, "integer", is_open)
+        yield from _summed(api, places, lambda names: f"numbers without bounds: {names}", "minimum: 0\nmaximum: 1000")
+        places = _of_type(api, "integer", lambda one: not one.has("format"))
+        yield from _summed(api, places, lambda names: f"numbers of any size: {names}", "format: int32")
 
 
-def _is_bounded(schema: Schema, api: OpenAPI) -> bool:
-    if api.version >= (3, 1):
-        ends = [
-            schema.has("minimum") != schema.has("exclusiveMinimum"),
-            schema.has("maximum") != schema.has("exclusiveMaximum"),
-        ]
-    else:
-        ends = [schema.has("minimum"), schema.has("maximum")]
-    return all(ends) and schema.has("format")
+def _lacks_bounds(schema: Schema) -> bool:
+    return not (schema.has("minimum") and schema.has("maximum"))
+
+
+def _lacks_exact_bounds(schema: Schema) -> bool:
+    lower, upper = ("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")
+    return any(schema.has(one) == schema.has(other) for one, other in (lower, upper))
 
 
 @check("BG611")
