@@ -59,13 +59,13 @@ def test_a_file_that_cannot_be_analysed_is_a_finding_at_its_line(tmp_path: Path)
 
 
 def test_nothing_to_read_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds no Python file that could be audited"):
+    with pytest.raises(UserError, match="holds nothing that could be audited"):
         audit(tmp_path, Config(), RULEBOOK)
 
 
 def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "old.py").write_text('print "x"\n', encoding="utf-8")
-    with pytest.raises(UserError, match="none of its Python files could be read") as raised:
+    with pytest.raises(UserError, match="none of its files could be read") as raised:
         audit(tmp_path, Config(), RULEBOOK)
     assert "not valid Python" in str(raised.value)
 

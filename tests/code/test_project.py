@@ -75,7 +75,9 @@ def test_one_file_is_a_project_too(tmp_path: Path) -> None:
     assert paths(tmp_path / "a.py") == ["a.py"]
 
 
-@pytest.mark.parametrize(("name", "message"), [("nowhere", "no such file or directory"), ("", "holds no Python file")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("nowhere", "no such file or directory"), ("", "holds nothing that could be audited")]
+)
 def test_nothing_to_read_is_an_error(tmp_path: Path, name: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         load(tmp_path / name)

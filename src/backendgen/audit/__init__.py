@@ -35,7 +35,7 @@ def audit(path: Path, config: Config, rulebook: Rulebook, progress: Progress | N
     """Audit a directory or one file with the rules that the configuration selects.
 
     An engine that could not run is in the report's `failures`; a file that could not be analysed is a finding. Raises
-    UserError when the path does not exist, holds no Python file, or the configuration names unknown rules.
+    UserError when the path does not exist, holds nothing to audit, or the configuration names unknown rules.
     """
     rules = rulebook.select("audit", config.select, config.ignore)
     with ThreadPoolExecutor(1) as pool, _unhindered():
@@ -65,10 +65,10 @@ def _report(
     cleared = frozenset[tuple[str, str, int]]().union(*(result.cleared for result in results))
     found = [one for result in results for one in result.findings if _stands(one, result, cleared)]
     found += [hole for hole in _holes(project, results, rulebook) if hole.rule_id in chosen]
-    texts = {file.path: file.text for file in project.files}
+    texts = {file.path: file.text for file in project.files} | {one.path: one.text for one in project.documents}
     failures = tuple(problem for result in results for problem in result.failures)
     settled = settle(found, texts, chosen, rulebook, config, project.root)
-    return replace(settled, skipped=project.skipped, failures=failures, files=len(project.files))
+    return replace(settled, skipped=project.skipped, failures=failures, files=len(texts))
 
 
 def _stands(one: Finding, result: EngineResult, cleared: frozenset[tuple[str, str, int]]) -> bool:

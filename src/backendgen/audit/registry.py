@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from backendgen.audit.service import Service
+from backendgen.code.configuration import Configuration
 from backendgen.code.index import Index
 from backendgen.code.project import Project
 from backendgen.code.symbols import Symbols
@@ -23,6 +24,7 @@ class Context:
     index: Index
     service: Service
     config: Config
+    configuration: Configuration
 
 
 Check = Callable[[Context], Iterable[Hit]]

@@ -1,4 +1,4 @@
-"""A project on disk: its Python files found, read, hashed and parsed once. Nothing is imported, nothing is run.
+"""A project on disk: its Python files and documents found and read once, in one walk. Nothing is imported, nothing is run.
 
 Left out on purpose, and only this: what .gitignore or `exclude` names, virtual environments, installed packages, caches and
 version control. What is left out for its size or because it cannot be read is reported, never dropped.
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backendgen import files as on_disk
+from backendgen.code.documents import Document, kind_of, may_be_document
 from backendgen.code.parse import Unparsable, parse
 from backendgen.errors import Problem, UserError
 
@@ -86,12 +87,16 @@ class Hole:
 
 @dataclass(frozen=True)
 class Project:
-    """All that was read. `holes` are the files that could not be, `skipped` what was left out for a reason worth saying."""
+    """All that was read. `holes` are the files that could not be, `skipped` what was left out for a reason worth saying.
+
+    `documents` are the files beside the code that are of use; those of tests are not among them.
+    """
 
     root: Path
     files: tuple[SourceFile, ...]
     holes: tuple[Hole, ...] = ()
     skipped: tuple[Problem, ...] = ()
+    documents: tuple[Document, ...] = ()
 
     @cached_property
     def by_path(self) -> dict[str, SourceFile]:
@@ -104,30 +109,47 @@ class Project:
 
 
 def load(path: Path, exclude: Iterable[str] = (), progress: Callable[[str], None] | None = None) -> Project:
-    """Read a directory's Python files, or one file.
+    """Read a directory's Python files and documents, or one file.
 
-    Raises UserError when the path does not exist, holds no Python file at all, or none that can be read.
+    Raises UserError when the path does not exist, holds nothing that could be audited, or nothing that can be read.
     """
     if not on_disk.exists(path):
         raise UserError(Problem("no such file or directory", str(path)))
     skipped: list[Problem] = []
     holes: list[Hole] = []
     if on_disk.is_folder(path):
-        root, found = path, list(walk(path, exclude, _is_python, skipped, holes))
+        root, found = path, list(walk(path, exclude, _is_wanted, skipped, holes))
     else:
         root, found = path.parent, [path]
-    if not found:
-        raise UserError(Problem("holds no Python file that could be audited", str(path)))
     files: list[SourceFile] = []
+    documents: list[Document] = []
     for number, location in enumerate(found):
         if progress and number % 200 == 199:
             progress(f"reading files: {number + 1} of {len(found)}")
-        read = _read(location, _relative(location, root))
-        (files if isinstance(read, SourceFile) else holes).append(read)  # type: ignore[arg-type]  # one list for each type
-    if not files:
+        read = _read_one(location, _relative(location, root), is_chosen=location is path)
+        if isinstance(read, SourceFile):
+            files.append(read)
+        elif isinstance(read, Document):
+            documents.append(read)
+        elif read is not None:
+            holes.append(read)
+    if not files and not documents:
+        if not holes:
+            raise UserError(
+                Problem(
+                    "holds nothing that could be audited: no Python file, OpenAPI document or Dockerfile", str(path)
+                )
+            )
         problems = (Problem(hole.message, str(root / hole.path), hole.line, hole.column) for hole in holes)
-        raise UserError(Problem("none of its Python files could be read", str(path)), *problems)
-    return Project(root, tuple(files), tuple(holes), tuple(skipped))
+        raise UserError(Problem("none of its files could be read", str(path)), *problems)
+    return Project(root, tuple(files), tuple(holes), tuple(skipped), tuple(documents))
+
+
+def _read_one(location: Path, name: str, *, is_chosen: bool) -> SourceFile | Document | Hole | None:
+    """Read a file; None when it turns out to be nothing that is audited. A file that was named itself is Python in doubt."""
+    if _is_python(location.name) or (is_chosen and not may_be_document(location.name)):
+        return _read(location, name)
+    return None if is_test(name) and not is_chosen else _read_document(location, name)
 
 
 def _patterns(lines: Iterable[str]) -> pathspec.GitIgnoreSpec | None:
@@ -148,6 +170,10 @@ def _relative(location: Path, root: Path) -> str:
 
 def _is_python(name: str) -> bool:
     return name.endswith((".py", ".pyw")) and not GENERATED.search(name)
+
+
+def _is_wanted(name: str) -> bool:
+    return _is_python(name) or may_be_document(name)
 
 
 def walk(
@@ -227,6 +253,25 @@ def _read(location: Path, name: str) -> SourceFile | Hole:
     if line:
         return Hole(name, "an expression is nested too deeply to be followed", line)
     return SourceFile(name, location.absolute(), text, hashlib.sha256(content).hexdigest(), tree)
+
+
+def _read_document(location: Path, name: str) -> Document | Hole | None:
+    known = kind_of(location.name)
+    try:
+        if known is None and (not on_disk.is_file(location) or on_disk.size(location) > on_disk.MAX_TEXT_BYTES):
+            is_meant = kind_of(location.name, on_disk.head(location, 65_536)) is not None
+            return Hole(name, f"is larger than {on_disk.MAX_TEXT_BYTES:,} bytes") if is_meant else None
+        content = on_disk.read_bytes(location)
+        kind = known or kind_of(location.name, content)
+        if kind is None:
+            return None
+        text = on_disk.decode(content, name).replace("\r\n", "\n").replace("\r", "\n")
+    except OSError as error:
+        return Hole(name, f"cannot be read: {error.strerror or error}")
+    except UserError as error:
+        problem = error.problems[0]
+        return Hole(name, problem.message, problem.line or 1, problem.column or 1)
+    return Document(name, location.absolute(), text, kind)
 
 
 def _too_deep(tree: ast.Module, text: str) -> int:

@@ -1,29 +1,11 @@
 """The `detect: python` rules, by topic. Importing this package registers them all."""
 
-from backendgen.audit.checks import (
-    access,
-    authentication,
-    availability,
-    ciphers,
-    fallbacks,
-    passwords,
-    randomness,
-    secrets,
-    tokens,
-    transport,
-)
+from importlib import import_module
+from pkgutil import iter_modules
+
 from backendgen.audit.registry import check
 
-__all__ = [
-    "access",
-    "authentication",
-    "availability",
-    "check",
-    "ciphers",
-    "fallbacks",
-    "passwords",
-    "randomness",
-    "secrets",
-    "tokens",
-    "transport",
-]
+for _topic in iter_modules(__path__):
+    import_module(f"{__name__}.{_topic.name}")
+
+__all__ = ["check"]

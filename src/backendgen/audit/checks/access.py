@@ -60,10 +60,15 @@ def _confidence(endpoint: Endpoint, service: Service) -> Confidence:
 
 def is_open(endpoint: Endpoint, public: tuple[str, ...]) -> bool:
     """Is it open on purpose: declared in the configuration, or a sign-in, webhook or health endpoint by its path or name?"""
-    declared = (endpoint.name, endpoint.path)
-    if any(fnmatch.fnmatchcase(name, pattern.strip()) for pattern in public for name in declared):
+    if is_declared_open(endpoint.name, public):
         return True
     return bool(OPEN_WORDS.search(endpoint.path) or SIGNS_UP.fullmatch(endpoint.handler.node.name))
+
+
+def is_declared_open(name: str, public: tuple[str, ...]) -> bool:
+    """Does the configuration say that this endpoint, `POST /orders`, is open on purpose?"""
+    names = (name, name.partition(" ")[2])
+    return any(fnmatch.fnmatchcase(one, pattern.strip()) for pattern in public for one in names)
 
 
 def _only_redirects(context: Context, endpoint: Endpoint) -> bool:

@@ -9,6 +9,7 @@ from backendgen.audit.frameworks.fastapi import FastAPI
 from backendgen.audit.frameworks.flask import Flask
 from backendgen.audit.registry import Context
 from backendgen.audit.service import Service
+from backendgen.code.configuration import Configuration
 from backendgen.code.index import Index
 from backendgen.code.project import Project, is_test
 from backendgen.code.symbols import Symbols
@@ -41,7 +42,7 @@ def run(
     chosen = tuple(rule for rule in rules if rule.detect.kind == "flow")
     flow = analyse(context, chosen + tuple(rule for rule in judges if rule not in chosen))
     findings.extend(finding(rule, hit, NAME) for rule, hit in flow.hits if rule in chosen)
-    return EngineResult(NAME, tuple(findings), cleared=flow.cleared)
+    return EngineResult(NAME, tuple(findings), context.configuration.holes, cleared=flow.cleared)
 
 
 def describe(project: Project, config: Config) -> Context:
@@ -49,4 +50,4 @@ def describe(project: Project, config: Config) -> Context:
     symbols = Symbols(project)
     endpoints = [one for framework in FRAMEWORKS for one in framework(symbols).endpoints()]
     service = Service(tuple(one for one in endpoints if not is_test(one.location.path)))
-    return Context(project, symbols, Index(symbols), service, config)
+    return Context(project, symbols, Index(symbols), service, config, Configuration(project.documents))
