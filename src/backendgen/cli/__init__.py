@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from backendgen.cli import audit, knowledge, migrate_check, new
+from backendgen.cli.command import Command, Group
 from backendgen.cli.output import abandon_output
 from backendgen.errors import UserError
 
@@ -22,6 +23,7 @@ COMMANDS = (
 
 app = typer.Typer(
     name="backendgen",
+    cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -63,4 +65,4 @@ def root(version: Annotated[bool, typer.Option("--version", "-V", help="Print th
 
 
 for command, lines in COMMANDS:
-    app.command(epilog=_examples(*lines))(command)
+    app.command(cls=Command, epilog=_examples(*lines))(command)
