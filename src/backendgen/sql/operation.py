@@ -12,7 +12,7 @@ from typing import Literal
 from backendgen.sql.schema import Column, Constraint, Index, Type
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class Operation:
     """Anything that a statement does. `line` and `column` are 1-based, in the text that was given to the parser.
 
@@ -30,8 +30,16 @@ class Operation:
     algorithm: str = ""
     lock: str = ""
 
+    # One for all: to generate these three for each class of this module costs 20 ms at every start.
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(getattr(self, one.name) == getattr(other, one.name) for one in fields(self) if one.compare)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *(getattr(self, one.name) for one in fields(self) if one.compare)))
+
     def __repr__(self) -> str:
-        # One for all: to generate it for each class of this module costs 10 ms at every start.
         shown = ", ".join(f"{one.name}={getattr(self, one.name)!r}" for one in fields(self))
         return f"{type(self).__name__}({shown})"
 
@@ -54,7 +62,7 @@ class Like:
     indexes: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class CreateTable(Operation):
     """CREATE TABLE, with its inline constraints and the indexes that back them.
 
@@ -77,7 +85,7 @@ class CreateTable(Operation):
     options: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class DropTable(Operation):
     """DROP TABLE of one table (a list yields several Operations)."""
 
@@ -86,7 +94,7 @@ class DropTable(Operation):
     cascade: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class RenameTable(Operation):
     """ALTER TABLE ... RENAME TO."""
 
@@ -94,7 +102,7 @@ class RenameTable(Operation):
     new_name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class AddColumn(Operation):
     """ADD COLUMN; `constraints` are those written inline, `position` is MySQL's `FIRST` or `AFTER column`."""
 
@@ -105,7 +113,7 @@ class AddColumn(Operation):
     position: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class DropColumn(Operation):
     """DROP COLUMN."""
 
@@ -115,7 +123,7 @@ class DropColumn(Operation):
     cascade: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class RenameColumn(Operation):
     """RENAME COLUMN."""
 
@@ -124,7 +132,7 @@ class RenameColumn(Operation):
     new_name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class ModifyColumn(Operation):
     """MySQL's MODIFY, or CHANGE after its renaming: the column becomes what `definition` says, and nothing else.
 
@@ -139,7 +147,7 @@ class ModifyColumn(Operation):
     said: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class SetTableOptions(Operation):
     """MySQL's ALTER TABLE ... ENGINE, ROW_FORMAT, CHARACTER SET ...; `convert` is set for CONVERT TO CHARACTER SET."""
 
@@ -148,7 +156,7 @@ class SetTableOptions(Operation):
     convert: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class AlterColumnType(Operation):
     """ALTER COLUMN ... TYPE, with the SQL of its USING; `was` is the old type where the text says it (existing_type)."""
 
@@ -160,7 +168,7 @@ class AlterColumnType(Operation):
     collation: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class SetNotNull(Operation):
     """ALTER COLUMN ... SET NOT NULL."""
 
@@ -168,7 +176,7 @@ class SetNotNull(Operation):
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class DropNotNull(Operation):
     """ALTER COLUMN ... DROP NOT NULL."""
 
@@ -176,7 +184,7 @@ class DropNotNull(Operation):
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class SetDefault(Operation):
     """ALTER COLUMN ... SET DEFAULT, or DROP DEFAULT when `default` is None."""
 
@@ -185,7 +193,7 @@ class SetDefault(Operation):
     default: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class SetGenerated(Operation):
     """ALTER COLUMN ... SET EXPRESSION, or DROP EXPRESSION when `expression` is None."""
 
@@ -194,7 +202,7 @@ class SetGenerated(Operation):
     expression: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class SetIdentity(Operation):
     """ALTER COLUMN ... ADD or SET GENERATED ... AS IDENTITY, or DROP IDENTITY when `identity` is empty."""
 
@@ -203,7 +211,7 @@ class SetIdentity(Operation):
     identity: Literal["", "always", "by default"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class SetComment(Operation):
     """COMMENT ON TABLE, or ON COLUMN when `name` is given; an empty comment removes it."""
 
@@ -212,7 +220,7 @@ class SetComment(Operation):
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class AddConstraint(Operation):
     """ADD CONSTRAINT; `constraint.valid` is False for NOT VALID, `constraint.using_index` names the adopted index."""
 
@@ -220,7 +228,7 @@ class AddConstraint(Operation):
     constraint: Constraint
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class ValidateConstraint(Operation):
     """VALIDATE CONSTRAINT."""
 
@@ -228,7 +236,7 @@ class ValidateConstraint(Operation):
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class DropConstraint(Operation):
     """DROP CONSTRAINT."""
 
@@ -238,7 +246,7 @@ class DropConstraint(Operation):
     cascade: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class RenameConstraint(Operation):
     """RENAME CONSTRAINT."""
 
@@ -247,7 +255,7 @@ class RenameConstraint(Operation):
     new_name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class CreateIndex(Operation):
     """CREATE INDEX; `only` for ON ONLY a partitioned parent. An unnamed index has PostgreSQL's own name."""
 
@@ -259,7 +267,7 @@ class CreateIndex(Operation):
     named: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class DropIndex(Operation):
     """DROP INDEX of one index; `table` is given where names of indexes belong to their table (MySQL)."""
 
@@ -270,7 +278,7 @@ class DropIndex(Operation):
     cascade: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class RenameIndex(Operation):
     """ALTER INDEX ... RENAME TO; `table` is given where names of indexes belong to their table (MySQL)."""
 
@@ -279,7 +287,7 @@ class RenameIndex(Operation):
     new_name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class Reindex(Operation):
     """REINDEX of an index, table, schema or database (`target`)."""
 
@@ -288,7 +296,7 @@ class Reindex(Operation):
     concurrently: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class CreateType(Operation):
     """CREATE TYPE or DOMAIN; `values` for an enum, `base` and `constraints` for a domain."""
 
@@ -298,7 +306,7 @@ class CreateType(Operation):
     constraints: tuple[Constraint, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class AlterDomain(Operation):
     """ALTER DOMAIN: `constraint` is what ADD CONSTRAINT adds, or NOT NULL without a name for SET NOT NULL.
 
@@ -310,7 +318,7 @@ class AlterDomain(Operation):
     validated: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class AddEnumValue(Operation):
     """ALTER TYPE ... ADD VALUE."""
 
@@ -321,7 +329,7 @@ class AddEnumValue(Operation):
     after: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class RenameEnumValue(Operation):
     """ALTER TYPE ... RENAME VALUE."""
 
@@ -330,7 +338,7 @@ class RenameEnumValue(Operation):
     new_value: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class CreateView(Operation):
     """CREATE VIEW or MATERIALIZED VIEW; `query` is its SELECT, `reads` the relations that it names."""
 
@@ -341,7 +349,7 @@ class CreateView(Operation):
     replace: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class Drop(Operation):
     """DROP of anything that is not a table, column, index or constraint: `object_type` is `view`, `type`, `schema` ...
 
@@ -355,7 +363,7 @@ class Drop(Operation):
     cascade: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class Rename(Operation):
     """RENAME of anything else: `object_type` is `view`, `type`, `schema`, `sequence` ..."""
 
@@ -364,7 +372,7 @@ class Rename(Operation):
     new_name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class SetSchema(Operation):
     """ALTER TABLE ... SET SCHEMA; `schema` is where it goes, `public` also spelt out."""
 
@@ -372,7 +380,7 @@ class SetSchema(Operation):
     schema: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class Truncate(Operation):
     """TRUNCATE of one table."""
 
@@ -380,7 +388,7 @@ class Truncate(Operation):
     cascade: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class ChangeRows(Operation):
     """INSERT, UPDATE, DELETE, MERGE or COPY FROM (`verb` is lower case); `where` is the SQL of its condition, or empty.
 
@@ -393,7 +401,7 @@ class ChangeRows(Operation):
     reads: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class SetSetting(Operation):
     """SET or RESET of a parameter: `SET LOCAL lock_timeout = '2s'`; `value` is None for a reset."""
 
@@ -402,14 +410,14 @@ class SetSetting(Operation):
     local: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class Transaction(Operation):
     """BEGIN, COMMIT or ROLLBACK (`verb` is lower case; START TRANSACTION is `begin`, END is `commit`)."""
 
     verb: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class LockTable(Operation):
     """LOCK TABLE of one table; `mode` as PostgreSQL spells it, in capitals."""
 
@@ -417,7 +425,7 @@ class LockTable(Operation):
     mode: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class AttachPartition(Operation):
     """ALTER TABLE parent ATTACH PARTITION; `default` for one without bounds."""
 
@@ -426,7 +434,7 @@ class AttachPartition(Operation):
     default: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class DetachPartition(Operation):
     """ALTER TABLE parent DETACH PARTITION."""
 
@@ -435,7 +443,7 @@ class DetachPartition(Operation):
     concurrently: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class RewriteTable(Operation):
     """VACUUM FULL, CLUSTER, SET LOGGED/UNLOGGED, SET TABLESPACE, SET ACCESS METHOD (`how`)."""
 
@@ -443,7 +451,7 @@ class RewriteTable(Operation):
     how: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class RefreshView(Operation):
     """REFRESH MATERIALIZED VIEW."""
 
@@ -451,7 +459,7 @@ class RefreshView(Operation):
     concurrently: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class CreateRoutine(Operation):
     """CREATE FUNCTION or PROCEDURE; `returns` is a function's type, `trigger` for what only triggers call."""
 
@@ -459,7 +467,7 @@ class CreateRoutine(Operation):
     returns: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class CallRoutine(Operation):
     """A query that calls functions, or CALL of a `procedure`: what they do is known where the history defines them.
 
@@ -471,7 +479,7 @@ class CallRoutine(Operation):
     procedure: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class Harmless(Operation):
     """A statement that was understood and changes nothing that this model holds: GRANT, CREATE TRIGGER ...
 
@@ -482,7 +490,7 @@ class Harmless(Operation):
     table: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class RunCode(Harmless):
     """Code that a migration runs beside its SQL (Django's RunPython); what it does to the database follows it.
 
@@ -494,7 +502,7 @@ class RunCode(Harmless):
     callable: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class NotUnderstood(Operation):
     """A statement that could not be parsed, or whose effect is not known (a DO block, dynamic SQL). Never passed over.
 
