@@ -247,9 +247,9 @@ def parse_card(text: str, path: Path) -> Rule:
 
 def _front_matter(text: str, path: Path) -> Any:
     """Return the YAML of a card's head. Most heads are plain texts, and to load yaml takes longer than to read them."""
-    lines = [_PLAIN.fullmatch(line) for line in text.split("\n")]
+    lines = [_PLAIN.fullmatch(line) or _LIST.fullmatch(line) for line in text.split("\n")]
     if all(line and line["value"].lower() not in _NO_TEXT for line in lines):
-        return {line["key"]: line["value"] for line in lines if line}
+        return {line["key"]: line["value"] if line.re is _PLAIN else _items(line["value"]) for line in lines if line}
     import yaml
 
     try:
@@ -258,6 +258,11 @@ def _front_matter(text: str, path: Path) -> Any:
         raise UserError(Problem(f"the card's front matter is not YAML: {error}", str(path), 1)) from error
 
 
+def _items(value: str) -> list[str | int]:
+    return [int(item) if item.isdigit() else item for item in value.split(", ")]
+
+
+_LIST = re.compile(r"(?P<key>[a-z]+): \[(?P<value>(?:(?:[A-Z]{1,3}\d+(?::\d+)?|[1-9]\d*)(?:, (?!\])|(?=\])))+)\]")
 _PLAIN = re.compile(
     r"(?P<key>[a-z]+): (?P<value>[A-Za-z](?:[^:#\"{}\[\]\\&*!|>%@`]*[^:#\"{}\[\]\\&*!|>%@`\s])?|\d+\.\d+\.\d+)"
 )
@@ -284,13 +289,16 @@ def _head_problems(head: dict[str, Any], path: Path) -> list[Problem]:
 
 
 def _detect(written: Any, body: str) -> Detect:
-    import yaml
-
     if isinstance(written, dict):
         return Detect("bandit", tests=tuple(written["bandit"]))
-    data = next((yaml.safe_load(code) for language, info, code in FENCE.findall(body)
-                 if language == "yaml" and info.strip() == written), None)  # fmt: skip
-    return Detect(written, data=data)
+    code = next(
+        (code for language, info, code in FENCE.findall(body) if (language, info.strip()) == ("yaml", written)), ""
+    )
+    if not code:
+        return Detect(written)
+    import yaml
+
+    return Detect(written, data=yaml.safe_load(code))
 
 
 def _sections(body: str) -> tuple[str, tuple[tuple[str, str], ...]]:
