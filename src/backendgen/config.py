@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -164,6 +163,10 @@ def load(start: Path, explicit: Path | None = None) -> Config:
 def _table(path: Path) -> dict[str, Any] | None:
     """Return the settings in a file; None for a pyproject.toml that has none (broken ones are its own tools' matter)."""
     content = files.read_bytes(path)
+    if path.name == "pyproject.toml" and b"backendgen" not in content:
+        return None
+    import tomllib
+
     try:
         parsed = tomllib.loads(content.decode())
     except (ValueError, RecursionError) as error:

@@ -221,16 +221,11 @@ class Checks(Generic[F]):
 
 def parse_card(text: str, path: Path) -> Rule:
     """Parse one card. Raises UserError with every mistake in it."""
-    import yaml
-
     named = CARD_NAME.fullmatch(path.name)
     parts = re.match(r"---\n(.*?)\n---\n(.*)", text, re.DOTALL)
     if not named or not parts:
         raise UserError(Problem("a card is BGnnn-slug.md and starts with YAML between two lines of ---", str(path), 1))
-    try:
-        head = yaml.load(parts[1], Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
-    except yaml.YAMLError as error:
-        raise UserError(Problem(f"the card's front matter is not YAML: {error}", str(path), 1)) from error
+    head = _front_matter(parts[1], path)
     if not isinstance(head, dict):
         raise UserError(Problem("the card's front matter is not a mapping", str(path), 1))
     problems = _head_problems(head, path)
@@ -250,6 +245,28 @@ def parse_card(text: str, path: Path) -> Rule:
     )  # fmt: skip
 
 
+def _front_matter(text: str, path: Path) -> Any:
+    """Return the YAML of a card's head. Most heads are plain texts, and to load yaml takes longer than to read them."""
+    lines = [_PLAIN.fullmatch(line) or _LIST.fullmatch(line) for line in text.split("\n")]
+    if all(line and line["value"].lower() not in _NO_TEXT for line in lines):
+        return {line["key"]: line["value"] if line.re is _PLAIN else _items(line["value"]) for line in lines if line}
+    import yaml
+
+    try:
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+    except yaml.YAMLError as error:
+        raise UserError(Problem(f"the card's front matter is not YAML: {error}", str(path), 1)) from error
+
+
+def _items(value: str) -> list[str | int]:
+    return [int(item) if item.isdigit() else item for item in value.split(", ")]
+
+
+_LIST = re.compile(r"(?P<key>[a-z]+): \[(?P<value>(?:(?:[A-Z]{1,3}\d+(?::\d+)?|[1-9]\d*)(?:, (?!\])|(?=\])))+)\]")
+_PLAIN = re.compile(
+    r"(?P<key>[a-z]+): (?P<value>[A-Za-z](?:[^:#\"{}\[\]\\&*!|>%@`]*[^:#\"{}\[\]\\&*!|>%@`\s])?|\d+\.\d+\.\d+)"
+)
+_NO_TEXT = frozenset({"y", "n", "yes", "no", "true", "false", "on", "off", "null"})
 _HEAD = {"title", "severity", "confidence", "owasp", "api", "cwe", "detect", "since", "aliases", "supersedes"}
 
 
@@ -272,13 +289,16 @@ def _head_problems(head: dict[str, Any], path: Path) -> list[Problem]:
 
 
 def _detect(written: Any, body: str) -> Detect:
-    import yaml
-
     if isinstance(written, dict):
         return Detect("bandit", tests=tuple(written["bandit"]))
-    data = next((yaml.safe_load(code) for language, info, code in FENCE.findall(body)
-                 if language == "yaml" and info.strip() == written), None)  # fmt: skip
-    return Detect(written, data=data)
+    code = next(
+        (code for language, info, code in FENCE.findall(body) if (language, info.strip()) == ("yaml", written)), ""
+    )
+    if not code:
+        return Detect(written)
+    import yaml
+
+    return Detect(written, data=yaml.safe_load(code))
 
 
 def _sections(body: str) -> tuple[str, tuple[tuple[str, str], ...]]:

@@ -6,8 +6,10 @@ import sys
 from typing import Annotated, NoReturn
 
 import typer
+from typer.models import CommandInfo
 
 from backendgen.cli import audit, knowledge, migrate_check, new
+from backendgen.cli.command import Command, Group
 from backendgen.cli.output import abandon_output
 from backendgen.errors import UserError
 
@@ -22,6 +24,7 @@ COMMANDS = (
 
 app = typer.Typer(
     name="backendgen",
+    cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -34,8 +37,15 @@ def _examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  backendgen {line}" for line in lines)
 
 
+def _name(command: CommandInfo) -> str:
+    return command.name or getattr(command.callback, "__name__", "").replace("_", "-")
+
+
 def run() -> NoReturn:
     """Run the command line and exit: 0 fine, 1 findings, 2 could not run, 130 interrupted."""
+    # typer makes ready every command that it has; to leave the others out saves as much as a short run takes.
+    asked = [one for one in app.registered_commands if sys.argv[1:2] == [_name(one)]]
+    app.registered_commands = asked or app.registered_commands
     try:
         app(prog_name="backendgen")  # also under `python -m`: the completion's script and the help go by it
     except UserError as error:
@@ -63,4 +73,4 @@ def root(version: Annotated[bool, typer.Option("--version", "-V", help="Print th
 
 
 for command, lines in COMMANDS:
-    app.command(epilog=_examples(*lines))(command)
+    app.command(cls=Command, epilog=_examples(*lines))(command)

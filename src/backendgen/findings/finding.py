@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from posixpath import normpath
@@ -198,4 +197,6 @@ def finding(rule: Rule, hit: Hit, engine: str) -> Finding:
 
 
 def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode(errors="backslashreplace")).hexdigest()[:16]
+    from hashlib import sha256  # it loads OpenSSL, and few reports need it
+
+    return sha256("\0".join(parts).encode(errors="backslashreplace")).hexdigest()[:16]

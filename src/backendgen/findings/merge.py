@@ -66,7 +66,7 @@ def numbered(findings: Iterable[Finding], texts: Mapping[str, str]) -> list[Find
         source = lines.between(path, first, last)
         statement = " ".join(" ".join(source).split())
         kind = (one.rule_id, path, one.symbol, statement)
-        steps = tuple(
+        steps = one.steps and tuple(
             replace(
                 step, code=" ".join(lines.between(step.location.path, step.location.line, step.location.line)).strip()
             )

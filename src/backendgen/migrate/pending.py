@@ -9,12 +9,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from backendgen.code import git
 from backendgen.errors import Problem, UserError, did_you_mean
 from backendgen.findings.finding import Location
 from backendgen.migrate.history import Histories, History, Migration, Refusal
 from backendgen.sql.lexer import Statement, split
+
+if TYPE_CHECKING:
+    from backendgen.code import git
 
 EDITED, OUT_OF_ORDER = "BG906", "BG907"
 
@@ -60,6 +63,8 @@ def select(histories: Histories, pending: Pending) -> Selection:
     Raises UserError when the git revision or an applied migration is not known, or an applied name fits several.
     """
     if pending.since:
+        from backendgen.code import git  # few runs start programs
+
         return _since(histories, git.base(histories.root, pending.since), pending.since)
     if pending.applied:
         return Selection(_after(histories.histories, pending.applied))

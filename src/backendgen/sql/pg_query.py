@@ -6,7 +6,7 @@ The only importer of postgast: another binding of libpg_query would be fitted in
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any, TypeAlias
 
 from google.protobuf.message import DecodeError, Message
@@ -208,26 +208,26 @@ def type_of(node: pb.TypeName) -> Type:
     return Type(f"{name}({','.join(map(expression_sql, node.typmods))})", (), array)
 
 
-def children(message: Message) -> Iterator[Message]:
-    """Yield the messages directly below, Node wrappers removed."""
+def children(message: Message, without: Container[str] = ()) -> Iterator[Message]:
+    """Yield the messages directly below, Node wrappers removed; not those of the kinds or fields `without`."""
     for field, value in message.ListFields():
-        if field.message_type is None:
+        if field.message_type is None or field.name in without:
             continue
         for item in (value,) if isinstance(value, Message) else value:
             if item.DESCRIPTOR is not _NODE:
                 yield item
-            elif kind := item.WhichOneof("node"):
+            elif (kind := item.WhichOneof("node")) and kind not in without:
                 yield getattr(item, kind)
 
 
-def descendants(message: Message) -> Iterator[Message]:
+def descendants(message: Message, without: Container[str] = ()) -> Iterator[Message]:
     """Yield every message below, depth first, in the order of the text as far as the tree keeps it."""
     stack = [message]
     while stack:
         current = stack.pop()
         if current is not message:
             yield current
-        if below := list(children(current)):
+        if below := list(children(current, without)):
             below.reverse()
             stack += below
 
@@ -242,11 +242,15 @@ def column_names(*expressions: Node) -> tuple[str, ...]:
     return tuple(found)
 
 
+# Most of a query's tree: columns, constants, and the names of types and functions.
+_NAME_NO_RELATION = frozenset({"column_ref", "a_const", "string", "type_name", "funcname"})
+
+
 def relations_read(query: Message) -> tuple[str, ...]:
     """Return the relations that a query names, each once; not its own WITH queries."""
     found: dict[str, None] = {}
     own: set[str] = set()
-    for message in descendants(query):
+    for message in descendants(query, _NAME_NO_RELATION):
         if isinstance(message, pb.RangeVar):
             found[relation(message)] = None
         elif isinstance(message, pb.CommonTableExpr):

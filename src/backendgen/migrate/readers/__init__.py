@@ -10,9 +10,11 @@ from backendgen import files
 from backendgen.config import Config, version_numbers
 from backendgen.errors import Problem, UserError
 from backendgen.migrate.history import Histories, History
-from backendgen.migrate.readers import liquibase, sqitch, sql
+from backendgen.migrate.readers import sql
 from backendgen.migrate.readers.reading import Progress, Reading
 from backendgen.migrate.routines import with_calls
+
+_FIRST_LINES = 400  # characters in which formatted SQL says what it is
 
 
 def read(path: Path, config: Config, progress: Progress | None = None) -> Histories:
@@ -94,10 +96,27 @@ def _python(reading: Reading) -> Iterator[History]:
 
 def _planned(reading: Reading) -> Iterator[History]:
     """Yield the histories whose order stands in a file of its own: Sqitch's and Liquibase's."""
-    if reading.reader in ("", "sqitch") and sqitch.plans(reading):
-        yield from sqitch.histories(reading)
-    if reading.reader in ("", "liquibase"):
+    if reading.reader in ("", "sqitch") and (reading.root.name == "deploy" or _ends(reading, ".plan")):
+        from backendgen.migrate.readers import sqitch
+
+        if sqitch.plans(reading):
+            yield from sqitch.histories(reading)
+    if reading.reader == "liquibase" or (not reading.reader and _may_be_liquibase(reading)):
+        from backendgen.migrate.readers import liquibase
+
         yield from liquibase.histories(reading)
+
+
+def _ends(reading: Reading, *suffixes: str) -> bool:
+    return any(path.suffix in suffixes for path in reading.beside)
+
+
+def _may_be_liquibase(reading: Reading) -> bool:
+    """Whether there may be a changelog: most projects have none, and need not load its reader."""
+    scripts = (path for path in reading.found if path.suffix == ".sql")
+    return _ends(reading, ".xml", ".yaml", ".yml", ".json") or any(
+        b"liquibase" in reading.head(path)[:_FIRST_LINES].lower() for path in scripts
+    )
 
 
 def _nothing(path: Path, reading: Reading) -> UserError:

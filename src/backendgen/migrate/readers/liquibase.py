@@ -84,7 +84,7 @@ def histories(reading: Reading) -> Iterator[History]:
     _name_forgotten(reading)
     folders: dict[Path, _Walk] = {}
     for path in reading.found:
-        if path.suffix == ".sql" and path not in reading.claimed and is_formatted(path):
+        if path.suffix == ".sql" and path not in reading.claimed and is_formatted(path, reading):
             if _other_database(path.parent, reading):
                 reading.claimed.add(path)
                 continue
@@ -96,9 +96,9 @@ def histories(reading: Reading) -> Iterator[History]:
         yield History(reading.name(folder), tuple(_unique(walk.migrations, reading)))
 
 
-def is_formatted(path: Path) -> bool:
+def is_formatted(path: Path, reading: Reading) -> bool:
     """Whether a file begins with `--liquibase formatted sql`."""
-    return bool(_FORMATTED.match(files.head(path, _HEAD).decode("utf-8", "replace")))
+    return bool(_FORMATTED.match(reading.head(path)[:_HEAD].decode("utf-8", "replace")))
 
 
 def changesets(text: str) -> Iterator[Changeset]:
@@ -219,7 +219,7 @@ def _take(walk: _Walk, path: Path) -> None:
             _follow(walk, path, tree)
     elif path not in walk.seen:
         walk.seen.add(path)
-        if is_formatted(path):
+        if is_formatted(path, walk.reading):
             _formatted(walk, path)
         else:
             walk.reading.claimed.add(path)
@@ -369,9 +369,14 @@ def _unique(migrations: list[Migration], reading: Reading) -> Iterator[Migration
 
 def _name_forgotten(reading: Reading) -> None:
     """Say which files lie among those of a changelog and are in none."""
-    folders = {path.parent for path in reading.claimed if is_formatted(path)}
+    folders = {path.parent for path in reading.claimed if is_formatted(path, reading)}
     for path in reading.found:
-        if path.suffix == ".sql" and path.parent in folders and path not in reading.claimed and is_formatted(path):
+        if (
+            path.suffix == ".sql"
+            and path.parent in folders
+            and path not in reading.claimed
+            and is_formatted(path, reading)
+        ):
             reading.claimed.add(path)
             reading.skip(path, "is included by no changelog, so Liquibase never runs it")
 

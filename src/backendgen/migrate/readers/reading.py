@@ -24,6 +24,7 @@ PASSED_OVER = frozenset(
 )
 MIGRATION_FOLDERS = frozenset({"migrations", "migration", "migrate", "changelogs"})
 _READ = (".sql", ".py")
+_SMALL = 16_384  # bytes
 _LANGUAGES = (".go", ".ts", ".js", ".mjs", ".cjs", ".rb", ".exs", ".java", ".kt", ".php", ".cs")
 _CHANGELOGS = (".xml", ".yaml", ".yml", ".json")
 _CHANGELOG = re.compile(r"change[-_.]?(?:log|set)|liquibase", re.IGNORECASE)
@@ -59,6 +60,7 @@ class Reading:
     used: set[Path] = field(default_factory=set)
     claimed: set[Path] = field(default_factory=set)
     _tops: set[Path] = field(default_factory=set)
+    _small: dict[Path, bytes] = field(default_factory=dict)
 
     @classmethod
     def of(cls, path: Path, exclude: tuple[str, ...] = (), reader: str = "", dialect: str = "") -> Reading:
@@ -102,7 +104,8 @@ class Reading:
         if name in self.sources:
             return self.sources[name]
         try:
-            text = files.read_text(path)
+            small = self._small.pop(path, None)
+            text = files.read_text(path) if small is None else files.decode(small, str(path))
         except UserError as error:
             problem = error.problems[0]
             self.refuse(UNREADABLE, Location(name, problem.line or 1, problem.column or 1), f"{name} {problem.message}")
@@ -111,6 +114,15 @@ class Reading:
         if self.progress and len(self.sources) % 200 == 0:
             self.progress(f"reading files: {len(self.sources)}")
         return text
+
+    def head(self, path: Path) -> bytes:
+        """Return how a file begins, nothing of one that cannot be read; a small one is kept until its text is wanted."""
+        if path in self._small:
+            return self._small[path]
+        begin = files.head(path, _SMALL)
+        if 0 < len(begin) < _SMALL:
+            self._small[path] = begin
+        return begin
 
     def content(self, path: Path, home: str) -> bytes:
         """Return a file's bytes, none when it cannot be read; in a folder named `home` that is noted as a refusal."""
