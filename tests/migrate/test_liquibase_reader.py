@@ -149,3 +149,11 @@ def test_changelogs_that_cannot_be_read(tmp_path: Path, name: str, text: str, me
     write(tmp_path, {name: text, "1_t.sql": "CREATE TABLE t (id bigint);"})
     report = migrate.check(tmp_path, Config(select=("BG901",)), Rulebook())
     assert [one.message for one in report.findings] == [message]
+
+
+def test_a_changeset_that_says_there_is_no_way_back(tmp_path: Path) -> None:
+    text = (
+        "--liquibase formatted sql\n--changeset a:1\nDROP TABLE t;\n-- irreversible: its rows are gone\n"
+        "--changeset a:2\nDROP TABLE u;\n"
+    )
+    assert [one.one_way for one in only(write(tmp_path, {"a.sql": text}))] == [True, False]

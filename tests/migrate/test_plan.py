@@ -235,6 +235,9 @@ class Migration(migrations.Migration):
 """
 
 
+NEWLINE = "\n"
+
+
 def sql(*statements: str) -> str:
     return "".join(f"{one};\n" for one in statements)
 
@@ -265,8 +268,16 @@ def calls(*statements: str) -> str:
         ({"shop/migrations/0001_a.py": DJANGO_MODELS, "shop/migrations/0002_b.py": DJANGO_CHANGES},
          "shop/migrations/0003_shop_order_total_type_expand.py",
          ("0004_shop_order_total_type_backfill.py", "    atomic = False\n")),
+        ({"changes.sql": f"--liquibase formatted sql\n--changeset ada:1\n{FIRST}--rollback DROP TABLE users CASCADE;\n"
+                         f"--changeset ada:2\n{sql(*TWO)}{''.join(f'--rollback {one};{NEWLINE}' for one in BACK)}"},
+         "changes_01_order_total_type_expand.sql",
+         ("_backfill.sql", "--changeset ada:order-total-type-backfill splitStatements:false runInTransaction:false\n")),
+        ({"sqitch.plan": "%project=shop\na\nb\n", "deploy/a.sql": FIRST, "revert/a.sql": "DROP TABLE users CASCADE;\n",
+          "deploy/b.sql": f"BEGIN;\n{sql(*TWO)}COMMIT;\n", "revert/b.sql": f"BEGIN;\n{sql(*BACK)}COMMIT;\n"},
+         "deploy/order_total_type_expand.sql",
+         ("deploy/order_total_type_backfill.sql", "-- Deploy order_total_type_backfill to pg\n\nDO $$\n")),
     ],
-    ids=["goose", "golang-migrate", "flyway", "diesel", "alembic", "django"],
+    ids=["goose", "golang-migrate", "flyway", "diesel", "alembic", "django", "liquibase", "sqitch"],
 )  # fmt: skip
 def test_in_the_format_of_the_tool(
     files: dict[str, str], first: str, backfill: tuple[str, str], tmp_path: Path
@@ -276,15 +287,23 @@ def test_in_the_format_of_the_tool(
     plan = planned(tmp_path, files, config, applied)
     assert plan.unplanned == ()
     assert plan.waves[0][0].endswith(first)
-    (content,) = (file.content.decode() for file in plan.files if file.path.endswith(backfill[0]))
+    content = next(file.content.decode() for file in plan.files if file.path.endswith(backfill[0]))
     assert backfill[1] in content
     put(tmp_path, plan, originals(plan))
     for wave in plan.waves:
         before = read(tmp_path, config).histories[0].migrations[-1].revision
         put(tmp_path, plan, wave)
+        _add_to_plan(tmp_path, wave)
         found = migrate.check(tmp_path, config, RULEBOOK, Pending(applied=(before,))).findings
         left = [one for one in found if one.rule_id in (*CLEAN, "BG908", "BG909")]
         assert [(one.rule_id, one.location, one.message) for one in left] == []
+
+
+def _add_to_plan(root: Path, names: tuple[str, ...]) -> None:
+    """Do what the README's `sqitch add` does."""
+    plan = root / "sqitch.plan"
+    if plan.exists():
+        plan.write_text(plan.read_text() + "".join(f"{Path(name).stem}\n" for name in names))
 
 
 def test_django_keeps_the_state_where_it_was(session: Session, tmp_path: Path) -> None:

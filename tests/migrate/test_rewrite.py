@@ -39,6 +39,12 @@ INDEX = "CREATE INDEX CONCURRENTLY orders_by_user ON orders (user_id);\n"
 UNIQUE = "CREATE UNIQUE INDEX CONCURRENTLY users_email_key ON users (email);\n"
 ADOPTED = "ALTER TABLE users ADD CONSTRAINT users_email_key UNIQUE USING INDEX users_email_key;\n"
 VALIDATED = "ALTER TABLE orders VALIDATE CONSTRAINT orders_user;\n"
+ROLLED_BACK = (
+    "CREATE INDEX orders_by_user ON orders (user_id);\n--rollback DROP INDEX orders_by_user;\n"
+    f"{KEY};\nALTER TABLE users ADD UNIQUE (email);\n--rollback ALTER TABLE users DROP CONSTRAINT users_email_key;\n"
+    "--rollback ALTER TABLE orders DROP CONSTRAINT orders_user;\n"
+)
+WHEN = "2026-01-01T00:00:00Z Ada <ada@example.org>"
 SET, LOCAL = "SET lock_timeout = '2s';\n", "SET LOCAL lock_timeout = '2s';\n"
 
 
@@ -97,8 +103,39 @@ def second(root: Path, text: str) -> dict[str, str]:
          "20260101000000_a", {
             "20260102000000_b/migration.sql": f"{LOCAL}{KEY} NOT VALID;\n",
             "20260102000001_b_validate/migration.sql": VALIDATED}),
+        ({"a.sql": f"--liquibase formatted sql\n\n--changeset ann:1\n{FIRST}--rollback DROP TABLE orders, users;\n\n"
+                   f"--changeset ann:2 context:all\n{ROLLED_BACK}\n--changeset ann:3\nSELECT 1;\n--rollback empty\n"},
+         "ann:1", {
+            "a.sql": f"--liquibase formatted sql\n\n--changeset ann:1\n{FIRST}--rollback DROP TABLE orders, users;\n\n"
+                     f"--changeset ann:2 context:all runInTransaction:false\n{INDEX}"
+                     "--rollback DROP INDEX orders_by_user;\n\n"
+                     f"--changeset ann:2-then context:all\n{LOCAL}{KEY} NOT VALID;\n"
+                     "--rollback ALTER TABLE orders DROP CONSTRAINT orders_user;\n\n"
+                     f"--changeset ann:2-concurrently context:all runInTransaction:false\n{UNIQUE}"
+                     "--rollback DROP INDEX IF EXISTS users_email_key;\n\n"
+                     f"--changeset ann:2-then-2 context:all\n{LOCAL}{ADOPTED}"
+                     "--rollback ALTER TABLE users DROP CONSTRAINT users_email_key;\n"
+                     "--rollback CREATE UNIQUE INDEX users_email_key ON users (email);\n\n"
+                     f"--changeset ann:2-validate context:all\n{VALIDATED}--rollback empty\n\n"
+                     "--changeset ann:3\nSELECT 1;\n--rollback empty\n"}),
+        ({"sqitch.plan": f"%project=shop\n\na {WHEN} # one\nb [a] {WHEN} # two\nc {WHEN}\n", "deploy/a.sql": FIRST,
+          "revert/a.sql": "DROP TABLE orders, users;\n", "deploy/c.sql": "SELECT 1;\n", "revert/c.sql": "SELECT 1;\n",
+          "deploy/b.sql": f"-- Deploy shop:b to pg\n-- requires: a\n\nBEGIN;\n\n{KEY};\n\nCOMMIT;\n",
+          "revert/b.sql": "-- Revert shop:b from pg\n\n"
+                          "BEGIN;\n\nALTER TABLE orders DROP CONSTRAINT orders_user;\n\nCOMMIT;\n",
+          "verify/b.sql": "-- Verify shop:b on pg\n\nBEGIN;\nSELECT 1;\nROLLBACK;\n"}, "a", {
+            "sqitch.plan": f"%project=shop\n\na {WHEN} # one\nb [a] {WHEN} # two\n"
+                           f"b_validate [b] {WHEN} # goes on with b\nc {WHEN}\n",
+            "deploy/b.sql": f"-- Deploy shop:b to pg\n-- requires: a\n\nBEGIN;\n{LOCAL}{KEY} NOT VALID;\nCOMMIT;\n",
+            "deploy/b_validate.sql": f"-- Deploy shop:b_validate to pg\n\nBEGIN;\n{VALIDATED}COMMIT;\n",
+            "revert/b.sql": "-- Revert shop:b from pg\n\nBEGIN;\nALTER TABLE orders DROP CONSTRAINT orders_user;\nCOMMIT;\n",
+            "revert/b_validate.sql": "-- Revert shop:b_validate from pg\n\n"
+                                     "-- nothing to take back: the change before this one does\nSELECT 1;\n",
+            "verify/b_validate.sql": "-- Verify shop:b_validate on pg\n\nBEGIN;\n\n"
+                                     "-- the change fails by itself when it cannot do what it says\nSELECT 1;\n\n"
+                                     "ROLLBACK;\n"}),
     ],
-    ids=["sql", "goose", "dbmate", "golang-migrate", "flyway", "diesel", "prisma"],
+    ids=["sql", "goose", "dbmate", "golang-migrate", "flyway", "diesel", "prisma", "liquibase", "sqitch"],
 )  # fmt: skip
 def test_in_the_way_of_each_tool(before: dict[str, str], applied: str, after: dict[str, str], tmp_path: Path) -> None:
     plan = fixed(write(tmp_path, before), applied)

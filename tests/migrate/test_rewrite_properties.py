@@ -67,7 +67,7 @@ STATEMENTS = (
     "COMMENT ON TABLE users IS 'all; of them'",
 )
 BLANKS = ("\n", "\n\n", "\n-- a comment; with a semicolon\n", "\n/* two\n lines */\n", " ", "\r\n")
-TOOLS = ("sql", "goose", "dbmate", "golang-migrate", "diesel", "prisma", "flyway")
+TOOLS = ("sql", "goose", "dbmate", "golang-migrate", "diesel", "prisma", "flyway", "sqitch", "liquibase")
 SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -93,6 +93,16 @@ def history(tool: str, second: str) -> dict[str, str]:
                 "V3__c.sql": "CREATE TABLE later (id bigint PRIMARY KEY);",
                 "flyway.conf": "flyway.postgresql.transactional.lock=false\n",
             }
+        case "sqitch":
+            when = "2026-01-01T00:00:00Z Ada <ada@example.org>"
+            return {
+                "sqitch.plan": f"%syntax-version=1.0.0\n%project=shop\n\na {when} # first\nb [a] {when} # second\n",
+                "deploy/a.sql": FIRST,
+                "deploy/b.sql": f"-- Deploy shop:b to pg\n\nBEGIN;\n{second}\nCOMMIT;\n",
+            }
+        case "liquibase":
+            head = "--liquibase formatted sql\n\n--changeset ada:1\n"
+            return {"changes.sql": f"{head}{FIRST}\n--changeset ada:2\n{second}\n--changeset ada:3\nSELECT 1;\n"}
         case _:
             return {"0001_a.sql": FIRST, "0002_b.sql": second}
 

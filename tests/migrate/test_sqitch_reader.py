@@ -78,3 +78,11 @@ def test_psql_variables_and_includes(tmp_path: Path) -> None:
     assert [(one.line, one.reason) for one in unread] == [  # type: ignore[attr-defined]
         (5, f"psql's \\i runs SQL that is not in this text: no.sql is not beneath {tmp_path.name}")
     ]
+
+
+def test_a_revert_that_says_there_is_none(tmp_path: Path) -> None:
+    write(tmp_path, {
+        "sqitch.plan": plan("a", "b"), "deploy/a.sql": "SELECT 1;", "deploy/b.sql": "DROP TABLE t;",
+        "revert/b.sql": "-- irreversible: the rows are gone\nDO $$ BEGIN RAISE EXCEPTION 'gone'; END $$;\n",
+    })  # fmt: skip
+    assert [one.one_way for one in only(tmp_path)] == [False, True]

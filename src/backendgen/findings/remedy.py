@@ -23,10 +23,12 @@ class Stage:
 class Remedy:
     """Stages that take the place of one operation, or go to the `head` of the migration or to a migration `after` it.
 
-    `path` and `position` say which: the `position`-th that the up of the migration with that path performs.
+    `path` and `position` say which: the `position`-th that the up of the migration with that path performs, or of the
+    `part` of that file which is a migration of its own.
     """
 
     path: str
     position: int
     stages: tuple[Stage, ...]
     place: Literal["here", "head", "after"] = "here"
+    part: str = ""

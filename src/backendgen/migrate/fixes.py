@@ -43,7 +43,7 @@ def render(context: Context, *stages: Stage) -> str:
 
 def remedy(context: Context, *stages: Stage, place: Literal["here", "head", "after"] = "here") -> Remedy:
     """Return the stages as a change that can be made without asking: they do the same, by another way."""
-    return Remedy(context.migration.path, context.position, stages, place)
+    return Remedy(context.migration.path, context.position, stages, place, context.migration.part)
 
 
 def written(migration: Migration, path: str, *stages: Stage, call: str = "") -> str:

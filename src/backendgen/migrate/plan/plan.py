@@ -34,7 +34,7 @@ from backendgen.migrate.rewrite.naming import Folder, script_of
 from backendgen.migrate.rewrite.pieces import Unfixable
 from backendgen.migrate.rewrite.revisions import rewrite as rewrite_revision
 from backendgen.migrate.rewrite.scripts import Source
-from backendgen.migrate.rewrite.scripts import rewrite as rewrite_script
+from backendgen.migrate.rewrite.tools import rewriter_of
 from backendgen.rules import Rulebook
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
@@ -214,42 +214,52 @@ def _written(histories: Histories, planning: Planning, unplanned: list[Problem])
     """Write the plan's migrations, and the migrations that they come from without what is planned."""
     first = planning.planned[0].migration
     routes = [one.route for one in planning.planned]
+    script = script_of(histories.root / first.path)
     if first.tool == "alembic":
         done = revisions(planning.history, routes)
     elif first.tool == "django":
         done = modules(planning.history, [(one.route, one.migration) for one in planning.planned])
+    elif first.tool == "sqitch":
+        from backendgen.migrate.plan.changes import changes
+
+        done = changes(planning.history, routes)
+    elif first.tool == "liquibase":
+        from backendgen.migrate.plan.changesets import changesets
+
+        done = changesets(planning.history, routes, first, Folder.of(script))
     else:
-        script = script_of(histories.root / first.path)
         done = scripts(planning.history, routes, Folder.of(script), script, histories.sources[first.path])
-    for migration in dict.fromkeys(one.migration.path for one in planning.planned):
-        mine = [one for one in planning.planned if one.migration.path == migration]
+    texts = dict(histories.sources)
+    for path, part in dict.fromkeys((one.migration.path, one.migration.part) for one in planning.planned):
+        mine = [one for one in planning.planned if (one.migration.path, one.migration.part) == (path, part)]
         try:
-            done.files.update(_without(histories, mine, done))
+            done.files.update(_without(histories.root, texts, mine, done))
         except Unfixable as reason:
-            unplanned.append(Problem(f"take its statements out by hand: {reason}", migration))
+            unplanned.append(Problem(f"take its statements out by hand: {reason}", path))
     return done
 
 
-def _without(histories: Histories, planned: list[Planned], done: Written) -> dict[str, str]:
-    """Return the files of a migration as they are without the changes that the plan makes."""
+def _without(root: Path, texts: dict[str, str], planned: list[Planned], done: Written) -> dict[str, str]:
+    """Return the files of a migration as they are without the changes that the plan makes; `texts` follow."""
     migration = planned[0].migration
     remedies = [
         Remedy(migration.path, one.position, (Stage((), note=f"{one.route.title}: {done.of(one.route)}"),))
         for one in planned
     ]
-    path, left = histories.root / migration.path, list[str]()
+    path, left = root / migration.path, list[str]()
     if migration.tool == "alembic":
-        texts = {path: rewrite_revision(migration, histories.sources[migration.path], remedies, left)}
+        changed = {path: rewrite_revision(migration, texts[migration.path], remedies, left)}
         base = path.parent
     elif migration.tool == "django":
         from backendgen.migrate.rewrite.django import rewrite as rewrite_django
 
-        text = histories.sources[migration.path]
-        texts, base = dict(rewrite_django(path, migration, text, remedies, left, leaf=True).texts), histories.root
+        text = texts[migration.path]
+        changed, base = dict(rewrite_django(path, migration, text, remedies, left, leaf=True).texts), root
     else:
         script = script_of(path)
-        base = script.folder
-        texts = rewrite_script(Source(histories.root, migration, histories.sources), remedies, Folder.of(script), left)
+        base = path.parent.parent if migration.tool == "sqitch" else script.folder
+        changed = rewriter_of(migration)(Source(root, migration, texts), remedies, Folder.of(script), left)
     if left:
         raise Unfixable(left[0])
-    return {each.relative_to(base).as_posix(): text for each, text in texts.items()}
+    texts.update({each.relative_to(root).as_posix(): text for each, text in changed.items()})
+    return {each.relative_to(base).as_posix(): text for each, text in changed.items()}

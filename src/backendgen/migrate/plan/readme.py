@@ -72,7 +72,8 @@ def _wave(wave: int, written: Sequence[Written]) -> str:
             if phase.wave == wave:
                 number += 1
                 outside = "" if phase.transactional else ", outside a transaction"
-                lines.append(f"{number}. `{name}`: {route.title}, {phase.word}{outside}")
+                command = f"; `{done.commands[name]}`" if name in done.commands else ""
+                lines.append(f"{number}. `{name}`: {route.title}, {phase.word}{outside}{command}")
     if not number:
         lines.append("Nothing to migrate.")
     return "\n".join(lines) + "\n"

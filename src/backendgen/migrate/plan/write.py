@@ -26,9 +26,13 @@ _ONE_WAY = "-- irreversible: what this takes away is gone\n"
 
 @dataclass(slots=True)
 class Written:
-    """The files of one history's plan, and the migrations of each route's phases, in the order in which they run."""
+    """The files of one history's plan, and the migrations of each route's phases, in the order in which they run.
+
+    `commands` are what makes a migration known to a tool that does not look for files.
+    """
 
     files: dict[str, str] = field(default_factory=dict)
+    commands: dict[str, str] = field(default_factory=dict)
     migrations: list[tuple[Route, Phase, str]] = field(default_factory=list)
 
     def of(self, route: Route) -> str:
@@ -51,12 +55,12 @@ def scripts(history: History, routes: Sequence[Route], folder: Folder, origin: S
     mark = text[section.mark : section.start]
     with_downs = any(one.down for one in history.migrations)
     for route, phase in in_order(routes):
-        script = folder.appended(f"{_plain(route.slug)}_{phase.word}")
+        script = folder.appended(f"{plain(route.slug)}_{phase.word}")
         if script is None:
             raise UserError(Problem("the number of the next migration cannot be told", folder.last().path.name))
         # Flyway and dbmate read a body between dollar quotes as one statement, goose must be told.
         frame = next((word for word in ("+goose", "+migrate") if word in mark), "")
-        up = "".join(_statement(step, frame) for step in _bounded(history, phase, local=tool != "sql"))
+        up = "".join(_statement(step, frame) for step in bounded(history, phase, local=tool != "sql"))
         down = _ONE_WAY if phase.down is None else "".join(f"{sql};\n" for sql in phase.down)
         body = Body(up, down if with_downs else None, not phase.transactional, operations(up))
         for path, content in written(script, tool, mark, body):
@@ -69,12 +73,12 @@ def _inside(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix()
 
 
-def _plain(slug: str) -> str:
+def plain(slug: str) -> str:
     """Return a name that every file system and tool takes."""
     return re.sub(r"\W+", "_", slug).strip("_").lower()[:_LONGEST]
 
 
-def _bounded(history: History, phase: Phase, *, local: bool) -> tuple[Step, ...]:
+def bounded(history: History, phase: Phase, *, local: bool) -> tuple[Step, ...]:
     """Return the steps of a phase after a lock_timeout, where one is wanted."""
     found = operations("".join(f"{step.sql};\n" for step in phase.steps))
     if history.sets_lock_timeout or not phase.transactional or not any(map(locks_strongly, found)):
@@ -95,7 +99,7 @@ def revisions(history: History, routes: Sequence[Route]) -> Written:
     parents = {parent for one in history.migrations for parent in one.parents}
     parent = [one.revision for one in history.migrations if one.revision not in parents][-1]
     for route, phase in in_order(routes):
-        slug = f"{_plain(route.slug)}_{phase.word}"
+        slug = f"{plain(route.slug)}_{phase.word}"
         revision = hashlib.sha256(f"{parent}\0{slug}".encode()).hexdigest()[:12]
         path = f"{revision}_{slug}.py"
         done.files[path] = _revision(history, route, phase, revision, parent)
@@ -107,7 +111,7 @@ def revisions(history: History, routes: Sequence[Route]) -> Written:
 def _revision(history: History, route: Route, phase: Phase, revision: str, parent: str) -> str:
     indent = "    " if phase.transactional else "        "
     lines = [] if phase.transactional else ["    with op.get_context().autocommit_block():"]
-    for step in _bounded(history, phase, local=True):
+    for step in bounded(history, phase, local=True):
         lines += [f"{indent}# backendgen: ignore[{rule}] {reason}" for rule, reason in step.accepted]
         lines.append(f"{indent}{executed(step.sql)}")
     back = [f"    {executed(sql)}" for sql in phase.down or ()] or ["    pass"]
@@ -129,7 +133,7 @@ def modules(history: History, routed: Sequence[tuple[Route, Migration]]) -> Writ
         app = apps[id(route)]
         parent = last[app]
         number = re.match(r"\d+", parent.stem)
-        stem = f"{int(number[0]) + 1 if number else 1:04d}_{_plain(route.slug)}_{phase.word}"
+        stem = f"{int(number[0]) + 1 if number else 1:04d}_{plain(route.slug)}_{phase.word}"
         last[app] = path = parent.with_name(f"{stem}.py")
         done.files[path.as_posix()] = _module(history, route, phase, (app, parent.stem))
         done.migrations.append((route, phase, path.as_posix()))
@@ -150,7 +154,7 @@ def _leaves(history: History) -> Iterator[tuple[str, Path]]:
 
 def _module(history: History, route: Route, phase: Phase, parent: tuple[str, str]) -> str:
     lines: list[str] = []
-    *first, last = _bounded(history, phase, local=True)
+    *first, last = bounded(history, phase, local=True)
     if phase.down is None:
         last = Step(last.sql, (*last.accepted, ("BG911", "what this takes away is gone")))
     way_back = f", [{', '.join(map(literal, phase.down))}]" if phase.down else ", migrations.RunSQL.noop"

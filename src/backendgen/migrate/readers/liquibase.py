@@ -19,7 +19,7 @@ from backendgen.migrate.history import Action, History, Migration
 from backendgen.migrate.readers import changelog, dialects, liquibase_changes, unreadable
 from backendgen.migrate.readers.changelog import Element
 from backendgen.migrate.readers.reading import UNREADABLE, Reading
-from backendgen.migrate.readers.sql import ORDER_UNKNOWN, operations
+from backendgen.migrate.readers.sql import ORDER_UNKNOWN, operations, says_one_way
 from backendgen.sql import operation as op
 from backendgen.sql.lexer import split
 
@@ -29,6 +29,7 @@ _CHANGESET = re.compile(
 )
 _ATTRIBUTE = re.compile(r"(\w+):(\"[^\"]*\"|\S*)")
 _ROLLBACK = re.compile(r"[ \t]*--[ \t]*rollback[ \t](.*)", re.IGNORECASE)
+_ROLLBACK_LINE = re.compile(r"^[ \t]*--[ \t]*rollback[ \t].*", re.IGNORECASE | re.MULTILINE)
 _ROLLBACK_BLOCK = re.compile(r"/\*[ \t]*liquibase[ \t]+rollback[ \t]*\n(.*?)\*/", re.IGNORECASE | re.DOTALL)
 _IGNORED = re.compile(r"^[ \t]*--[ \t]*ignoreLines:start\b.*?^[ \t]*--[ \t]*ignoreLines:end\b", re.I | re.M | re.S)
 _PROPERTY = re.compile(r"^[ \t]*--[ \t]*property[ \t]+(.*)$", re.IGNORECASE | re.MULTILINE)
@@ -116,6 +117,18 @@ def changesets(text: str) -> Iterator[Changeset]:
             "\n" * before + _delimited(up, attributes.get("enddelimiter", "")),
             "\n" * before + _delimited(_rollback(body), attributes.get("rollbackenddelimiter", "")),
         )  # fmt: skip
+
+
+def heads(text: str) -> Iterator[tuple[re.Match[str], int]]:
+    """Yield the line that begins each changeset, and where its text ends."""
+    marks = [*_CHANGESET.finditer(text)]
+    yield from zip(marks, [*(mark.start() for mark in marks[1:]), len(text)], strict=True)
+
+
+def rollbacks(body: str) -> Iterator[re.Match[str]]:
+    """Yield the comments of a changeset's body that say how it is taken back."""
+    found = [*_ROLLBACK_LINE.finditer(body), *_ROLLBACK_BLOCK.finditer(body)]
+    yield from sorted(found, key=lambda one: one.start())
 
 
 def part(text: str, name: str) -> str | None:
@@ -252,9 +265,8 @@ def _formatted(walk: _Walk, path: Path) -> None:
         up = tuple(_actions(walk, one.up, path, transactional=inside))
         down = tuple(_actions(walk, one.down, path, transactional=inside))
         again = "true" in (one.attributes.get("runonchange", "").lower(), one.attributes.get("runalways", "").lower())
-        walk.migrations.append(
-            Migration(one.name, name, "liquibase", up, down, repeatable=again, part=one.name, line=one.line)
-        )
+        migration = Migration(one.name, name, "liquibase", up, down, repeatable=again, part=one.name, line=one.line)
+        walk.migrations.append(replace(migration, one_way=says_one_way(one.up)))
 
 
 def _changeset(walk: _Walk, path: Path, element: Element) -> None:

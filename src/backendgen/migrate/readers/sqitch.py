@@ -17,7 +17,7 @@ from backendgen.findings.finding import Location
 from backendgen.migrate.history import Action, History, Migration
 from backendgen.migrate.readers import dialects, psql, templates, unreadable
 from backendgen.migrate.readers.reading import UNREADABLE, Reading, setting_text
-from backendgen.migrate.readers.sql import ORDER_UNKNOWN, operations
+from backendgen.migrate.readers.sql import ORDER_UNKNOWN, operations, says_one_way
 from backendgen.sql import operation as op
 
 _LINE = re.compile(
@@ -123,7 +123,7 @@ def histories(reading: Reading) -> Iterator[History]:
         text = reading.text(path)
         if text is None or ("%project" not in text and "%syntax-version" not in text):
             continue
-        project = _project(path)
+        project = project_of(path)
         _claim(project, reading)
         named, _ = dialects.of_folder(project.deploy, reading.root)
         engine = _ENGINES.get(project.engine, project.engine) or named or dialects.POSTGRESQL
@@ -138,7 +138,7 @@ def histories(reading: Reading) -> Iterator[History]:
         yield History(reading.name(path.parent), tuple(migrations))
 
 
-def _project(plan: Path) -> Project:
+def project_of(plan: Path) -> Project:
     """Read sqitch.conf beside or above the plan (sqitch-config: core and engine sections)."""
     near = (above / "sqitch.conf" for above in (plan.parent, *plan.parents[1:3]))
     conf = next((path for path in near if files.is_file(path)), None)
@@ -179,7 +179,9 @@ def _migration(change: Change, project: Project, reading: Reading) -> Migration 
         return None
     up = tuple(_actions(deploy, project, reading))
     down = tuple(_actions(revert, project, reading)) if files.is_file(revert) else ()
-    return Migration(change.revision, reading.name(deploy), "sqitch", up, down)
+    texts = [text for path in (deploy, revert) if files.is_file(path) and (text := reading.text(path)) is not None]
+    one_way = any(map(says_one_way, texts))
+    return Migration(change.revision, reading.name(deploy), "sqitch", up, down, one_way=one_way)
 
 
 def _script(change: Change, folder: Path, extension: str) -> Path:

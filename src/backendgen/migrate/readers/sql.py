@@ -281,7 +281,7 @@ def _migrations(scripts: list[Script], reading: Reading) -> Iterator[Migration]:
                 _same_version(
                     script if script.tool == read.tool else replace(script, tool=read.tool), versions, reading
                 )
-            one_way = bool(_ONE_WAY.search(text)) or (script.down and not text.strip())
+            one_way = says_one_way(text) or (script.down and not text.strip())
             first = migration or read
             if migration or one_way:
                 read = replace(
@@ -363,6 +363,11 @@ def _outside_sections(tool: Tool, text: str) -> Iterator[op.Operation]:
         yield op.NotUnderstood(
             reason=reason, sql=statement.text, line=statement.line, column=statement.column, end_line=statement.end_line
         )
+
+
+def says_one_way(text: str) -> bool:
+    """Whether a comment says that what is done cannot be taken back."""
+    return bool(_ONE_WAY.search(text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from dataclasses import replace
 from backendgen.findings.remedy import Remedy
 from backendgen.migrate.django_fixes import indented, literal, span
 from backendgen.migrate.history import Action
-from backendgen.migrate.rewrite.groups import brought_back, subject, taken_back
-from backendgen.migrate.rewrite.pieces import Part, Piece, Unfixable, cut, parsed, pieces
+from backendgen.migrate.rewrite.groups import ways_back
+from backendgen.migrate.rewrite.pieces import Part, Piece, Unfixable, cut, pieces
 from backendgen.sql.lexer import split
 
 _ARGUMENTS = ("sql", "reverse_sql", "state_operations", "hints", "elidable")
@@ -36,10 +36,10 @@ def changed_sql(
         text = f"{source[:start]}{literal(found[0].text)}{source[end:]}"
         yield replace(found[0], text=f"{lead}{text}{tail}", floats=False)
         return
-    ways_back = _ways_back(given.get("reverse_sql"), found, source)
+    shares = _ways_back(given.get("reverse_sql"), found, source)
     state, column = given.pop("state_operations", None), len(lead) - len(lead.rstrip(" "))
     beside = [f"{word}={source[slice(*span(source, given[word]))]}" for word in ("hints", "elidable") if word in given]
-    for number, (piece, back) in enumerate(zip(found, ways_back, strict=True), 1):
+    for number, (piece, back) in enumerate(zip(found, shares, strict=True), 1):
         arguments = [literal(_plain(piece.text)), *([back] if back else []), *beside]
         if state is not None and number == len(found):
             arguments.append(f"state_operations={source[slice(*span(source, state))]}")
@@ -93,15 +93,5 @@ def _ways_back(given: ast.expr | None, found: Sequence[Piece], source: str) -> l
         if not ast.unparse(given).endswith("noop"):
             raise Unfixable("what takes it back is no plain text")
         return [source[slice(*span(source, given))]] * len(found)
-    homes = [[subject(one) for one in piece.operations] for piece in found]
-    texts: list[list[str]] = [[] for _ in found]
-    for statement in split(given.value):
-        keys = [subject(one) for one in parsed(statement.text)]
-        fitting = [at for at, home in enumerate(homes) if keys and all(key and key in home for key in keys)]
-        texts[max(fitting, default=0)].append(statement.text)
-    every = [one for piece in found for one in piece.operations]
-    for at, piece in enumerate(found):
-        before = [one for other in found[:at] for one in other.operations]
-        texts[at] += [sql for one in reversed(piece.operations) if (sql := taken_back(one, every))]
-        texts[at] += [sql for one in piece.operations if (sql := brought_back(one, before))]
-    return [literal("; ".join(each)) if each else _NOOP for each in texts]
+    shares = ways_back((statement.text for statement in split(given.value)), [piece.operations for piece in found])
+    return [literal("; ".join(each)) if each else _NOOP for each in shares]

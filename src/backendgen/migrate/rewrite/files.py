@@ -16,6 +16,7 @@ from backendgen.sql import operation as op
 # The tools whose migrations can be written.
 WRITTEN: frozenset[Tool] = frozenset({
     "sql", "goose", "sql-migrate", "dbmate", "flyway", "golang-migrate", "diesel", "prisma", "alembic", "django",
+    "sqitch", "liquibase",
 })  # fmt: skip
 
 
@@ -23,6 +24,8 @@ def unwritten(history: History, migration: Migration) -> str:
     """Say why a migration cannot be rewritten; nothing when it can."""
     if history.dialect != "postgresql":
         return f"only PostgreSQL's migrations are rewritten, this one is for {history.dialect}; {_PASTE}"
+    if migration.tool == "liquibase" and not migration.path.endswith(".sql"):
+        return f"changelogs in XML, YAML and JSON are not rewritten; {_PASTE}"
     if migration.tool not in WRITTEN:
         return f"migrations of {migration.tool} are not rewritten; {_PASTE}"
     return ""

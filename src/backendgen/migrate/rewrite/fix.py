@@ -22,7 +22,7 @@ from backendgen.migrate.rewrite.files import unwritten
 from backendgen.migrate.rewrite.naming import Folder, script_of
 from backendgen.migrate.rewrite.pieces import Unfixable
 from backendgen.migrate.rewrite.scripts import Source
-from backendgen.migrate.rewrite.scripts import rewrite as rewrite_script
+from backendgen.migrate.rewrite.tools import rewriter_of
 from backendgen.rules import Rulebook
 
 _SAY = (
@@ -99,14 +99,15 @@ def _with_remedies(
     histories: Histories, selection: Selection, findings: tuple[Finding, ...]
 ) -> Iterator[tuple[Migration, tuple[Migration, ...], list[Remedy]]]:
     """Yield the pending migrations whose findings have remedies, and those after each."""
-    remedies: dict[str, list[Remedy]] = {}
+    remedies: dict[tuple[str, str], list[Remedy]] = {}
     for finding in findings:
         for remedy in finding.remedies:
-            remedies.setdefault(remedy.path, []).append(remedy)
+            remedies.setdefault((remedy.path, remedy.part), []).append(remedy)
     for history in histories.histories:
         for position, migration in enumerate(history.migrations):
-            if selection.has(history, position) and migration.path in remedies:
-                yield migration, history.migrations[position + 1 :], remedies[migration.path]
+            mine = remedies.get((migration.path, migration.part))
+            if mine and selection.has(history, position):
+                yield migration, history.migrations[position + 1 :], mine
 
 
 def _unwritten(histories: Histories, selection: Selection, findings: tuple[Finding, ...]) -> Iterator[tuple[str, str]]:
@@ -150,9 +151,11 @@ def _rewritten(
 
         return {path: rewrite_revision(migration, before, remedies, left)}
     else:
-        texts = rewrite_script(Source(changing.root, migration, changing.texts, later), remedies, folder, left)
+        source = Source(changing.root, migration, changing.texts, later)
+        texts = rewriter_of(migration)(source, remedies, folder, left)
     if "\r\n" in before and before.count("\r\n") == before.count("\n"):
         texts = {path: text.replace("\r\n", "\n").replace("\n", "\r\n") for path, text in texts.items()}
+    changing.texts.update({os.path.relpath(path, changing.root).replace(os.sep, "/"): texts[path] for path in texts})
     return texts
 
 
@@ -173,9 +176,6 @@ def _django(
         if one.path not in changing.pending:
             raise Unfixable(f"it must be split in two, and {one.revision} depends on it and may have been applied")
         texts[changing.root / one.path] = repointed(changing.texts[one.path], (app, name), done.last)
-    changing.texts.update(
-        {one.path: texts[changing.root / one.path] for one in after if changing.root / one.path in texts}
-    )
     return texts
 
 

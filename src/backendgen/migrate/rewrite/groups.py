@@ -10,7 +10,7 @@ from backendgen.findings.remedy import Remedy
 from backendgen.migrate.history import Action, Tool
 from backendgen.migrate.locks import BLOCKS_WRITES, locks
 from backendgen.migrate.quoting import label, name
-from backendgen.migrate.rewrite.pieces import Piece
+from backendgen.migrate.rewrite.pieces import Piece, parsed
 from backendgen.sql import operation as op
 from backendgen.sql.replay import Schema
 from backendgen.sql.table_changes import bare
@@ -176,3 +176,19 @@ def _uses_up(operation: op.Operation, made: op.Operation) -> bool:
             return (made.table, made.constraint.name) == (table, gone)
         case _:
             return False
+
+
+def ways_back(statements: Iterable[str], homes: Sequence[Sequence[op.Operation]]) -> list[list[str]]:
+    """Share out statements that take everything back: to each of several migrations what undoes its own."""
+    subjects = [[subject(one) for one in home] for home in homes]
+    shares: list[list[str]] = [[] for _ in homes]
+    for statement in statements:
+        keys = [subject(one) for one in parsed(statement)]
+        fitting = [at for at, own in enumerate(subjects) if keys and all(key and key in own for key in keys)]
+        shares[max(fitting, default=0)].append(statement)
+    every = [one for home in homes for one in home]
+    for at, home in enumerate(homes):
+        before = [one for other in homes[:at] for one in other]
+        shares[at] += [sql for one in reversed(home) if (sql := taken_back(one, every))]
+        shares[at] += [sql for one in home if (sql := brought_back(one, before))]
+    return shares

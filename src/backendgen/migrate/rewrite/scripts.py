@@ -51,15 +51,26 @@ def rewrite(source: Source, remedies: Sequence[Remedy], folder: Folder, left: li
 
     Raises Unfixable with the reason why a tool can change nothing.
     """
+    section = _section(source.texts[source.migration.path], down=False)
+    groups, own = taken_apart(source, section, remedies, left)
+    return dict(_files(source, groups, own, folder, moved_away(remedies, source.migration.up)))
+
+
+def taken_apart(
+    source: Source, section: Section, remedies: Sequence[Remedy], left: list[str]
+) -> tuple[list[Group], Way]:
+    """Return the migrations that a section of a file becomes, and what stands around their statements."""
     migration = source.migration
     text = source.texts[migration.path]
-    section = _section(text, down=False)
     actions = source.actions(migration.path, down=False)
     if len(actions) != len(migration.up):
         raise Unfixable("it runs SQL of other files")
     parts, rest = cut(text, section.start, section.end, actions)
-    opening, parts, closing = _wrapped(parts)
-    outside = all(action.transactional is False for action in migration.up)
+    opening, parts, closing = wrapped(parts)
+    # psql runs each statement by itself: there, BEGIN alone makes the transaction.
+    outside = all(action.transactional is False for action in migration.up) and not (
+        opening and migration.tool == "sqitch"
+    )
     found: list[Piece] = []
     for part in parts:
         try:
@@ -69,9 +80,8 @@ def rewrite(source: Source, remedies: Sequence[Remedy], folder: Folder, left: li
             found.append(Piece(part.text, part.operations))
     groups = grouped(found, migration.tool, outside=outside)
     timeout = timeout_of(migration, remedies, wrapped=bool(opening))
-    gone = moved_away(remedies, migration.up)
-    own = Way(text, section, rest, opening, closing, timeout, any(one.place == "head" for one in remedies), outside)
-    return dict(_files(source, groups, own, folder, gone))
+    missing = any(one.place == "head" for one in remedies)
+    return groups, Way(text, section, rest, opening, closing, timeout, missing, outside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +105,7 @@ class Way:
         header, lines[0] = _header(lines[0]) if first else ("", lines[0].lstrip("\r\n"))
         begin, end = (self.opening, self.closing) if inside else ("", "")
         setting = f"{self.timeout};\n" if wanted else ""
-        body = _joined([header, begin, setting, *lines, end, self.rest if first else ""])
+        body = joined_texts([header, begin, setting, *lines, end, self.rest if first else ""])
         if _doings(operations(body)) != _doings(group.operations):
             raise Unfixable("its statements cannot be taken apart")
         return body
@@ -117,7 +127,7 @@ def _places(part: Part) -> set[int]:
     return {position for position, _ in part.actions}
 
 
-def _wrapped(parts: list[Part]) -> tuple[str, list[Part], str]:
+def wrapped(parts: list[Part]) -> tuple[str, list[Part], str]:
     """Take BEGIN and COMMIT off, when they stand around everything; comments before them go with what is next."""
     marks = [at for at, part in enumerate(parts) if any(isinstance(one, op.Transaction) for one in part.operations)]
     if not marks:
@@ -148,7 +158,12 @@ def _header(text: str) -> tuple[str, str]:
     return text[:blank], text[blank:]
 
 
-def _joined(texts: Sequence[str]) -> str:
+def _between(opening: str, texts: Sequence[str], closing: str) -> Sequence[str]:
+    return [opening, *texts, closing] if opening and texts else texts
+
+
+def joined_texts(texts: Sequence[str]) -> str:
+    """Return texts one after the other, each on lines of its own."""
     joined = ""
     for text in texts:
         if joined and text and not joined.endswith("\n"):
@@ -167,7 +182,7 @@ def _files(
     main = source.path(migration.path)
     script = script_of(main)
     first, *others = groups
-    downs = _downs(source, groups, gone)
+    downs = downs_of(source, groups, gone)
     text = way.text
     if downs and downs.section:
         if downs.section.start < way.section.start:
@@ -233,7 +248,7 @@ class Downs:
     path: Path | None = None
 
 
-def _downs(source: Source, groups: Sequence[Group], gone: set[tuple[str, ...]]) -> Downs | None:
+def downs_of(source: Source, groups: Sequence[Group], gone: set[tuple[str, ...]]) -> Downs | None:
     """Let each statement of the down go where what it takes back has gone."""
     migration = source.migration
     if not migration.down:
@@ -245,9 +260,12 @@ def _downs(source: Source, groups: Sequence[Group], gone: set[tuple[str, ...]]) 
     if len(actions) != len(migration.down):
         raise Unfixable("its down runs SQL of several files")
     parts, rest = cut(text, section.start, section.end, actions)
-    marks = any(isinstance(one, op.Transaction) for part in parts for one in part.operations)
-    if len(groups) > 1 and marks:
-        raise Unfixable("its down begins and ends transactions by itself")
+    header, opening, closing = "", "", ""
+    if len(groups) > 1:
+        opening, parts, closing = wrapped(parts)
+        if opening:
+            header, lead = _header(parts[0].lead)
+            parts[0] = replace(parts[0], lead=lead)
     homes = [[subject(one) for one in group.operations] for group in groups]
     texts: list[list[str]] = [[] for _ in groups]
     for part in parts:
@@ -261,7 +279,10 @@ def _downs(source: Source, groups: Sequence[Group], gone: set[tuple[str, ...]]) 
         before = [each for one in groups[:at] for each in one.operations]
         texts[at] += [f"{sql};\n" for each in reversed(group.operations) if (sql := taken_back(each, every))]
         texts[at] += [f"{sql};\n" for each in group.operations if (sql := brought_back(each, before))]
-    joined = [_joined([*each, rest if at == 0 else ""]) for at, each in enumerate(texts)]
+    joined = [
+        joined_texts([header if at == 0 else "", *_between(opening, each, closing), rest if at == 0 else ""])
+        for at, each in enumerate(texts)
+    ]
     if path == migration.path:
         joined[0] = joined[0] if joined[0].startswith(("\n", "\r")) or not section.mark else f"\n{joined[0]}"
         return Downs(tuple(joined), section)
