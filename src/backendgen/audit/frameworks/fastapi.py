@@ -1,42 +1,56 @@
-"""FastAPI: applications, routers and what they include, dependencies at every level, handlers and their parameters."""
+"""FastAPI and Starlette: applications, routers and what they take in, dependencies at every level, handlers."""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
+from backendgen.audit.frameworks.construction import Construction
 from backendgen.audit.frameworks.dependencies import Attached, Dependencies
-from backendgen.audit.frameworks.made import Place
+from backendgen.audit.frameworks.made import Closure, Made, Place, Value, elements, handler_of
 from backendgen.audit.frameworks.outcomes import NONE, Outcomes, Statuses
 from backendgen.audit.frameworks.parameters import Parameters
 from backendgen.audit.frameworks.routers import (
-    METHODS,
+    VERBS,
+    Reached,
     Route,
     Router,
+    Routers,
+    build,
     guards_of,
-    head_end,
+    in_order,
     keyword,
     limits_of,
-    loops_over,
+    location_of,
     methods_of,
-    named,
+    text_of,
 )
-from backendgen.audit.service import Endpoint, Scope
-from backendgen.code.symbols import Class, External, Function, Module, Symbols, Variable
-from backendgen.findings.finding import Location
+from backendgen.audit.service import ANY, Endpoint, Parameter, Scope, elsewhere
+from backendgen.code.symbols import Class, External, Function, Symbols
 
-MENTIONS = re.compile(
-    r"fastapi|APIRouter|include_router|add_middleware|add_api_route"
-    r"|@[\w.]+\.(?:get|post|put|patch|delete|head|options|api_route|websocket)\(",
-    re.IGNORECASE,
+MENTIONS = re.compile(r"\b(?:from|import) +(?:fastapi|starlette)")
+ACTIONS = re.compile(
+    r"FastAPI|Router|Starlette|\bMount\b|Route\b|include_router|add_(?:api_|websocket_)?route|add_middleware|\bapp\b|\brouter\b"
 )
-APPLICATION = frozenset({"fastapi.FastAPI", "fastapi.applications.FastAPI"})
-ROUTER = frozenset({"fastapi.APIRouter", "fastapi.routing.APIRouter"})
-
-
+APPLICATIONS = frozenset({"fastapi.FastAPI", "fastapi.applications.FastAPI"})
+BARE = frozenset({"starlette.applications.Starlette", "starlette.routing.Router"})
+ROUTERS = frozenset({
+    "fastapi.APIRouter", "fastapi.routing.APIRouter", "fastapi_utils.inferring_router.InferringRouter",
+    "fastapi_restful.inferring_router.InferringRouter",
+})  # fmt: skip
+ROUTES = frozenset({"starlette.routing.Route", "starlette.routing.WebSocketRoute", "fastapi.routing.APIRoute",
+                    "fastapi.routing.APIWebSocketRoute"})  # fmt: skip
+MOUNTS = frozenset({"starlette.routing.Mount", "starlette.routing.Host"})
+MEANT = {"app": APPLICATIONS, "application": APPLICATIONS, "api": APPLICATIONS, "router": ROUTERS}
 LIMITERS = ("slowapi.", "ratelimit.", "fastapi_limiter.", "asgi_ratelimit.", "pyrate_limiter.", "fastapi_throttle.")
+DECORATORS = frozenset({*VERBS, "api_route", "route", "websocket", "websocket_route"})
+ADDED = {
+    "add_api_route": "",
+    "add_route": "",
+    "add_websocket_route": "WEBSOCKET",
+    "add_api_websocket_route": "WEBSOCKET",
+}
 
 
 class FastAPI:
@@ -47,349 +61,208 @@ class FastAPI:
         self.outcomes = Outcomes(symbols)
         self.dependencies = Dependencies(symbols, self.outcomes)
         self.parameters = Parameters(symbols, self.dependencies)
-        self._routers: dict[object, Router] = {}
+        self.construction = Construction(symbols, self._told)
+        self.routers = Routers()
+        self._stand_ins: dict[int, Made] = {}
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Return every endpoint with all that guards it, in order of file and line."""
-        modules = [module for module in self.symbols.modules.values() if MENTIONS.search(module.file.text)]
-        calls = [(call, module, scope) for module in modules for call, scope in module.calls]
-        for call, module, scope in calls:
-            self._exception_handler(call, module, scope)
-        for module in modules:
-            for function in module.functions:
-                self._decorated(function, module)
-        for call, module, scope in calls:
-            self._build(call, module, scope)
-        return tuple(
-            sorted(self._expanded(), key=lambda one: (one.location.path, one.location.line, one.path, one.method))
+        modules = list(self.symbols.modules.values())
+        if not any(MENTIONS.search(one.file.text) for one in modules):
+            return ()
+        self.outcomes.learn_handlers()
+        build(self.construction, modules, ACTIONS, self._meant)
+        return in_order(endpoint for reached in self.routers.reached() for endpoint in self._endpoints_of(reached))
+
+    # -- what is built ----------------------------------------------------------------------------------------------
+
+    def _meant(self, function: Function) -> dict[str, Value]:
+        """A function that nothing calls (`install(app: FastAPI)` of a library) is given an application of its own."""
+        found: dict[str, Value] = {}
+        for parameter in function.parameters:
+            kinds = MEANT.get(parameter.arg, frozenset()) if parameter.annotation is None else frozenset[str]()
+            if parameter.annotation is not None:
+                target = self.symbols.value(parameter.annotation, function.module, function.outer)
+                kinds = frozenset({target.name}) if isinstance(target, External) else kinds
+                kinds = self.symbols.bases(target) if isinstance(target, Class) else kinds
+            if kinds & (APPLICATIONS | ROUTERS | BARE):
+                found[parameter.arg] = self._stand_in(parameter)
+        return found
+
+    def _stand_in(self, parameter: ast.arg) -> Made:
+        made = self._stand_ins.get(id(parameter))
+        if made is None:
+            made = self._stand_ins[id(parameter)] = Made(None, APPLICATIONS)
+            self.routers.add(made, Router(parameter.arg, is_application=True, framework="FastAPI"))
+        return made
+
+    def _told(self, made: Made) -> None:
+        """Hear of an object or call of a library."""
+        if not made.member:
+            self._object(made)
+            return
+        holder = self.routers.holder(made)
+        if holder is None or made.place is None:
+            return
+        router, member = holder
+        name, _, rest = member.removeprefix("router.").removeprefix("routes.").partition("(")
+        if rest == ")":
+            self._called(router, name, made, made.place)
+        elif rest == ")()" and made.args and made.receiver is not None:
+            self._decorated(router, name, made.receiver, made.args[0])
+
+    def _object(self, made: Made) -> None:
+        kinds = made.kinds
+        if not kinds & (APPLICATIONS | ROUTERS | BARE):
+            return
+        is_application = bool(kinds & (APPLICATIONS | {"starlette.applications.Starlette"}))
+        framework = "FastAPI" if kinds & (APPLICATIONS | ROUTERS) else "Starlette"
+        router = Router(self._name(made), text_of(made.argument(-1, "prefix")), is_application, framework)
+        self.routers.add(made, router)
+        scope: Scope = "application" if is_application else "router"
+        router.attached += self._dependencies(made, scope)
+        for one in elements(made.argument(-1, "middleware")):
+            if isinstance(one, Made) and one.args:
+                router.attached.append(self._middleware(one.args[0], one.place))
+        position = (
+            1 if "starlette.applications.Starlette" in kinds else 0 if "starlette.routing.Router" in kinds else -1
         )
+        self._listed(router, made.argument(position, "routes"))
 
-    # -- what is written --------------------------------------------------------------------------------------------
+    def _name(self, made: Made) -> str:
+        """The name that an object has in the code, or its file."""
+        if made.place is None:
+            return ""
+        module = made.place.module
+        names = {id(one.value): name for name, one in module.definitions.items() if hasattr(one, "value")}
+        return names.get(id(made.place.node), module.file.path)
 
-    def _exception_handler(self, call: ast.Call, module: Module, scope: Function | None) -> None:
-        """`app.add_exception_handler(AuthError, handler)`: raising AuthError is answering what the handler answers."""
-        if isinstance(call.func, ast.Attribute) and call.func.attr == "add_exception_handler" and len(call.args) == 2:
-            self._handled(call.args[0], call.args[1], module, scope)
+    def _listed(self, router: Router, routes: Value) -> None:
+        """`routes=[Route("/", index), Mount("/orders", routes=[...])]`."""
+        for one in elements(routes):
+            if isinstance(one, Made) and one.place is not None and not one.member:
+                self._route(router, one)
 
-    def _handled(self, raised: ast.expr, handler: ast.expr, module: Module, scope: Function | None) -> None:
-        target, function = self.symbols.value(raised, module, scope), self.symbols.value(handler, module, scope)
-        if isinstance(target, Class) and isinstance(function, Function):
-            key = id(target.node)
-            self.outcomes.handled[key] = self.outcomes.handled.get(key, NONE) | self.outcomes.of(function)
+    def _route(self, router: Router, one: Made) -> None:
+        path = text_of(one.argument(0, "path", "host"))
+        if one.kinds & ROUTES:
+            is_socket = any("WebSocket" in kind for kind in one.kinds)
+            methods = ("WEBSOCKET",) if is_socket else methods_of(one)
+            router.routes.append(Route(methods, path, one.argument(1, "endpoint"), one))
+        elif one.kinds & MOUNTS:
+            prefix = "" if "starlette.routing.Host" in one.kinds else path.rstrip("/")
+            self._mounted(router, prefix, one)
 
-    def _decorated(self, function: Function, module: Module) -> None:
-        for decorator in function.node.decorator_list:
-            if not isinstance(decorator, ast.Call) or not isinstance(decorator.func, ast.Attribute):
-                continue
-            name = decorator.func.attr
-            if name == "exception_handler" and decorator.args:
-                self._handled(decorator.args[0], ast.Name(function.node.name), module, function.outer)
-                continue
-            if name not in METHODS and name not in ("api_route", "websocket", "middleware", "route"):
-                continue
-            router = self._router(decorator.func.value, module, function.outer)
-            if router is None:
-                continue
-            if name == "middleware":
-                router.attached.append(Attached("middleware", function.name, self.outcomes.of(function)))
-                continue
-            route = Route(
-                methods_of(decorator, name), self._path(decorator, module), function, decorator, module, function.outer
-            )
-            router.routes.append(route)
+    def _mounted(self, router: Router, prefix: str, made: Made) -> None:
+        app, routes = made.argument(1, "app"), made.argument(-1, "routes")
+        part = self.routers.of(app) if app is not None else None
+        if part is None and routes is not None:
+            part = Router(router.name, framework=router.framework)
+            self._listed(part, routes)
+        if part is not None:
+            around = [self._middleware(one.args[0], one.place) for one in elements(made.argument(-1, "middleware"))
+                      if isinstance(one, Made) and one.args]  # fmt: skip
+            router.take(part, prefix, around)
 
-    def _build(self, call: ast.Call, module: Module, scope: Function | None) -> None:
-        """Follow what a call does to an application or router."""
-        if not isinstance(call.func, ast.Attribute | ast.Name):
-            return
-        name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-        if name in ("include_router", "mount", "add_api_route", "add_middleware"):
-            router = self._router(call.func.value, module, scope) if isinstance(call.func, ast.Attribute) else None
-            if router is not None:
-                self._change(router, name, call, module, scope)
-            return
-        if not call.args and not call.keywords:
-            return
-        self._handed_over(call, module, scope)
+    def _called(self, router: Router, name: str, made: Made, place: Place) -> None:
+        """Something that is done to an application or router."""
+        if name == "include_router":
+            part = self.routers.of(made.argument(0, "router"))
+            if part is not None:
+                prefix = text_of(made.argument(-1, "prefix")) + part.prefix
+                router.take(part, prefix, self._dependencies(made, "include"))
+        elif name == "mount":
+            self._mounted(router, text_of(made.argument(0, "path")).rstrip("/"), made)
+        elif name in ADDED:
+            methods = (ADDED[name],) if ADDED[name] else methods_of(made)
+            path = text_of(made.argument(0, "path"))
+            router.routes.append(Route(methods, path, made.argument(1, "endpoint", "route"), made))
+        elif name == "append" and made.args and isinstance(made.args[0], Made):
+            self._listed(router, made.args[:1])
+        elif name == "add_middleware" and made.args:
+            router.attached.append(self._middleware(made.args[0], place))
 
-    def _change(self, router: Router, name: str, call: ast.Call, module: Module, scope: Function | None) -> None:
-        if name == "add_middleware" and call.args:
-            router.attached.append(self._middleware(call.args[0], module, scope))
-        elif name == "add_api_route" and len(call.args) >= 2:
-            handler = self.symbols.value(call.args[1], module, scope)
-            if isinstance(handler, Function):
-                route = Route(methods_of(call, "api_route"), self._path(call, module), handler, call, module, scope)
-                router.routes.append(route)
-        elif name in ("include_router", "mount"):
-            position = 0 if name == "include_router" else 1
-            given = call.args[position] if len(call.args) > position else keyword(call, "router", "app")
-            prefix = self._text(
-                keyword(call, "prefix", "path") or (call.args[0] if position and call.args else None), module
-            )
-            attached = self._attached(call, "include", module, scope)
-            for child in self._included(given, module, scope):
-                router.includes.append((child, prefix, attached))
+    def _decorated(self, router: Router, name: str, call: Made, view: Value) -> None:
+        """`@router.get("/orders")` was put on a function."""
+        if name == "middleware":
+            router.attached.append(self._middleware(view, call.place))
+        elif name in DECORATORS and call.place is not None:
+            methods = methods_of(call) if name in ("api_route", "route") else (name.partition("_")[0].upper(),)
+            router.routes.append(Route(methods, text_of(call.argument(0, "path")), view, call))
 
-    def _included(self, node: ast.expr | None, module: Module, scope: Function | None) -> Iterator[Router]:
-        """The routers that an argument stands for; a loop's variable stands for all that the loop goes over."""
-        if node is None:
-            return
-        found = self._router(node, module, scope)
-        if found is not None:
-            yield found
-        elif isinstance(node, ast.Name):
-            for loop in loops_over(scope.node if scope else module.file.tree, node.id):
-                values: ast.expr = loop
-                target = self.symbols.resolve(loop, module, scope)
-                where = (module, scope)
-                if isinstance(target, Variable):
-                    values, where = target.value, (target.module, target.scope)
-                for element in values.elts if isinstance(values, ast.List | ast.Tuple) else ():
-                    yield from self._included(element, *where)
-
-    def _handed_over(self, call: ast.Call, module: Module, scope: Function | None) -> None:
-        """`rate_limit.install(app)`: the function's parameter is that application."""
-        target: object = None
-        positional = [(index, argument) for index, argument in enumerate(call.args)]
-        for index, argument in positional:
-            if not isinstance(argument, ast.Name | ast.Attribute):
-                continue
-            given = self._router(argument, module, scope)
-            if given is None:
-                continue
-            target = target or self.symbols.value(call.func, module, scope)
-            if isinstance(target, Function) and index < len(target.parameters):
-                parameter = self._parameter(target, target.parameters[index].arg)
-                if parameter is not given and parameter not in given.fragments:
-                    given.fragments.append(parameter)
-
-    # -- what it stands for -----------------------------------------------------------------------------------------
-
-    def _router(self, node: ast.expr, module: Module, scope: Function | None, hops: int = 0) -> Router | None:
-        if hops > 5:
-            return None
-        if isinstance(node, ast.Call):
-            return self._made(node, module, scope, "", hops)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
-            return self._of_self(node.attr, module, scope)
-        found = self.symbols.value(node, module, scope)
-        if isinstance(found, Variable):
-            if isinstance(found.value, ast.Call):
-                return self._made(found.value, found.module, found.scope, found.name, hops)
-            return None
-        if found is None and isinstance(node, ast.Name):
-            where = scope
-            while where is not None:
-                for parameter in where.parameters:
-                    if parameter.arg == node.id and self._is_typed(parameter, where):
-                        return self._parameter(where, node.id)
-                where = where.outer
-        return None
-
-    def _is_typed(self, parameter: ast.arg, function: Function) -> bool:
-        if parameter.annotation is None:
-            return parameter.arg in ("app", "router", "application", "api")
-        kind = self.symbols.value(parameter.annotation, function.module, function.outer)
-        return self._kind(kind) is not None
-
-    def _parameter(self, function: Function, name: str) -> Router:
-        return self._routers.setdefault((id(function.node), name), Router(name, is_application=True))
-
-    def _of_self(self, name: str, module: Module, scope: Function | None) -> Router | None:
-        owner = scope.owner if scope else None
-        if owner is None:
-            return None
-        for one in self.symbols.lineage(owner):
-            for method in (each for each in one.module.functions if each.owner == one):
-                for node in ast.walk(method.node):
-                    if (
-                        isinstance(node, ast.Assign)
-                        and isinstance(node.value, ast.Call)
-                        and any(isinstance(target, ast.Attribute) and target.attr == name for target in node.targets)
-                    ):
-                        return self._made(node.value, one.module, method, name, 0)
-        return None
-
-    def _kind(self, target: object) -> bool | None:
-        """True for an application's class, False for a router's, None for anything else."""
-        names = frozenset[str]()
-        if isinstance(target, Variable) and isinstance(target.value, ast.Call):
-            target = self._made_class(target.value, target.module, target.scope)
-        if isinstance(target, External):
-            names = frozenset({target.name})
-        elif isinstance(target, Class):
-            names = self.symbols.bases(target)
-        if names & APPLICATION:
-            return True
-        return False if names & ROUTER else None
-
-    def _made_class(self, call: ast.Call, module: Module, scope: Function | None) -> Class | None:
-        """`APIRouter = router_class_for(APIRoute)`: the class that a function defines and returns."""
-        maker = self.symbols.value(call.func, module, scope)
-        if not isinstance(maker, Function):
-            return None
-        for node in ast.walk(maker.node):
-            if isinstance(node, ast.Return) and isinstance(node.value, ast.Name):
-                found = self.symbols.lookup(node.value.id, maker.module, maker)
-                if isinstance(found, Class):
-                    return found
-        return None
-
-    def _made(self, call: ast.Call, module: Module, scope: Function | None, name: str, hops: int) -> Router | None:
-        if id(call) in self._routers:
-            return self._routers[id(call)]
-        target = self.symbols.value(call.func, module, scope)
-        if isinstance(target, Function):
-            return self._returned(target, hops)
-        kind = self._kind(target)
-        if kind is None:
-            return None
-        prefix = self._text(keyword(call, "prefix"), module)
-        router = Router(name or module.file.path, kind, prefix, Place(call, module, scope))
-        self._routers[id(call)] = router
-        router.attached = self._attached(call, "application" if kind else "router", module, scope)
-        middleware = keyword(call, "middleware")
-        for one in middleware.elts if isinstance(middleware, ast.List | ast.Tuple) else ():
-            if isinstance(one, ast.Call) and one.args:
-                router.attached.append(self._middleware(one.args[0], module, scope))
-        return router
-
-    def _returned(self, maker: Function, hops: int) -> Router | None:
-        """The application that a factory returns."""
-        for node in ast.walk(maker.node):
-            if isinstance(node, ast.Return) and node.value is not None:
-                found = self._router(node.value, maker.module, maker, hops + 1)
-                if found is not None:
-                    return found
-        return None
-
-    def _attached(self, call: ast.Call, scope_name: Scope, module: Module, scope: Function | None) -> list[Attached]:
-        listed = keyword(call, "dependencies")
-        if isinstance(listed, ast.Name | ast.Attribute):
-            target = self.symbols.value(listed, module, scope)
-            if isinstance(target, Variable):
-                listed, module, scope = target.value, target.module, target.scope
-        if not isinstance(listed, ast.List | ast.Tuple):
-            return []
-        found = [self.dependencies.attached(one, scope_name, module, scope) for one in listed.elts]
+    def _dependencies(self, made: Made, scope: Scope) -> list[Attached]:
+        """`dependencies=[Depends(user)]`: each where it is written."""
+        found = []
+        for one in elements(made.argument(-1, "dependencies")):
+            if isinstance(one, Made) and one.place is not None:
+                found.append(self.dependencies.attached(one.place.node, scope, one.place.module, one.place.scope))
         return [one for one in found if one is not None]
 
-    def _middleware(self, node: ast.expr, module: Module, scope: Function | None) -> Attached:
-        target = self.symbols.value(node, module, scope)
+    def _middleware(self, value: Value, place: Place | None) -> Attached:
+        found, _ = handler_of(value)
         statuses: Statuses = NONE
-        if isinstance(target, Class):
-            statuses = self.outcomes.of_class(target)
-        elif isinstance(target, Function):
+        target: Function | Class | None = None
+        name = "middleware"
+        if isinstance(value, Class):
+            statuses, target, name = self.outcomes.of_class(value), value, value.name
+        elif isinstance(found, Closure):
+            target, name = found.function, found.function.name
             statuses = self.outcomes.of(target)
-            made = [
-                self.symbols.value(each.func, target.module, target)
-                for each in ast.walk(target.node)
-                if isinstance(each, ast.Call)
-            ]
+            made = [self.symbols.value(call.func, target.module, target) for call in target.module.calls_in(target)]
             if any(isinstance(each, External) and each.name.startswith(LIMITERS) for each in made):
                 statuses |= {429}
-        elif isinstance(target, External) and target.name.startswith(LIMITERS):
-            statuses = frozenset({429})
-        return Attached("middleware", named(node), statuses)
-
-    def _path(self, call: ast.Call, module: Module) -> str:
-        return self._text(keyword(call, "path") or (call.args[0] if call.args else None), module)
-
-    def _text(self, node: ast.expr | None, module: Module) -> str:
-        """A constant string, also through a name, a setting or an f-string; `{...}` for what is only known at run time."""
-        if node is None:
-            return ""
-        if isinstance(node, ast.Constant):
-            return node.value if isinstance(node.value, str) else ""
-        if isinstance(node, ast.JoinedStr):
-            return "".join(self._text(part, module) for part in node.values)
-        if isinstance(node, ast.FormattedValue):
-            return self._text(node.value, module)
-        if isinstance(node, ast.BinOp):
-            return self._text(node.left, module) + self._text(node.right, module)
-        target = self.symbols.value(node, module)
-        if target is None and isinstance(node, ast.Attribute):
-            base = self.symbols.value(node.value, module)
-            if isinstance(base, Variable) and isinstance(base.value, ast.Call):
-                made = self.symbols.value(base.value.func, base.module)
-                target = self.symbols.member(made, node.attr) if isinstance(made, Class) else None
-        if isinstance(target, Variable) and isinstance(target.value, ast.Constant | ast.JoinedStr | ast.BinOp):
-            return self._text(target.value, target.module)
-        return ""
+        elif isinstance(value, External):
+            name = value.name.rpartition(".")[2]
+            statuses = frozenset({429}) if value.name.startswith(LIMITERS) else NONE
+        return Attached("middleware", name, statuses, target=target)
 
     # -- endpoints --------------------------------------------------------------------------------------------------
 
-    def _expanded(self) -> Iterator[Endpoint]:
-        absorbed: set[int] = set()
-        for router in self._routers.values():
-            router.absorb(absorbed)
-        owners: dict[int, list[Router]] = {}
-        for router in self._routers.values():
-            for fragment in router.fragments:
-                owners.setdefault(id(fragment), []).append(router)
-        routers = [router for router in self._routers.values() if id(router) not in owners]
-        for router in routers:  # including a parameter is including what it is called with
-            router.includes = [
-                (whole, prefix, attached)
-                for child, prefix, attached in router.includes
-                for whole in _wholes(child, owners)
+    def _endpoints_of(self, reached: Reached) -> Iterator[Endpoint]:
+        found, wraps = handler_of(reached.route.view)
+        above = [*reached.attached, *(self.dependencies.wrapper(one, "route") for one in wraps)]
+        module, line = reached.route.place.module, reached.route.place.node.lineno
+        methods = reached.route.methods
+        if isinstance(found, Class):  # HTTPEndpoint, WebSocketEndpoint
+            members = [(name.upper(), self.symbols.member(found, name)) for name in VERBS]
+            handlers = [
+                (verb, one) for verb, one in members if isinstance(one, Function) and (not methods or verb in methods)
             ]
-        reached: set[int] = set()
-        included = {id(child) for router in routers for child, _, _ in router.includes}
-        for router in routers:
-            if router.is_application and id(router) not in included:
-                yield from self._under(router, "", [], reached, (), True)
-        for tops_only in (True, False):
-            for router in routers:
-                if id(router) not in reached and not (tops_only and id(router) in included):
-                    yield from self._under(router, "", [], reached, (), False)
-
-    def _under(
-        self,
-        router: Router,
-        prefix: str,
-        above: list[Attached],
-        reached: set[int],
-        trail: tuple[int, ...],
-        mounted: bool,
-    ) -> Iterator[Endpoint]:
-        if id(router) in trail or len(trail) > 20:
+            receive = self.symbols.member(found, "on_receive") or self.symbols.member(found, "on_connect")
+            if not handlers and isinstance(receive, Function):
+                handlers = [("WEBSOCKET", receive)]
+            for verb, function in handlers or [(ANY, elsewhere(found.name, module, line, found))]:
+                own = [
+                    self.dependencies.wrapper(Place(one, function.module, None), "route")
+                    for one in function.node.decorator_list
+                ]
+                yield self._endpoint(reached, verb, function, [*above, *own], found)
             return
-        reached.add(id(router))
-        attached = above + router.attached
-        prefix += router.prefix
-        for route in router.routes:
-            yield from self._route(route, prefix, attached, router, mounted)
-        for child, at, more in router.includes:
-            yield from self._under(child, prefix + at, attached + more, reached, (*trail, id(router)), mounted)
+        handler = found.function if isinstance(found, Closure) else elsewhere("view", module, line)
+        for method in methods or ("GET",):
+            yield self._endpoint(reached, method, handler, above, None)
 
-    def _route(
-        self, route: Route, prefix: str, above: list[Attached], router: Router, mounted: bool
-    ) -> Iterator[Endpoint]:
-        handler, path = route.handler, (prefix + route.path) or "/"
-        attached = above + self._attached(route.call, "route", route.module, route.scope)
-        attached += self.dependencies.decorators(handler, route.call)
+    def _endpoint(
+        self, reached: Reached, method: str, handler: Function, above: list[Attached], view: Class | None
+    ) -> Endpoint:
+        place, path = reached.route.place, reached.path or "/"
+        attached = above + self._dependencies(reached.route.call, "route")
         attached += self.dependencies.of_class(handler)
         parameters, called, wanted = self.parameters.of(handler, path)
+        if reached.router.framework == "Starlette":
+            parameters, called, wanted = tuple(_starlette(handler, method)), (), []
         attached += wanted
-        own = self.outcomes.of(handler)
-        attached.append(Attached("body", handler.name, own))
-        location = Location(
-            route.module.file.path, route.call.lineno, route.call.col_offset + 1, head_end(handler, route.call)
-        )
-        endpoint = Endpoint(
-            "", path, handler, location, router.name, parameters, called,
-            tuple(dict.fromkeys(guards_of(attached))), tuple(dict.fromkeys(limits_of(attached))),
-            keyword(route.call, "response_model") or handler.node.returns, mounted,
+        attached.append(Attached("body", handler.name, self.outcomes.of(handler), target=handler))
+        return Endpoint(
+            method, path, handler, location_of(place, handler), reached.router.name, parameters, called,
+            guards_of(attached), limits_of(attached), keyword(place, "response_model") or handler.node.returns,
+            reached.mounted, reached.router.framework or "FastAPI", view,
         )  # fmt: skip
-        for method in route.methods:
-            yield replace(endpoint, method=method)
 
 
-def _wholes(router: Router, owners: dict[int, list[Router]], trail: tuple[int, ...] = ()) -> Iterator[Router]:
-    """Yield the routers that a parameter stands for; a router that is no parameter stands for itself."""
-    if id(router) not in owners:
-        yield router
-    elif id(router) not in trail:
-        for owner in owners[id(router)]:
-            yield from _wholes(owner, owners, (*trail, id(router)))
+def _starlette(handler: Function, method: str) -> Iterator[Parameter]:
+    """A handler of Starlette gets the request, or the websocket, and nothing else."""
+    own = handler.parameters
+    for one in (own[1:] if handler.owner is not None else own)[:1]:
+        kind = "starlette.websockets.WebSocket" if method == "WEBSOCKET" else "starlette.requests.Request"
+        yield Parameter(one.arg, "request", one.annotation, handler.module, one.lineno, kind=kind)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from backendgen.audit.frameworks.libraries import ANSWERS, guarding
-from backendgen.code.symbols import Class, External, Function, Symbol, Symbols, Variable
+from backendgen.code.symbols import Class, External, Function, Module, Symbol, Symbols, Variable
 
 REFUSALS = frozenset({401, 403, 423, 429})
 TOO_OFTEN = frozenset({423, 429})  # an account that is locked after too many attempts answers 423
@@ -19,6 +19,7 @@ NAMED = {
     "HTTP_423_LOCKED": 423, "LOCKED": 423, "UNAUTHORIZED": 401, "FORBIDDEN": 403, "TOO_MANY_REQUESTS": 429,
 }  # fmt: skip
 SIGN_IN = 302  # what sends a stranger to the sign-in page refuses him as 401 does
+HANDLERS = re.compile(r"add_exception_handler|register_error_handler|exception_handler|(?:app_)?errorhandler")
 STATUS_WORD = re.compile(r"status|code", re.IGNORECASE)
 FORGED = re.compile(r"csrf|xsrf|nonce|origin|referr?er", re.IGNORECASE)  # refuses forged requests, not strangers
 ROLE = re.compile(r"[A-Za-z][\w.:/ -]{1,59}")
@@ -37,13 +38,32 @@ NONE: Statuses = frozenset()
 class Outcomes:
     """Memoised answers; recursion is cut at a cycle and after a few calls."""
 
-    def __init__(self, symbols: Symbols, handled: dict[int, Statuses] | None = None) -> None:
+    def __init__(self, symbols: Symbols) -> None:
         self.symbols = symbols
-        self.handled = (
-            handled if handled is not None else {}
-        )  # id of an exception's class node -> its handler's statuses
+        self.handled: dict[int, Statuses] = {}  # id of an exception's class node -> its handler's statuses
         self._functions: dict[int, Statuses] = {}
         self._classes: dict[int, Statuses] = {}
+
+    def learn_handlers(self) -> None:
+        """Read the handlers of exceptions: raising an AuthError is answering what its handler answers."""
+        for module in self.symbols.modules.values():
+            if not HANDLERS.search(module.file.text):
+                continue
+            for call, scope in module.calls:
+                name = _last(call.func)
+                if name in ("add_exception_handler", "register_error_handler") and len(call.args) == 2:
+                    handler = self.symbols.value(call.args[1], module, scope)
+                    self._handle(call.args[0], handler, module, scope)
+            for function in module.functions:
+                for one in function.node.decorator_list:
+                    if isinstance(one, ast.Call) and one.args and HANDLERS.fullmatch(_last(one.func)):
+                        self._handle(one.args[0], function, module, function.outer)
+
+    def _handle(self, raised: ast.expr, handler: Symbol | None, module: Module, scope: Function | None) -> None:
+        target = self.symbols.value(raised, module, scope)
+        if isinstance(target, Class) and isinstance(handler, Function):
+            key = id(target.node)
+            self.handled[key] = self.handled.get(key, NONE) | self.of(handler)
 
     def of(self, function: Function, depth: int = 0) -> Statuses:
         """Return the refusing statuses of a function, what it calls and what is defined in it."""

@@ -1,71 +1,182 @@
-"""Applications and routers as FastAPI projects build them, and the small readings of their calls."""
+"""Applications and routers as projects build them: what is routed, what is attached, what is a part of what."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from backendgen.audit.frameworks.construction import Construction, required
 from backendgen.audit.frameworks.dependencies import Attached
-from backendgen.audit.frameworks.made import Place
+from backendgen.audit.frameworks.made import Made, Place, Value, elements
 from backendgen.audit.frameworks.outcomes import TOO_OFTEN
-from backendgen.audit.service import Guard, Limit
+from backendgen.audit.service import Endpoint, Guard, Limit
+from backendgen.code.project import is_test
 from backendgen.code.symbols import Class, Function, Module, Symbol
 from backendgen.findings.finding import Location
 
-METHODS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "trace"})
+VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "trace")
+MAX_NESTING = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A decorated handler, or one that was added by a call."""
+    """A route as it is written: its methods as far as they are given, and what answers, with what wraps it."""
 
     methods: tuple[str, ...]
     path: str
-    handler: Function
-    call: ast.Call
-    module: Module
-    scope: Function | None
+    view: Value
+    call: Made
+
+    @property
+    def place(self) -> Place:
+        """Where it is written."""
+        assert self.call.place is not None  # only calls are told
+        return self.call.place
 
 
 @dataclass(eq=False, slots=True)
 class Router:
-    """An application or router as it is built: routes, included routers, what is attached to all of them."""
+    """An application, router, blueprint or namespace: routes, what is attached to all of them, parts under their prefixes.
+
+    `prefix` is its own, for when no other router takes it in.
+    """
 
     name: str
-    is_application: bool = False
     prefix: str = ""
-    call: Place | None = None
+    is_application: bool = False
+    framework: str = ""
+    is_joined: bool = False
     attached: list[Attached] = field(default_factory=list)
     routes: list[Route] = field(default_factory=list)
-    includes: list[tuple[Router, str, list[Attached]]] = field(default_factory=list)
-    fragments: list[Router] = field(default_factory=list)
+    parts: list[tuple[Router, str, list[Attached]]] = field(default_factory=list)
 
-    def absorb(self, absorbed: set[int]) -> None:
-        """Take over what functions do to this router under the name of a parameter; once for each of `absorbed`."""
-        if id(self) in absorbed:
-            return
-        absorbed.add(id(self))
-        for fragment in self.fragments:
-            fragment.absorb(absorbed)
-            self.attached += [one for one in fragment.attached if one not in self.attached]
-            self.routes += fragment.routes
-            self.includes += fragment.includes
+    def join(self, prefix: str, path: str) -> str:
+        """Flask's applications and blueprints put a slash between prefix and rule, others put nothing."""
+        return f"{prefix.rstrip('/')}/{path.lstrip('/')}" if prefix and path and self.is_joined else prefix + path
+
+    def take(self, part: Router, prefix: str, attached: list[Attached] | None = None) -> None:
+        """Take another router in, once under each prefix."""
+        if all(one is not part or at != prefix for one, at, _ in self.parts):
+            self.parts.append((part, prefix, attached or []))
 
 
-def guards_of(attached: list[Attached]) -> Iterator[Guard]:
-    """Return what refuses callers."""
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A route with its whole path and all that is attached above it."""
+
+    route: Route
+    path: str
+    attached: list[Attached]
+    router: Router
+    mounted: bool
+
+
+class Routers:
+    """The routers of a project, by the objects that code makes."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Made, Router]] = {}
+
+    def add(self, made: Made, router: Router) -> Router:
+        """Let an object be a router."""
+        self._known[id(made)] = (made, router)
+        return router
+
+    def of(self, made: Value) -> Router | None:
+        """Return the router that an object is."""
+        known = self._known.get(id(made))
+        return known[1] if known is not None else None
+
+    def holder(self, made: Made) -> tuple[Router, str] | None:
+        """Return the router that a member was got from, and the way from there: `route()()`."""
+        one = made.receiver
+        while one is not None:
+            router = self.of(one)
+            if router is not None:
+                return router, made.member[len(one.member) :].lstrip(".")
+            one = one.receiver
+        return None
+
+    def application(self) -> Made | None:
+        """Return the first application."""
+        return next((made for made, router in self._known.values() if router.is_application), None)
+
+    def reached(self) -> Iterator[Reached]:
+        """Yield every route: those of applications first, then of routers that no application takes in.
+
+        What one call of a factory makes and something takes in does not stand for itself after another call of it.
+        """
+        routers = [router for _, router in self._known.values()]
+        inner = {id(part) for router in routers for part, _, _ in router.parts}
+        calls = {id(made.place.node) for made, router in self._known.values() if id(router) in inner and made.place}
+        parts = inner | {id(router) for made, router in self._known.values() if made.place and id(made.place.node) in calls}
+        seen: set[int] = set()
+        for router in routers:
+            if router.is_application and id(router) not in parts:
+                yield from _under(router, router.prefix, [], seen, (), True)
+        for tops_only in (True, False):
+            for router in routers:
+                if id(router) not in seen and not (tops_only and id(router) in parts):
+                    yield from _under(router, router.prefix, [], seen, (), False)
+
+
+def _under(
+    router: Router, prefix: str, above: list[Attached], seen: set[int], trail: tuple[int, ...], mounted: bool
+) -> Iterator[Reached]:
+    if id(router) in trail or len(trail) > MAX_NESTING:
+        return
+    seen.add(id(router))
+    attached = above + router.attached
+    for route in router.routes:
+        yield Reached(route, router.join(prefix, route.path), attached, router, mounted)
+    for part, at, more in router.parts:
+        yield from _under(part, router.join(prefix, at), attached + more, seen, (*trail, id(router)), mounted)
+
+
+def build(
+    construction: Construction,
+    modules: list[Module],
+    actions: re.Pattern[str],
+    meant: Callable[[Function], dict[str, Value]],
+) -> None:
+    """Run modules, then the functions that nothing called: of those, first what asks for nothing, it may call the others."""
+    modules = [one for one in modules if not is_test(one.file.path)]
+    for module in modules:
+        construction.run(module)
+    functions = [one for module in modules for one in module.functions if one.outer is None and _matches(one, actions)]
+    for is_asking in (False, True):
+        for function in functions:
+            given = meant(function)
+            if is_asking or not set(required(function)) - set(given):
+                construction.uncalled(function, given)
+
+
+def _matches(function: Function, actions: re.Pattern[str]) -> bool:
+    text = "\n".join(function.module.file.lines[function.node.lineno - 1 : function.node.end_lineno])
+    return actions.search(text) is not None
+
+
+def in_order(endpoints: Iterator[Endpoint]) -> tuple[Endpoint, ...]:
+    """Each endpoint once, in order of file and line."""
+    found = dict.fromkeys(endpoints)
+    return tuple(sorted(found, key=lambda one: (one.location.path, one.location.line, one.path, one.method)))
+
+
+def guards_of(attached: list[Attached]) -> tuple[Guard, ...]:
+    """Return what refuses callers, each once."""
+    found: dict[Guard, None] = {}
     for one in attached:
         refusals = one.statuses - TOO_OFTEN
         if refusals or one.unknown:
-            yield Guard(one.name, one.scope, refusals, one.roles, place_of(one.target))
+            found[Guard(one.name, one.scope, refusals, one.roles, place_of(one.target))] = None
+    return tuple(found)
 
 
-def limits_of(attached: list[Attached]) -> Iterator[Limit]:
-    """Return what answers 429, or 423."""
-    for one in attached:
-        if one.statuses & TOO_OFTEN:
-            yield Limit(one.name, one.scope, one.rate)
+def limits_of(attached: list[Attached]) -> tuple[Limit, ...]:
+    """Return what answers 429, or 423, each once."""
+    return tuple(dict.fromkeys(Limit(one.name, one.scope, one.rate) for one in attached if one.statuses & TOO_OFTEN))
 
 
 def place_of(symbol: Symbol | None) -> Location | None:
@@ -73,38 +184,28 @@ def place_of(symbol: Symbol | None) -> Location | None:
     return Location(symbol.path, symbol.line) if isinstance(symbol, Function | Class) else None
 
 
-def head_end(handler: Function, call: ast.Call) -> int:
-    """Return the last line of the route's head, so that an ignore may stand at any of its lines."""
-    node = handler.node
-    if any(call is decorator for decorator in node.decorator_list):
-        return max(node.lineno, call.end_lineno or call.lineno)
-    return call.end_lineno or call.lineno
+def location_of(place: Place, handler: Function) -> Location:
+    """Return a route's place; its last line is that of the route's head, so that an ignore may stand at any of them."""
+    node = place.node
+    end = node.end_lineno or node.lineno
+    if any(node is decorator or getattr(node, "func", None) is decorator for decorator in handler.node.decorator_list):
+        end = max(handler.node.lineno, end)
+    return Location(place.module.file.path, node.lineno, node.col_offset + 1, end)
 
 
-def methods_of(call: ast.Call, name: str) -> tuple[str, ...]:
-    """Return the HTTP methods that a decorator or call names."""
-    if name in METHODS:
-        return (name.upper(),)
-    if name == "websocket":
-        return ("WEBSOCKET",)
-    listed = keyword(call, "methods")
-    if isinstance(listed, ast.List | ast.Tuple | ast.Set):
-        return tuple(str(one.value).upper() for one in listed.elts if isinstance(one, ast.Constant)) or ("GET",)
-    return ("GET",)
+def methods_of(made: Made) -> tuple[str, ...]:
+    """Return the HTTP methods that a call lists; none when it leaves them to the view."""
+    listed = made.argument(-1, "methods")
+    return tuple(dict.fromkeys(one.upper() for one in elements(listed) if isinstance(one, str)))
 
 
-def keyword(call: ast.Call, *names: str) -> ast.expr | None:
-    """Return the first keyword argument with one of these names."""
-    return next((keyword.value for keyword in call.keywords if keyword.arg in names), None)
+def text_of(value: Value) -> str:
+    """A text; nothing for what is not known."""
+    return value if isinstance(value, str) else ""
 
 
-def named(node: ast.expr) -> str:
-    """Return an expression as it is written, shortened."""
-    return ast.unparse(node)[:60]
-
-
-def loops_over(tree: ast.AST, name: str) -> Iterator[ast.expr]:
-    """Yield what the loops with this variable go over."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.For) and isinstance(node.target, ast.Name) and node.target.id == name:
-            yield node.iter
+def keyword(place: Place | None, name: str) -> ast.expr | None:
+    """Return a keyword argument of a call as it is written."""
+    call = place.node if place is not None else None
+    keywords = call.keywords if isinstance(call, ast.Call) else []
+    return next((one.value for one in keywords if one.arg == name), None)
