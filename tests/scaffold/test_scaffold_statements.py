@@ -9,7 +9,7 @@ import pytest
 from scaffold_specs import SPECS
 
 from backendgen.errors import UserError
-from backendgen.scaffold import plan, statements, views, violations
+from backendgen.scaffold import actions, plan, statements, violations
 from backendgen.spec.load import load, load_text
 from backendgen.spec.model import Allow, Auth, Policy, Term
 
@@ -40,7 +40,7 @@ AUTH = Auth(
 )
 def test_permission(grants: tuple[tuple[Term, ...], ...], condition: str, clauses: tuple[tuple[str, ...], ...]) -> None:
     assert statements.permission(Allow(grants), AUTH) == condition
-    assert views.role_clauses(Allow(grants)) == clauses
+    assert actions.role_clauses(Allow(grants)) == clauses
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from backendgen.scaffold import seeds, views
+from backendgen.scaffold import actions, seeds
 from backendgen.spec.model import Action, Auth, Policy, Resource, Spec, Term
 from backendgen.sql.schema import Table
 
@@ -38,7 +38,7 @@ def _cells(resource: Resource, action: Action, spec: Spec) -> Iterable[Cell]:
     auth = spec.auth
     if auth is None:
         return
-    operation = views.operation_id(resource.name, action.name)
+    operation = actions.operation_id(resource.name, action.name)
     nobody = SUCCESS[action.name] if action.allow.public else 401
     yield Cell(operation, "", "foreign", nobody)
     own_only = action.name == "create" and (_once_each(resource, action) or _tied(resource, action))

@@ -9,9 +9,10 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from backendgen.scaffold import domains, samples, statements, views
+from backendgen.scaffold import actions, domains, samples, statements
+from backendgen.scaffold.actions import ActionView
 from backendgen.scaffold.domains import Domain
-from backendgen.scaffold.views import ActionView, FieldView, ResourceView
+from backendgen.scaffold.views import FieldView, ResourceView
 from backendgen.spec.model import Spec
 
 Node = dict[str, Any]
@@ -80,7 +81,7 @@ def _resource(resource: ResourceView, spec: Spec) -> Node:
     row: Node = {}
     for action in resource.actions:
         path = collection if action.name in ("list", "create") else row
-        path[views.METHODS[action.name]] = _operation(resource, action, spec)
+        path[actions.METHODS[action.name]] = _operation(resource, action, spec)
     paths = {resource.path: collection, f"{resource.path}{resource.key_path}": row}
     return {
         "tags": [{"name": resource.name, "description": f"{resource.things.capitalize()}."}],
@@ -92,7 +93,7 @@ def _resource(resource: ResourceView, spec: Spec) -> Node:
 def _operation(resource: ResourceView, action: ActionView, spec: Spec) -> Node:
     summary, description = _words(resource, action)
     operation: Node = {
-        "operationId": views.operation_id(resource.name, action.name),
+        "operationId": actions.operation_id(resource.name, action.name),
         "tags": [resource.name],
         "summary": summary,
         "description": description,

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from backendgen.errors import Problem, UserError
 from backendgen.scaffold import domains, statements
-from backendgen.scaffold.views import ResourceView, operation_id
+from backendgen.scaffold.actions import operation_id
+from backendgen.scaffold.views import ResourceView
 from backendgen.spec.expression import read_expression
 from backendgen.spec.model import Resource, Spec
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 
-from backendgen.scaffold import access, layout, names, seeds, statements, views
+from backendgen.scaffold import access, actions, layout, names, seeds, statements
 from backendgen.scaffold.seeds import Parent
 from backendgen.scaffold.views import FieldView, ResourceView
 from backendgen.spec.model import Spec
@@ -302,5 +302,5 @@ def _filled(view: ResourceView, spec: Spec) -> Iterable[tuple[str, str]]:
 def operations(trials: Iterable[Trial]) -> tuple[str, ...]:
     """Return the ids of all operations of the resources."""
     return tuple(
-        views.operation_id(trial.view.name, action.name) for trial in trials for action in trial.view.resource.actions
+        actions.operation_id(trial.view.name, action.name) for trial in trials for action in trial.view.resource.actions
     )

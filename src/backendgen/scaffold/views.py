@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import product
 from typing import Literal
 
 from backendgen.errors import UserError
 from backendgen.scaffold import domains, imports, layout, names, statements
+from backendgen.scaffold.actions import METHODS, ActionView, action_view, key_name
 from backendgen.scaffold.domains import Domain
 from backendgen.scaffold.statements import Fragment, Sort, Statements
-from backendgen.spec.model import Action, Allow, Resource, Spec
+from backendgen.spec.model import Resource, Spec
 from backendgen.spec.resources import versioned
 from backendgen.sql.schema import Table
 
-METHODS = {"list": "get", "get": "get", "create": "post", "update": "patch", "delete": "delete"}
-_STATUSES = {"create": 201, "delete": 204}
 # Names that the contract's other schemas, app/main.py or the handlers have given away already.
 _SCHEMAS = frozenset(
     {
@@ -41,9 +39,6 @@ _MODULES = frozenset(
         *("health", "lifespan", "observability", "problems", "rate_limit", "security_headers", "settings", "tracing"),
     }
 )
-_PARAMETERS = frozenset(
-    {"body", "caller", "cursors", "db", "idempotency_key", "if_match", "if_none_match", "query", "request"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +62,6 @@ class KeyView:
     field: str
     annotation: str
     values: Domain
-
-
-@dataclass(frozen=True, slots=True)
-class ActionView:
-    """One operation. `caller` is the annotation of the parameter, empty when the handler does not need to know who calls."""
-
-    name: str
-    decorator: str
-    caller: str
-    secured: bool
-    dependencies: tuple[str, ...]
-    parameters: tuple[tuple[str, str], ...]
-    permitted: bool
-    idempotency: Literal["off", "optional", "required"]
-    limit: str
-    """The name of the operation's own rate limit, empty without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +209,7 @@ def view(resource: Resource, spec: Spec) -> ResourceView:
         body=body,
         changes=changes,
         filters=filters,
-        actions=tuple(_action(resource, action, spec) for action in resource.actions),
+        actions=tuple(action_view(resource, action, spec) for action in resource.actions),
         sql=sql,
         versioned=versioned(table),
         sort_source=layout.field("sort", layout.literal([s.name for s in sql.sorts]), f'"{sql.sorts[0].name}"')
@@ -337,12 +316,6 @@ def _annotated(resource: Resource, field: str, values: Domain, nullable: bool) -
     return f"{annotation} | None" if nullable else annotation
 
 
-def key_name(column: str) -> str:
-    """Return the path parameter of a key column; a handler's own parameters keep their names."""
-    word = names.identifier(column)
-    return f"{word}_" if word in _PARAMETERS else word
-
-
 def _key(table: Table, name: str, fields: dict[str, str], spec: Spec) -> KeyView:
     column = table.column(name)
     assert column is not None
@@ -361,92 +334,4 @@ def _filters(resource: Resource, fields: dict[str, str], sql: Statements, spec: 
         field = f"{fields[name]}_{operator}" if operator else fields[name]
         source = layout.field(field, _annotated(resource, fields[name], values, True), "None", alias=fragment.name)
         made.append(FieldView(fragment.name, field, values, True, False, source))
-    return tuple(made)
-
-
-def _decorator(resource: Resource, action: Action, dependencies: list[str], spec: Spec) -> str:
-    collection = action.name in ("list", "create")
-    path = (
-        ""
-        if collection
-        else "".join(f"/{{{_path_parameter(resource, name, spec)}}}" for name in resource.table.primary_key)
-    )
-    arguments = [f'"{path}"', f'operation_id="{operation_id(resource.name, action.name)}"']
-    if action.name in _STATUSES:
-        arguments.append(f"status_code={_STATUSES[action.name]}")
-    if dependencies:
-        arguments.append(f"dependencies=[{', '.join(f'Depends({one})' for one in dependencies)}]")
-    if action.name == "update" and versioned(resource.table):
-        arguments.append("openapi_extra=conditional.GUARDED")
-    if action.idempotency == "required":
-        arguments.append("openapi_extra=REQUIRED")
-    return layout.call(f"@router.{METHODS[action.name]}", arguments, 0)
-
-
-def _path_parameter(resource: Resource, name: str, spec: Spec) -> str:
-    """Return a key column as the router takes it: a server decodes `%2F` before it routes, and text may have slashes."""
-    column = resource.table.column(name)
-    assert column is not None
-    values = domains.domain(resource.table, column, spec.schema)
-    slashes = values.kind == "text" and (not values.choices or any("/" in word for word in values.choices))
-    return f"{key_name(name)}:path" if slashes and len(resource.table.primary_key) == 1 else key_name(name)
-
-
-def operation_id(resource: str, action: str) -> str:
-    """Return the operation's id: `list_orders`, `create_order`."""
-    word = names.identifier(resource).rstrip("_").lower()
-    return f"{action}_{word if action == 'list' else names.singular(word)}"
-
-
-def _action(resource: Resource, action: Action, spec: Spec) -> ActionView:
-    condition = statements.permission(action.allow, spec.auth)
-    parameters = _parameters(action, condition)
-    limits = dict(spec.rate_limits.operations) if spec.rate_limits else {}
-    limit = operation if (operation := f"{resource.name}.{action.name}") in limits else ""
-    admissions = _admissions(action.allow) if spec.auth is not None and not action.allow.public else []
-    needed = bool(parameters or limit or (action.name == "create" and action.idempotency != "off"))
-    caller = _annotation(admissions.pop()) if admissions and needed else ""
-    return ActionView(
-        name=action.name,
-        decorator=_decorator(resource, action, admissions, spec),
-        caller=caller,
-        secured=bool(caller or admissions),
-        dependencies=tuple(admissions),
-        parameters=parameters,
-        permitted=bool(condition),
-        idempotency=action.idempotency,
-        limit=limit,
-    )
-
-
-def _admissions(allow: Allow) -> list[str]:
-    """Return the dependencies that let a caller in: one for each clause of roles, or the one for any user."""
-    return [f"require({', '.join(map(layout.string, roles))})" for roles in role_clauses(allow)] or ["authenticated"]
-
-
-def _annotation(admission: str) -> str:
-    return "Caller" if admission == "authenticated" else f"Annotated[Principal, Depends({admission})]"
-
-
-def role_clauses(allow: Allow) -> tuple[tuple[str, ...], ...]:
-    """Return what a caller's roles must satisfy before any SQL runs: of each clause at least one role.
-
-    `allow` is an OR of ANDs; this is its AND of ORs, with every policy taken as true.
-    """
-    if allow.public:
-        return ()
-    wanted = [tuple(term.name for term in grant if term.kind == "role") for grant in allow.grants]
-    if not all(wanted):
-        return ()
-    return tuple(dict.fromkeys(tuple(dict.fromkeys(clause)) for clause in product(*wanted)))
-
-
-def _parameters(action: Action, condition: str) -> tuple[tuple[str, str], ...]:
-    """Return what the action's SQL is told about the caller: (parameter, Python expression)."""
-    text = " ".join((condition, *(statements.for_caller(expression) for _, expression in action.sets)))
-    made = [(f"caller.{name}", f"caller.{name}") for name in ("user_id", "role") if f"%(caller.{name})s" in text]
-    roles = dict.fromkeys(term.name for grant in action.allow.grants for term in grant if term.kind == "role")
-    for role in roles:
-        if f"%(caller.is_{role})s" in condition:
-            made.append((f"caller.is_{role}", f'"{role}" in caller.roles'))
     return tuple(made)
