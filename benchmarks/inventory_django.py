@@ -92,8 +92,8 @@ def compare(project: Path, listed: list[list[str]]) -> str:
     theirs: dict[str, set[str]] = defaultdict(set)
     views = {}
     elsewhere = 0
-    for method, path, view, _ in listed:
-        if path not in ours and any(path.startswith(one) for one in below):
+    for method, path, view, file in listed:
+        if path not in ours and "site-packages" in file and any(path.startswith(one) for one in below):
             elsewhere += 1
         else:
             theirs[path].add(method)

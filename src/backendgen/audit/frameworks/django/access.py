@@ -38,6 +38,9 @@ class Access:
         self.refusals = refusals
         self.permissions = Permissions(urlconf)
         self._middleware: tuple[list[Guard], list[Limit]] | None = None
+        self._decorators: dict[tuple[int, Scope], tuple[Guard | None, Limit | None]] = {}
+        self._classes: dict[int, tuple[Guard, ...]] = {}
+        self._bodies: dict[tuple[int, int], Statuses] = {}
 
     def of(self, answer: Answer, above: tuple[Decorator, ...]) -> tuple[tuple[Guard, ...], tuple[Limit, ...]]:
         """Return what refuses callers of an answer. `above` are decorators of what includes its route."""
@@ -48,11 +51,17 @@ class Access:
         if any(_last(one.symbol) in OPEN for _, one in attached):
             guards = [one for one in guards if one.name != "LoginRequiredMiddleware"]
         for scope, decorator in attached:
-            guard, limit = self._decorator(decorator, scope)
+            key = (id(decorator.place.node), scope)
+            if key not in self._decorators:
+                self._decorators[key] = self._decorator(decorator, scope)
+            guard, limit = self._decorators[key]
             guards += [guard] if guard else []
             limits += [limit] if limit else []
         if answer.view is not None:
-            guards += self._of_class(answer.view)
+            key_of_class = id(answer.view.node)
+            if key_of_class not in self._classes:
+                self._classes[key_of_class] = tuple(self._of_class(answer.view))
+            guards += self._classes[key_of_class]
         bases = self.symbols.bases(answer.view) if answer.view is not None else frozenset[str]()
         if is_rest(answer, bases):
             guards += self.permissions.guards(answer)
@@ -147,7 +156,7 @@ class Access:
                 roles = ("staff",)
         elif isinstance(symbol, Function):
             statuses = self.refusals.of(symbol)
-            roles = self.refusals.outcomes.asks(symbol)
+            roles = self.refusals.outcomes.asks(symbol) if statuses - TOO_OFTEN else ()
         elif isinstance(symbol, Class):
             statuses = self.refusals.of_class(symbol, ("__call__",))
         if call is not None and statuses - TOO_OFTEN:
@@ -194,10 +203,18 @@ class Access:
         return ()
 
     def _of_body(self, answer: Answer) -> Statuses:
-        statuses = self.refusals.of(answer.handler) if answer.handler.node.body else NONE
-        if answer.view is not None and (not answer.handler.node.body or "super()" in ast.unparse(answer.handler.node)):
-            statuses |= self.refusals.of_class(answer.view, HOOKS)
-        return statuses
+        key = (id(answer.handler.node), id(answer.view.node) if answer.view is not None else 0)
+        if key not in self._bodies or not answer.handler.node.body:
+            statuses = self.refusals.of(answer.handler) if answer.handler.node.body else NONE
+            if answer.view is not None and (not answer.handler.node.body or calls(answer.handler, "super")):
+                statuses |= self.refusals.of_class(answer.view, HOOKS)
+            self._bodies[key] = statuses
+        return self._bodies[key]
+
+
+def calls(function: Function, name: str) -> bool:
+    """Does a function call something by this name?"""
+    return any(isinstance(call.func, ast.Name) and call.func.id == name for call in function.module.calls_in(function))
 
 
 def roles_in_function(function: Function) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from backendgen.audit.frameworks.django.paths import simplified
 from backendgen.audit.frameworks.django.urlconf import Registration, RouterUrls, Urlconf
 from backendgen.audit.frameworks.django.views import Views
-from backendgen.audit.frameworks.made import Frame, Made, Place
+from backendgen.audit.frameworks.made import Frame, Made, Place, Value
 from backendgen.code.symbols import Class, External, Function, Variable
 
 ACTION = (
@@ -45,15 +45,27 @@ class Routers:
         router = urls.router
         frame = self._frame(router)
         slash = self._slash(router)
-        listed = self.urlconf.attribute(router, "routes", frame)
         for one in urls.registered:
             if not isinstance(one.viewset, Class):
                 continue
             prefix = self._above(one) + simplified(one.prefix)
             parent = self._nested(router)
-            for route in listed if isinstance(listed, list | tuple) else ():
+            for route in self._listed(router, one.viewset, frame):
                 if isinstance(route, Made):
                     yield from self._of_route(route, parent + prefix, one.viewset, one.place, slash)
+
+    def _listed(self, router: Made, viewset: Class, frame: Frame) -> list[Value]:
+        """The routes that a router has for a viewset, by its own `get_routes` when it has one."""
+        before = self.urlconf.attribute(router, "routes", frame)
+        if isinstance(router.target, Class) and isinstance(self.symbols.member(router.target, "get_routes"), Function):
+            method = self.urlconf.attribute(router, "get_routes", frame)
+            result = self.urlconf.call(method, [viewset], {}, router.place)
+            router.attributes["routes"] = before
+            if isinstance(result, Made):
+                result = result.attributes.get(" routes", before)
+            if isinstance(result, list | tuple):
+                return list(result)
+        return list(before) if isinstance(before, list | tuple) else []
 
     def root_view(self, router: Made) -> bool:
         """Does a router answer at its own root?"""

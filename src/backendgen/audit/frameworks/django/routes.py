@@ -49,10 +49,12 @@ class Routes:
         self.views = views
         self.routers = Routers(urlconf, views)
         self._reached: set[int] = set()
+        self._walked: dict[int, Made] = {}
 
     def all(self, modules: list[Module]) -> Iterator[Route]:
         """Yield the routes below the roots; then those of other modules, which nothing that is known includes."""
         roots = self.urlconf.settings.roots()
+        self.urlconf.start()
         for root in roots:
             yield from self._module(root, _Under("", True, (), root))
         others = [one for one in modules if id(one) not in self._reached and not is_test(one.file.path)]
@@ -85,7 +87,9 @@ class Routes:
             elif isinstance(item, RouterUrls):
                 yield from self._router(item, under)
             elif isinstance(item, Made) and isinstance(item.target, External) and item.target.name in PATHS:
-                yield from self._pattern(item, under)
+                if under.mounted or id(item) not in self._walked:
+                    self._walked[id(item)] = item
+                    yield from self._pattern(item, under)
 
     def _pattern(self, item: Made, under: _Under) -> Iterator[Route]:
         target = item.target.name if isinstance(item.target, External) else ""

@@ -1,6 +1,7 @@
 """Django's own views and those of its common companions, by their dotted names: which methods they answer.
 
-This is what a project's classes inherit. What a library calls in between (`django.views.generic.edit.`) does not matter.
+
+his is what a project's classes inherit. What a library calls in between (`django.views.generic.edit.`) does not matter.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ METHODS: Mapping[str, tuple[str, ...]] = {
         "DateDetailView": READ, "RedirectView": ("get", "post", "put", "patch", "delete"), "FormView": FORM,
         "CreateView": FORM,
         "UpdateView": FORM, "DeleteView": ("get", "post", "delete"), "ProcessFormView": FORM, "BaseFormView": FORM,
-        "BaseCreateView": FORM, "BaseUpdateView": FORM, "BaseDeleteView": ("get", "post", "delete"), 
-        "BaseListView": READ, "BaseDetailView": READ, "DeletionMixin": ("post", "delete"), "BaseDateDetailView": READ, "BaseArchiveIndexView": READ,
+        "BaseCreateView": FORM, "BaseUpdateView": FORM, "BaseDeleteView": ("get", "post", "delete"),
+        "BaseListView": READ, "BaseDetailView": READ, "DeletionMixin": ("post", "delete"),
+        "BaseDateDetailView": READ, "BaseArchiveIndexView": READ,
     }.items()},
     **{f"django.contrib.auth.views.{name}": methods for name, methods in {
         "LoginView": FORM, "LogoutView": POST, "PasswordChangeView": FORM, "PasswordChangeDoneView": READ,
@@ -32,7 +34,7 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "rest_framework.views.APIView": (), "rest_framework.generics.GenericAPIView": (),
     **{f"rest_framework.generics.{name}": methods for name, methods in {
         "CreateAPIView": POST, "ListAPIView": READ, "RetrieveAPIView": READ, "DestroyAPIView": ("delete",),
-        "UpdateAPIView": ("put", "patch"), "ListCreateAPIView": ("get", "post"), 
+        "UpdateAPIView": ("put", "patch"), "ListCreateAPIView": ("get", "post"),
         "RetrieveUpdateAPIView": ("get", "put", "patch"),
         "RetrieveDestroyAPIView": ("get", "delete"), "RetrieveUpdateDestroyAPIView": ("get", "put", "patch", "delete"),
     }.items()},
@@ -42,7 +44,8 @@ METHODS: Mapping[str, tuple[str, ...]] = {
         "TokenRefreshSlidingView", "TokenViewBase",
     )},
     **{f"drf_spectacular.views.Spectacular{name}": READ for name in (
-        "APIView", "SwaggerView", "RedocView", "JSONAPIView", "YAMLAPIView", "SwaggerSplitView", "SwaggerOauthRedirectView",
+        "APIView", "SwaggerView", "RedocView", "JSONAPIView", "YAMLAPIView", "SwaggerSplitView",
+        "SwaggerOauthRedirectView",
     )},
     "vanilla.View": (), "vanilla.GenericView": (), "vanilla.TemplateView": READ, "vanilla.ListView": READ,
     "vanilla.DetailView": READ, "vanilla.FormView": ("get", "post"), "vanilla.CreateView": ("get", "post"),
@@ -51,16 +54,21 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "formtools.wizard.views.WizardView": ("get", "post"), "formtools.wizard.views.SessionWizardView": ("get", "post"),
     "formtools.wizard.views.NamedUrlSessionWizardView": ("get", "post"), "django_filters.views.FilterView": READ,
     "django_tables2.SingleTableView": READ, "django_tables2.views.SingleTableView": READ,
+    "formtools.wizard.views.NamedUrlWizardView": ("get", "post"), "formtools.wizard.views.CookieWizardView": ("get", "post"),
+    "allauth.account.views.LoginView": FORM, "allauth.account.views.LogoutView": ("get", "post"),
+    "allauth.account.views.SignupView": FORM,
     "graphene_django.views.GraphQLView": ("get", "post"), "strawberry.django.views.GraphQLView": ("get", "post"),
     "strawberry.django.views.AsyncGraphQLView": ("get", "post"), "ariadne_django.views.GraphQLView": ("get", "post"),
 }  # fmt: skip
 
 FUNCTIONS: Mapping[str, tuple[str, ...]] = {
-    "django.views.static.serve": READ, "django.contrib.staticfiles.views.serve": READ, "django.views.i18n.set_language": POST,
+    "django.views.static.serve": READ, "django.contrib.staticfiles.views.serve": READ,
+        "django.views.i18n.set_language": POST,
     "django.contrib.sitemaps.views.sitemap": READ, "django.contrib.sitemaps.views.index": READ,
     "rest_framework.authtoken.views.obtain_auth_token": POST, "django.views.defaults.page_not_found": READ,
     "django.views.defaults.permission_denied": READ, "django.views.defaults.server_error": READ,
-    "django.views.defaults.bad_request": READ,
+    "django.views.defaults.bad_request": READ, "allauth.account.views.login": FORM, "allauth.account.views.signup": FORM,
+    "allauth.account.views.logout": ("get", "post"),
 }  # fmt: skip
 
 VIEWSETS = ("rest_framework.viewsets.", "rest_framework.mixins.")
@@ -86,7 +94,8 @@ URLS: Mapping[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
     ),
     "django.conf.urls.i18n": (("setlang/", "django.views.i18n.set_language", POST),),
     "rest_framework.urls": (
-        ("login/", "django.contrib.auth.views.LoginView", FORM), ("logout/", "django.contrib.auth.views.LogoutView", POST),
+        ("login/", "django.contrib.auth.views.LoginView", FORM), ("logout/", "django.contrib.auth.views.LogoutView",
+        POST),
     ),
 }  # fmt: skip
 

@@ -7,20 +7,28 @@ routers of the project. Conditions on settings take both branches: a route which
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from backendgen.audit.frameworks.construction import Construction
 from backendgen.audit.frameworks.django.settings import Settings
 from backendgen.audit.frameworks.made import UNKNOWN, Closure, Frame, Made, Place, Value
-from backendgen.code.symbols import Class, External, Function, Module, Symbols
+from backendgen.code.symbols import Class, External, Function, Module, Symbols, Variable
 
 PATHS = frozenset({"django.urls.path", "django.urls.conf.path", "django.urls.re_path", "django.urls.conf.re_path",
                    "django.conf.urls.url", "django.conf.urls.re_path"})  # fmt: skip
 REGULAR = frozenset({"re_path", "url"})
 INCLUDES = frozenset({"django.urls.include", "django.urls.conf.include", "django.conf.urls.include"})
 ROUTERS = ("SimpleRouter", "DefaultRouter", "BaseRouter")
+APPS = frozenset({"django.apps.AppConfig", "django.apps.config.AppConfig"})
 MAX_IMPORTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A method that gives this."""
+
+    value: Value
 
 
 @dataclass(eq=False, slots=True)
@@ -60,6 +68,14 @@ def is_router(value: Value) -> bool:
     )
 
 
+def is_route(value: Value) -> bool:
+    """Is this a Route or DynamicRoute of Django REST framework's routers?"""
+    target = value.target if isinstance(value, Made) else None
+    return isinstance(target, External) and target.name in (
+        "rest_framework.routers.Route", "rest_framework.routers.DynamicRoute"
+    )  # fmt: skip
+
+
 def is_view(value: Value) -> bool:
     """Is this what answers a request: a function, `View.as_view()`, or one of these within decorators?"""
     if isinstance(value, Wrapped):
@@ -77,6 +93,7 @@ class Urlconf(Construction):
         super().__init__(symbols, self._told)
         self.settings = Settings(symbols, self)
         self._level = 0
+        self._deferred: set[int] = set()
 
     def patterns(self, module: Module) -> Value:
         """Return `urlpatterns` of a module, UNKNOWN without them."""
@@ -95,7 +112,39 @@ class Urlconf(Construction):
                     self.run(one)
                     self._frames.pop(id(module), None)
             self._level -= 1
+        if id(module) not in self._frames:
+            self._deferred.update(map(id, _plain_assignments(module.file.tree.body)))
         return super().run(module)
+
+    def _assignment(self, node: ast.Assign | ast.AnnAssign | ast.AugAssign, frame: Frame) -> None:
+        if id(node) not in self._deferred:
+            super()._assignment(node, frame)
+
+    def _class(self, node: ast.ClassDef, frame: Frame) -> None:
+        """A class's own statements are read when they are asked for; its decorators may register it."""
+        owner = frame.module.class_of.get(id(node))
+        if owner is not None:
+            frame.names[node.name] = owner
+            self._decorated(owner, node.decorator_list, frame)
+
+    def start(self) -> None:
+        """Run `ready` of the project's applications, which may register what URL configurations ask for."""
+        for module in self.symbols.modules.values():
+            if "AppConfig" in module.file.text:
+                for owner in module.classes:
+                    ready = self.symbols.member(owner, "ready")
+                    if isinstance(ready, Function) and self.symbols.bases(owner) & APPS:
+                        application = Made(owner, self.symbols.bases(owner))
+                        application.attributes["get_models"] = Constant(list(self._models(module)))
+                        self.call(Closure(ready, self.run(module), application), [], {}, None)
+
+    def _models(self, application: Module) -> Iterator[Class]:
+        folder = application.file.path.rpartition("/")[0] + "/models"
+        for path, module in self.symbols.modules.items():
+            if path.startswith((folder + ".py", folder + "/")):
+                for one in module.classes:
+                    if any(base.endswith("models.Model") for base in self.symbols.bases(one)) and not _is_abstract(one):
+                        yield one
 
     def _imported(self, module: Module) -> Iterator[Module]:
         for dotted, name in [*module.imports.values(), *((star, "") for star in module.stars)]:
@@ -110,6 +159,11 @@ class Urlconf(Construction):
         """Return the value of a symbol; a setting has the value that the settings give it."""
         if isinstance(symbol, External) and symbol.name.startswith("django.conf.settings."):
             return self.settings.get(symbol.name.rpartition(".")[2], symbol)
+        if isinstance(symbol, Variable) and symbol.scope is None:
+            frame = self.run(symbol.module)
+            if symbol.name not in frame.names and symbol.module.definitions.get(symbol.name) == symbol:
+                frame.names[symbol.name] = UNKNOWN  # one that asks for itself
+                frame.names[symbol.name] = self.evaluate(symbol.value, frame)
         return super().known(symbol)  # type: ignore[arg-type]
 
     def attribute(self, base: Value, name: str, frame: Frame) -> Value:
@@ -133,7 +187,14 @@ class Urlconf(Construction):
         if name == "_meta":
             folders = base.module.file.path.rpartition("/")[0].split("/")
             label = next((one for one in reversed(folders) if one != "models"), "")
-            return Made(None, frozenset(), None, attributes={"app_label": label, "model_name": base.node.name.lower()})
+            name = base.node.name.lower()
+            names = {
+                "app_label": label,
+                "model_name": name,
+                "label": f"{label}.{base.node.name}",
+                "label_lower": f"{label}.{name}",
+            }
+            return Made(None, frozenset(), None, attributes=dict(names))
         if name == "__name__":
             return base.node.name
         member = self.symbols.member(base, name)
@@ -145,16 +206,15 @@ class Urlconf(Construction):
 
     def _of_pattern(self, base: Made, target: str, name: str) -> Value:
         """`callback` and `url_patterns` of a `path()`, the fields of a router's Route."""
-        short = target.rpartition(".")[2]
         if target in PATHS and name in ("callback", "url_patterns"):
             view = base.argument(1, "view")
             is_include = isinstance(view, Made) and isinstance(view.target, External) and view.target.name in INCLUDES
             if name == "callback":
                 return None if is_include else view
             return list(self.included(view)) if is_include else UNKNOWN
-        if short in ("Route", "DynamicRoute") and target.startswith("rest_framework"):
+        if is_route(base):
             order: tuple[str, ...] = ("url", "mapping", "name", "detail", "initkwargs")
-            if short == "DynamicRoute":
+            if target.endswith("DynamicRoute"):
                 order = ("url", "name", "detail", "initkwargs")
             return base.argument(order.index(name), name, default=UNKNOWN) if name in order else UNKNOWN
         return UNKNOWN
@@ -188,6 +248,12 @@ class Urlconf(Construction):
 
     def _told(self, made: Made) -> None:
         root = made.root
+        if made.member == "get_routes()" and is_router(
+            root
+        ):  # `super().get_routes(viewset)`: the routes as they are now
+            made.attributes[" routes"] = list(
+                self._of_router(root, "routes", self.run(made.place.module)) if made.place else ()
+            )
         if not made.member.endswith("register()") or not is_router(root) or made.place is None:
             return
         registered = root.attributes.setdefault(" registered", [])
@@ -207,6 +273,11 @@ class Urlconf(Construction):
 
     def call(self, target: Value, args: list[Value], keywords: dict[str, Value], place: Place | None) -> Value:
         """Return what a call gives; a view that a function of the project wraps stays a view."""
+        if isinstance(target, Constant):
+            return target.value
+        if isinstance(target, Made) and target.member == "_replace" and is_route(target.root):
+            route = target.root
+            return Made(route.target, route.kinds, route.place, route.args, {**route.keywords, **keywords})
         views = [one for one in args if is_view(one)]
         result = super().call(target, args, keywords, place)
         if isinstance(target, Closure) and isinstance(result, Closure) and views and place is not None:
@@ -227,6 +298,10 @@ class Urlconf(Construction):
             if name.endswith("defaultdict"):
                 return Defaults(list if args and args[0] == External("list") else Registry)
             return dict(given)
+        if name == "type" and len(args) == 1 and isinstance(args[0], str | int | list | dict | Class):
+            return External("type" if isinstance(args[0], Class) else type(args[0]).__name__)
+        if name in ("isinstance", "issubclass") and len(args) == 2:
+            return self._is_a(args[0], args[1])
         if name in ("functools.reduce",) and len(args) > 1 and isinstance(args[1], list | tuple):
             return [one for part in args[1] if isinstance(part, list | tuple) for one in part]
         if name in ("itertools.chain", "itertools.chain.from_iterable"):
@@ -246,6 +321,17 @@ class Urlconf(Construction):
         if name == "django.conf.urls.patterns":
             return [one for one in args if isinstance(one, Made)]
         return super().library(name, args, keywords)
+
+    def _is_a(self, value: Value, kind: Value) -> Value:
+        """`isinstance` and `issubclass` of what is known."""
+        target = value.target if isinstance(value, Made) else value
+        if isinstance(target, Class) and isinstance(kind, Class | External):
+            above = self.symbols.lineage(target) if isinstance(kind, Class) else self.symbols.bases(target)
+            found = kind in above if isinstance(kind, Class) else kind.name in above
+            return True if found else UNKNOWN if isinstance(kind, External) else False
+        if isinstance(target, External) and isinstance(kind, External):
+            return True if target == kind else False if is_route(value) else UNKNOWN
+        return UNKNOWN
 
     def dotted(self, name: str) -> Value:
         """Return what a dotted text names."""
@@ -268,6 +354,10 @@ class Urlconf(Construction):
         """Return the value of an expression; conditions on settings are not known, registries are dictionaries."""
         if isinstance(node, ast.IfExp):
             return self._conditional(node, frame)
+        if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Is | ast.Eq):
+            sides = [self.evaluate(one, frame) for one in (node.left, node.comparators[0])]
+            if all(isinstance(one, External) for one in sides):  # `type(view) is str`
+                return sides[0] == sides[1]
         if isinstance(node, ast.Subscript):
             base = self.evaluate(node.value, frame)
             if isinstance(base, Made) and "dict" in base.kinds and base.args and isinstance(base.args[0], dict):
@@ -311,6 +401,47 @@ class Defaults(Registry):
     def __init__(self, made: Callable[[], Value]) -> None:
         super().__init__()
         self.made = made
+
+
+def _is_abstract(model: Class) -> bool:
+    """`class Meta: abstract = True`, or a proxy."""
+    for node in model.node.body:
+        if isinstance(node, ast.ClassDef) and node.name == "Meta":
+            return any(
+                isinstance(one, ast.Assign)
+                and ast.unparse(one.targets[0]) == "abstract"
+                and ast.unparse(one.value) == "True"
+                for one in node.body
+            )
+    return False
+
+
+def _plain_assignments(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield the assignments of names that are assigned once: they can wait until somebody asks for the name."""
+    names: dict[str, list[ast.stmt]] = {}
+    for node in body:
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Name):
+                    names.setdefault(target.id, []).append(node)
+        elif not isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            for one in ast.walk(node):
+                if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
+                    names.setdefault(one.id, []).append(node)
+    for nodes in names.values():
+        if len(nodes) == 1 and isinstance(nodes[0], ast.Assign) and len(nodes[0].targets) == 1:
+            if not _changes(nodes[0].value, names.keys()):
+                yield nodes[0]
+
+
+def _changes(value: ast.expr, names: Collection[str]) -> bool:
+    """May evaluating this change another object of the module: `child = router.register(...)`?"""
+    base = value.func if isinstance(value, ast.Call) else None
+    while isinstance(base, ast.Attribute):
+        base = base.value
+        if isinstance(base, ast.Name) and base.id in names:
+            return True
+    return False
 
 
 def default_routes() -> list[Value]:
