@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from backendgen.audit.engines.result import EngineResult
+from backendgen.audit.frameworks.django import Django
 from backendgen.audit.frameworks.fastapi import FastAPI
 from backendgen.audit.frameworks.flask import Flask
 from backendgen.audit.registry import Context
@@ -18,7 +19,7 @@ from backendgen.findings.finding import Finding, finding
 from backendgen.rules import Rule
 
 NAME = "own"
-FRAMEWORKS = (FastAPI, Flask)
+FRAMEWORKS = (FastAPI, Flask, Django)
 
 
 def run(

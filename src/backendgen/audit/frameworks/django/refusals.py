@@ -1,0 +1,122 @@
+"""How code of Django projects turns strangers away: 401 and 403, the sign-in page, or "not found" for who may not see it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from backendgen.audit.frameworks.outcomes import NONE, TOO_OFTEN, Outcomes, Statuses
+from backendgen.code.symbols import Class, Function, Symbols
+
+IDENTITY = frozenset({
+    "is_authenticated", "is_anonymous", "is_staff", "is_superuser", "has_perm", "has_perms", "has_module_perms", "is_active",
+})  # fmt: skip
+STRANGER = frozenset({"is_anonymous", "AnonymousUser"})
+NOT_FOUND = frozenset({"Http404", "HttpResponseNotFound", "NotFound"})
+MAX_DEPTH = 5
+
+
+class Refusals:
+    """Memoised. What `Outcomes` knows, and refusals that only a question about the caller makes one."""
+
+    def __init__(self, symbols: Symbols, outcomes: Outcomes) -> None:
+        self.symbols = symbols
+        self.outcomes = outcomes
+        self._known: dict[int, Statuses] = {}
+
+    def of(self, function: Function, depth: int = 0) -> Statuses:
+        """Return what a function, or what it calls, answers callers that may not go on."""
+        key = id(function.node)
+        if key not in self._known:
+            self._known[key] = NONE
+            found = self.outcomes.of(function)
+            for block in _blocks(function.node):
+                found |= self._of_block(block)
+            if depth < MAX_DEPTH:
+                for call in (one for one in _nodes(function.node) if isinstance(one, ast.Call)):
+                    if isinstance(call.func, ast.Attribute) and call.func.attr == "handle_no_permission":
+                        found |= {302, 403}
+                    callee = self.outcomes.callee(call, function)
+                    if isinstance(callee, Function):
+                        found |= self.of(callee, depth + 1)
+            self._known[key] = found
+        return self._known[key]
+
+    def of_class(self, owner: Class, methods: tuple[str, ...]) -> Statuses:
+        """Return what these methods of a class of the project, its own and inherited ones, refuse."""
+        found: Statuses = NONE
+        for one in self.symbols.lineage(owner):
+            for name in methods:
+                member = one.module.members.get(id(one.node), {}).get(name)
+                if isinstance(member, Function):
+                    found |= self.of(member)
+        return found
+
+    def _of_block(self, block: list[ast.stmt]) -> Statuses:
+        found: Statuses = NONE
+        for index, node in enumerate(block):
+            if not isinstance(node, ast.If):
+                continue
+            asks, is_negative = _asks(node.test)
+            if asks:
+                after = node.orelse or (block[index + 1 :] if _ends(node.body) else [])
+                found |= _refused(node.body if is_negative else after, redirects=is_negative)
+        return found - TOO_OFTEN
+
+
+def _asks(test: ast.expr) -> tuple[bool, bool]:
+    """Is it a question about the caller; and is the answer yes for strangers?"""
+    asks = negative = False
+    for node in ast.walk(test):
+        name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+        if name in IDENTITY or name in STRANGER:
+            asks = True
+            negative = negative or name in STRANGER
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            inner = {one.attr for one in ast.walk(node.operand) if isinstance(one, ast.Attribute)}
+            negative = negative or bool(inner & IDENTITY)
+    return asks, negative
+
+
+def _refused(block: list[ast.stmt], *, redirects: bool) -> Statuses:
+    found: Statuses = NONE
+    for node in block:
+        raised = node.exc if isinstance(node, ast.Raise) else None
+        answer = node.value if isinstance(node, ast.Return) else None
+        for one in (raised, answer):
+            if one is None:
+                continue
+            called = one.func if isinstance(one, ast.Call) else one
+            name = (
+                called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
+            )
+            if name in NOT_FOUND:
+                found |= {404}
+            elif raised is not None:
+                found |= {403}
+            elif redirects and "redirect" in name.lower():
+                found |= {302}
+        if isinstance(node, ast.If):
+            found |= _refused(node.body, redirects=redirects) | _refused(node.orelse, redirects=redirects)
+    return found
+
+
+def _ends(body: list[ast.stmt]) -> bool:
+    return bool(body) and isinstance(body[-1], ast.Return | ast.Raise)
+
+
+def _nodes(function: ast.AST) -> Iterator[ast.AST]:
+    pending: list[ast.AST] = list(getattr(function, "body", []))
+    while pending:
+        node = pending.pop()
+        yield node
+        pending.extend(ast.iter_child_nodes(node))
+
+
+def _blocks(function: ast.AST) -> Iterator[list[ast.stmt]]:
+    """Every list of statements of a function, also of those that are defined in it."""
+    for node in [function, *_nodes(function)]:
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(node, name, None)
+            if isinstance(block, list) and block and isinstance(block[0], ast.stmt):
+                yield block

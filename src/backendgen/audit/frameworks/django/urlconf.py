@@ -1,0 +1,460 @@
+"""What a project's URL configuration builds: `path(...)`, `include(...)` and routers as the values of a run.
+
+The code of the configuration is run (`Construction`), not guessed at: loops, helpers, registries that decorators fill,
+routers of the project. Conditions on settings take both branches: a route which another deployment has is there too.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+
+from backendgen.audit.frameworks.construction import Construction
+from backendgen.audit.frameworks.django.settings import Settings
+from backendgen.audit.frameworks.made import UNKNOWN, Closure, Frame, Made, Place, Value
+from backendgen.code.symbols import Class, External, Function, Module, Symbols, Variable
+
+PATHS = frozenset({"django.urls.path", "django.urls.conf.path", "django.urls.re_path", "django.urls.conf.re_path",
+                   "django.conf.urls.url", "django.conf.urls.re_path"})  # fmt: skip
+REGULAR = frozenset({"re_path", "url"})
+INCLUDES = frozenset({"django.urls.include", "django.urls.conf.include", "django.conf.urls.include"})
+ROUTERS = ("SimpleRouter", "DefaultRouter", "BaseRouter")
+APPS = frozenset({"django.apps.AppConfig", "django.apps.config.AppConfig"})
+MAX_IMPORTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A method that gives this."""
+
+    value: Value
+
+
+@dataclass(eq=False, slots=True)
+class Wrapped:
+    """A view within a decorator of the project that was called: `decorator(View.as_view())`."""
+
+    value: Value
+    by: Function
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """`router.register(prefix, viewset)`. `under` is the registration that a nested one belongs to."""
+
+    prefix: str
+    viewset: Value
+    place: Place
+    under: Registration | None = None
+    lookups: tuple[Value, ...] = ()
+
+
+@dataclass(eq=False, slots=True)
+class RouterUrls:
+    """`router.urls`: all that is registered by the end."""
+
+    router: Made
+    registered: list[Registration] = field(default_factory=list)
+
+
+def is_router(value: Value) -> bool:
+    """Is this a router of Django REST framework, or of a class derived from one?"""
+    return isinstance(value, Made) and any(
+        kind.startswith(("rest_framework", "rest_framework_nested", "rest_framework_extensions"))
+        and kind.rpartition(".")[2].endswith("Router")
+        for kind in value.kinds
+    )
+
+
+def is_route(value: Value) -> bool:
+    """Is this a Route or DynamicRoute of Django REST framework's routers?"""
+    target = value.target if isinstance(value, Made) else None
+    return isinstance(target, External) and target.name in (
+        "rest_framework.routers.Route", "rest_framework.routers.DynamicRoute"
+    )  # fmt: skip
+
+
+def is_view(value: Value) -> bool:
+    """Is this what answers a request: a function, `View.as_view()`, or one of these within decorators?"""
+    if isinstance(value, Wrapped):
+        return True
+    if isinstance(value, Made):
+        target = value.target.name if isinstance(value.target, External) else ""
+        return (f"{target}{value.member}").endswith(("as_view", "as_view()")) or any(map(is_view, value.args[:1]))
+    return isinstance(value, Closure)
+
+
+class Urlconf(Construction):
+    """Runs URL configurations of one project."""
+
+    def __init__(self, symbols: Symbols) -> None:
+        super().__init__(symbols, self._told)
+        self.settings = Settings(symbols, self)
+        self._level = 0
+        self._deferred: set[int] = set()
+
+    def patterns(self, module: Module) -> Value:
+        """Return `urlpatterns` of a module, UNKNOWN without them."""
+        found = self.run(module).names.get("urlpatterns")
+        if found is None:
+            found = self.known(self.symbols.lookup("urlpatterns", module))
+        return found
+
+    def run(self, module: Module) -> Frame:
+        """Run a module, after the modules that it imports: what they register must be there."""
+        if id(module) not in self._frames and self._level < MAX_IMPORTS:
+            self._level += 1
+            for one in self._imported(module):
+                if id(one) not in self._frames:
+                    self._frames[id(module)] = Frame(module)  # a cycle of imports ends here
+                    self.run(one)
+                    self._frames.pop(id(module), None)
+            self._level -= 1
+        if id(module) not in self._frames:
+            self._deferred.update(map(id, _plain_assignments(module.file.tree.body)))
+        return super().run(module)
+
+    def _assignment(self, node: ast.Assign | ast.AnnAssign | ast.AugAssign, frame: Frame) -> None:
+        if id(node) not in self._deferred:
+            super()._assignment(node, frame)
+
+    def _class(self, node: ast.ClassDef, frame: Frame) -> None:
+        """A class's own statements are read when they are asked for; its decorators may register it."""
+        owner = frame.module.class_of.get(id(node))
+        if owner is not None:
+            frame.names[node.name] = owner
+            self._decorated(owner, node.decorator_list, frame)
+
+    def start(self) -> None:
+        """Run `ready` of the project's applications, which may register what URL configurations ask for."""
+        for module in self.symbols.modules.values():
+            if "AppConfig" in module.file.text:
+                for owner in module.classes:
+                    ready = self.symbols.member(owner, "ready")
+                    if isinstance(ready, Function) and self.symbols.bases(owner) & APPS:
+                        application = Made(owner, self.symbols.bases(owner))
+                        application.attributes["get_models"] = Constant(list(self._models(module)))
+                        self.call(Closure(ready, self.run(module), application), [], {}, None)
+
+    def _models(self, application: Module) -> Iterator[Class]:
+        folder = application.file.path.rpartition("/")[0] + "/models"
+        for path, module in self.symbols.modules.items():
+            if path.startswith((folder + ".py", folder + "/")):
+                for one in module.classes:
+                    if any(base.endswith("models.Model") for base in self.symbols.bases(one)) and not _is_abstract(one):
+                        yield one
+
+    def _imported(self, module: Module) -> Iterator[Module]:
+        for dotted, name in [*module.imports.values(), *((star, "") for star in module.stars)]:
+            inner = self.symbols.module(f"{dotted}.{name}", module) if name else None
+            found = inner or self.symbols.module(dotted, module)
+            if found is not None and found is not module:
+                yield found
+
+    # -- what is known of values ------------------------------------------------------------------------------------
+
+    def known(self, symbol: object) -> Value:
+        """Return the value of a symbol; a setting has the value that the settings give it."""
+        if isinstance(symbol, External) and symbol.name.startswith("django.conf.settings."):
+            return self.settings.get(symbol.name.rpartition(".")[2], symbol)
+        if isinstance(symbol, Variable) and symbol.scope is None:
+            frame = self.run(symbol.module)
+            if symbol.name not in frame.names and symbol.module.definitions.get(symbol.name) == symbol:
+                frame.names[symbol.name] = UNKNOWN  # one that asks for itself
+                frame.names[symbol.name] = self.evaluate(symbol.value, frame)
+        return super().known(symbol)  # type: ignore[arg-type]
+
+    def attribute(self, base: Value, name: str, frame: Frame) -> Value:
+        """Return an attribute: those of classes and routers are what Django makes them."""
+        if isinstance(base, Class):
+            return self._of_a_class(base, name, frame)
+        if isinstance(base, Made):
+            if is_router(base) and not base.member:
+                return self._of_router(base, name, frame)
+            if isinstance(base.target, External) and name not in base.attributes:
+                given = self._of_pattern(base, base.target.name, name)
+                if given is not UNKNOWN:
+                    return given
+            if name in base.keywords and base.target is not None and not isinstance(base.target, External):
+                return base.attributes.get(name, super().attribute(base, name, frame))
+        return super().attribute(base, name, frame)
+
+    def _of_a_class(self, base: Class, name: str, frame: Frame) -> Value:
+        if name == "as_view":
+            return Made(base, self.symbols.bases(base) | {"django.View"}, None, [], {}, {}, None, name)
+        if name == "_meta":
+            folders = base.module.file.path.rpartition("/")[0].split("/")
+            label = next((one for one in reversed(folders) if one != "models"), "")
+            name = base.node.name.lower()
+            names = {
+                "app_label": label,
+                "model_name": name,
+                "label": f"{label}.{base.node.name}",
+                "label_lower": f"{label}.{name}",
+            }
+            return Made(None, frozenset(), None, attributes=dict(names))
+        if name == "__name__":
+            return base.node.name
+        member = self.symbols.member(base, name)
+        if isinstance(member, Function) and any(
+            isinstance(one, ast.Name) and one.id == "classmethod" for one in member.node.decorator_list
+        ):
+            return Closure(member, None, base)
+        return super().attribute(base, name, frame)
+
+    def _of_pattern(self, base: Made, target: str, name: str) -> Value:
+        """`callback` and `url_patterns` of a `path()`, the fields of a router's Route."""
+        if target in PATHS and name in ("callback", "url_patterns"):
+            view = base.argument(1, "view")
+            is_include = isinstance(view, Made) and isinstance(view.target, External) and view.target.name in INCLUDES
+            if name == "callback":
+                return None if is_include else view
+            return list(self.included(view)) if is_include else UNKNOWN
+        if is_route(base):
+            order: tuple[str, ...] = ("url", "mapping", "name", "detail", "initkwargs")
+            if target.endswith("DynamicRoute"):
+                order = ("url", "name", "detail", "initkwargs")
+            return base.argument(order.index(name), name, default=UNKNOWN) if name in order else UNKNOWN
+        return UNKNOWN
+
+    def included(self, view: Made) -> Iterator[Value]:
+        """Yield what an `include(...)` includes, as far as it is a list."""
+        given = view.argument(0, "arg")
+        if isinstance(given, tuple) and given and not isinstance(given[0], Made):
+            given = given[0]
+        if isinstance(given, str):
+            given = self.symbols.module(given, view.place.module) if view.place else None
+        if isinstance(given, Module):
+            given = self.patterns(given)
+        if isinstance(given, list | tuple):
+            yield from given
+
+    # -- routers ----------------------------------------------------------------------------------------------------
+
+    def _of_router(self, router: Made, name: str, frame: Frame) -> Value:
+        if name in ("urls", "get_urls"):
+            return router.attributes.setdefault(" urls", self._urls(router))
+        if name == "registry":
+            return router.attributes.setdefault("registry", [])
+        if name == "routes" and name not in router.attributes:
+            own = super().attribute(router, name, frame)
+            router.attributes[name] = list(own) if isinstance(own, list | tuple) else default_routes()
+        return super().attribute(router, name, frame)
+
+    def _urls(self, router: Made) -> Value:
+        return [RouterUrls(router, router.attributes.setdefault(" registered", []))]
+
+    def _told(self, made: Made) -> None:
+        root = made.root
+        if made.member == "get_routes()" and is_router(
+            root
+        ):  # `super().get_routes(viewset)`: the routes as they are now
+            made.attributes[" routes"] = list(
+                self._of_router(root, "routes", self.run(made.place.module)) if made.place else ()
+            )
+        if not made.member.endswith("register()") or not is_router(root) or made.place is None:
+            return
+        registered = root.attributes.setdefault(" registered", [])
+        prefix, viewset = made.argument(0, "prefix", default=""), made.argument(1, "viewset")
+        above = made.receiver.receiver if made.receiver is not None else None
+        parent = above.attributes.get(" registration") if isinstance(above, Made) else None
+        lookups = made.argument(3, "parents_query_lookups", default=())
+        one = Registration(
+            prefix if isinstance(prefix, str) else "", viewset, made.place, parent,
+            tuple(lookups) if isinstance(lookups, list | tuple) else (),
+        )  # fmt: skip
+        made.attributes[" registration"] = one
+        registered.append(one)
+        root.attributes.setdefault("registry", []).append((prefix, viewset, made.argument(2, "basename")))
+
+    # -- calls and branches -----------------------------------------------------------------------------------------
+
+    def call(self, target: Value, args: list[Value], keywords: dict[str, Value], place: Place | None) -> Value:
+        """Return what a call gives; a view that a function of the project wraps stays a view."""
+        if isinstance(target, Constant):
+            return target.value
+        if isinstance(target, Made) and target.member == "_replace" and is_route(target.root):
+            route = target.root
+            return Made(route.target, route.kinds, route.place, route.args, {**route.keywords, **keywords})
+        views = [one for one in args if is_view(one)]
+        result = super().call(target, args, keywords, place)
+        if isinstance(target, Closure) and isinstance(result, Closure) and views and place is not None:
+            same = isinstance(views[0], Closure) and views[0].function.node is result.function.node
+            inside = result.function.outer is not None and result.function.outer.node is target.function.node
+            if inside or (same and result.wraps):
+                return Wrapped(views[0], target.function, place)
+        return result
+
+    def library(self, name: str, args: list[Value], keywords: dict[str, Value]) -> Value:
+        """What calls of libraries give that URL configurations use for themselves."""
+        if name in ("getattr", "builtins.getattr") and len(args) > 1 and isinstance(args[1], str):
+            found = self.attribute(args[0], args[1], Frame(next(iter(self.symbols.modules.values()))))
+            is_known = not isinstance(found, External) and found is not UNKNOWN
+            return found if is_known or len(args) < 3 else args[2]
+        if name in ("collections.OrderedDict", "collections.defaultdict"):
+            given = args[0] if args and isinstance(args[0], dict | list) else {}
+            if name.endswith("defaultdict"):
+                return Defaults(list if args and args[0] == External("list") else Registry)
+            return dict(given)
+        if name == "type" and len(args) == 1 and isinstance(args[0], str | int | list | dict | Class):
+            return External("type" if isinstance(args[0], Class) else type(args[0]).__name__)
+        if name in ("isinstance", "issubclass") and len(args) == 2:
+            return self._is_a(args[0], args[1])
+        if name in ("functools.reduce",) and len(args) > 1 and isinstance(args[1], list | tuple):
+            return [one for part in args[1] if isinstance(part, list | tuple) for one in part]
+        if name in ("itertools.chain", "itertools.chain.from_iterable"):
+            parts = args[0] if name.endswith("iterable") and args and isinstance(args[0], list | tuple) else args
+            return [one for part in parts if isinstance(part, list | tuple) for one in part]
+        if name.endswith("import_string") and args and isinstance(args[0], str):
+            return self.dotted(args[0])
+        if name.endswith("urlpatterns.format_suffix_patterns") and args:
+            return args[0]
+        if name.endswith("i18n.i18n_patterns"):
+            pattern = Made(External("django.urls.path"), frozenset({"django.urls.path"}), None, ["{language}/", None])
+            listed = Made(External("django.urls.include"), frozenset({"django.urls.include"}), None, [list(args)])
+            pattern.args[1] = listed
+            return [pattern]
+        if name in ("django.conf.urls.static.static", "django.contrib.staticfiles.urls.staticfiles_urlpatterns"):
+            return []
+        if name == "django.conf.urls.patterns":
+            return [one for one in args if isinstance(one, Made)]
+        return super().library(name, args, keywords)
+
+    def _is_a(self, value: Value, kind: Value) -> Value:
+        """`isinstance` and `issubclass` of what is known."""
+        target = value.target if isinstance(value, Made) else value
+        if isinstance(target, Class) and isinstance(kind, Class | External):
+            above = self.symbols.lineage(target) if isinstance(kind, Class) else self.symbols.bases(target)
+            found = kind in above if isinstance(kind, Class) else kind.name in above
+            return True if found else UNKNOWN if isinstance(kind, External) else False
+        if isinstance(target, External) and isinstance(kind, External):
+            return True if target == kind else False if is_route(value) else UNKNOWN
+        return UNKNOWN
+
+    def dotted(self, name: str) -> Value:
+        """Return what a dotted text names."""
+        module_name, _, attribute = name.rpartition(".")
+        anyone = next(iter(self.symbols.modules.values()))
+        module = self.symbols.module(module_name, anyone)
+        if module is None:
+            return External(name)
+        found = self.run(module).names.get(attribute)
+        return found if found is not None else self.known(self.symbols.lookup(attribute, module))
+
+    def _if(self, node: ast.If, frame: Frame) -> bool:
+        if self._asks_settings(node.test, frame):
+            self._block(node.body, frame)
+            self._block(node.orelse, frame)
+            return False
+        return super()._if(node, frame)
+
+    def evaluate(self, node: ast.expr, frame: Frame) -> Value:
+        """Return the value of an expression; conditions on settings are not known, registries are dictionaries."""
+        if isinstance(node, ast.IfExp):
+            return self._conditional(node, frame)
+        if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Is | ast.Eq):
+            sides = [self.evaluate(one, frame) for one in (node.left, node.comparators[0])]
+            if all(isinstance(one, External) for one in sides):  # `type(view) is str`
+                return sides[0] == sides[1]
+        if isinstance(node, ast.Subscript):
+            base = self.evaluate(node.value, frame)
+            if isinstance(base, Made) and "dict" in base.kinds and base.args and isinstance(base.args[0], dict):
+                base = base.args[0]
+            if isinstance(base, dict):
+                return self._item(base, self.evaluate(node.slice, frame))
+        return super().evaluate(node, frame)
+
+    def _item(self, base: dict[object, Value], key: Value) -> Value:
+        if not isinstance(key, str | int):
+            return UNKNOWN
+        if key not in base and isinstance(base, Defaults):
+            base[key] = base.made()
+        return base.get(key, UNKNOWN if key in base or not isinstance(base, Registry) else [])
+
+    def _conditional(self, node: ast.IfExp, frame: Frame) -> Value:
+        value = super().evaluate(node, frame)
+        if self._asks_settings(node.test, frame):
+            both = [self.evaluate(one, frame) for one in (node.body, node.orelse)]
+            lists = [one for one in both if isinstance(one, list | tuple)]
+            if lists:
+                return [one for part in lists for one in part]
+        return value
+
+    def _asks_settings(self, test: ast.expr, frame: Frame) -> bool:
+        for node in ast.walk(test):
+            if isinstance(node, ast.Name):
+                found = self.symbols.lookup(node.id, frame.module)
+                if isinstance(found, External) and found.name == "django.conf.settings":
+                    return True
+        return False
+
+
+class Registry(dict[object, Value]):
+    """A dictionary that the project fills as it is imported: what is not in it is nothing."""
+
+
+class Defaults(Registry):
+    """A defaultdict. `made` is what it makes for a new key."""
+
+    def __init__(self, made: Callable[[], Value]) -> None:
+        super().__init__()
+        self.made = made
+
+
+def _is_abstract(model: Class) -> bool:
+    """`class Meta: abstract = True`, or a proxy."""
+    for node in model.node.body:
+        if isinstance(node, ast.ClassDef) and node.name == "Meta":
+            return any(
+                isinstance(one, ast.Assign)
+                and ast.unparse(one.targets[0]) == "abstract"
+                and ast.unparse(one.value) == "True"
+                for one in node.body
+            )
+    return False
+
+
+def _plain_assignments(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield the assignments of names that are assigned once: they can wait until somebody asks for the name."""
+    names: dict[str, list[ast.stmt]] = {}
+    for node in body:
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Name):
+                    names.setdefault(target.id, []).append(node)
+        elif not isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            for one in ast.walk(node):
+                if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
+                    names.setdefault(one.id, []).append(node)
+    for nodes in names.values():
+        if len(nodes) == 1 and isinstance(nodes[0], ast.Assign) and len(nodes[0].targets) == 1:
+            if not _changes(nodes[0].value, names.keys()):
+                yield nodes[0]
+
+
+def _changes(value: ast.expr, names: Collection[str]) -> bool:
+    """May evaluating this change another object of the module: `child = router.register(...)`?"""
+    base = value.func if isinstance(value, ast.Call) else None
+    while isinstance(base, ast.Attribute):
+        base = base.value
+        if isinstance(base, ast.Name) and base.id in names:
+            return True
+    return False
+
+
+def default_routes() -> list[Value]:
+    """The routes of a SimpleRouter, as values that a project's router may change."""
+
+    def route(name: str, **keywords: Value) -> Made:
+        target = f"rest_framework.routers.{name}"
+        return Made(External(target), frozenset({target}), None, [], keywords)
+
+    lookup = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
+    return [
+        route("Route", url="^{prefix}{trailing_slash}$", mapping={"get": "list", "post": "create"}, detail=False),
+        route("DynamicRoute", url="^{prefix}/{url_path}{trailing_slash}$", detail=False),
+        route("Route", url="^{prefix}/{lookup}{trailing_slash}$", mapping=lookup, detail=True),
+        route("DynamicRoute", url="^{prefix}/{lookup}/{url_path}{trailing_slash}$", detail=True),
+    ]
