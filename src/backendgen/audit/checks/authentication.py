@@ -72,7 +72,7 @@ def slow_comparison(context: Context) -> Iterator[Hit]:
             yield hit(
                 module,
                 node,
-                f"{{who}} compares `{left}` with `{right}` character by character: the time it takes tells how many are right",
+                f"{{who}} compares `{left}` with `{right}` one character after the other: the time tells how many are right",
                 f"{negated}hmac.compare_digest({left}, {right})",
                 confidence,
             )
