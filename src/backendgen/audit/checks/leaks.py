@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from backendgen.audit.checks.walk import hit, own_nodes
+from backendgen.audit.checks.walk import hit, is_command, own_nodes
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import Use
 from backendgen.code.symbols import External, Function
@@ -44,7 +44,7 @@ def never_closed(context: Context) -> Iterator[Hit]:
     """Connections and files that a function opens and forgets."""
     for use in context.index.calls(*CONNECTS):
         name = _forgotten(use)
-        if name:
+        if name and not is_command(use.module.file):
             yield hit(
                 use.module,
                 use.call,
@@ -77,10 +77,23 @@ def session_leaked(context: Context) -> Iterator[Hit]:
 def _is_session(context: Context, call: ast.Call, function: Function) -> bool:
     made = context.symbols.value(call.func, function.module, function)
     if isinstance(made, External):
-        return made.name in SESSIONS
+        return made.name in SESSIONS and any(_is_engine(context, one, function) for one in _given(call))
     value = getattr(made, "value", None)
     if isinstance(value, ast.Call):
         return context.index.name_of(value.func, made.module) in FACTORIES  # type: ignore[union-attr]  # a Variable
+    return False
+
+
+def _given(call: ast.Call) -> list[ast.expr]:
+    return [*call.args[:1], *(one.value for one in call.keywords if one.arg == "bind")]
+
+
+def _is_engine(context: Context, node: ast.expr, function: Function) -> bool:
+    """Is this an engine, with a pool? On a connection that is there already a session takes none."""
+    found = context.symbols.value(node, function.module, function)
+    value = getattr(found, "value", None)
+    if isinstance(value, ast.Call):
+        return context.index.name_of(value.func, found.module) in ENGINES  # type: ignore[union-attr]  # a Variable
     return False
 
 
@@ -148,6 +161,10 @@ def _keeps(node: ast.AST, name: str) -> bool:
         return _names(node.context_expr, name)
     if isinstance(node, ast.Call):
         return _closes(node, name) or any(_is_itself(one.value, name) for one in node.keywords)
+    if isinstance(node, ast.Return) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
+        return node.value.func.attr == "cursor" and _is_itself(
+            node.value.func.value, name
+        )  # which holds its connection
     return isinstance(node, ast.Return | ast.Assign) and node.value is not None and _is_itself(node.value, name)
 
 
