@@ -58,7 +58,8 @@ def guards_of(attached: list[Attached]) -> Iterator[Guard]:
     for one in attached:
         refusals = one.statuses - TOO_OFTEN
         if refusals or one.unknown:
-            yield Guard(one.name, one.scope, refusals, one.roles, place_of(one.target))
+            function = one.target if isinstance(one.target, Function) else None
+            yield Guard(one.name, one.scope, refusals, one.roles, place_of(one.target), function)
 
 
 def limits_of(attached: list[Attached]) -> Iterator[Limit]:
