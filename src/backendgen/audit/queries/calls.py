@@ -32,7 +32,17 @@ HARMLESS = frozenset({
     "add", "append", "print", "info", "debug", "warning", "error", "exception", "refresh", "delete", "format", "dict",
     "update", "add_task", "send", "send_task", "delay", "apply_async", "capture", "log", "commit", "flush", "publish",
 })  # fmt: skip
-ROW_WRITES = {"delete": "delete", "adelete": "delete", "update": "update", "sqlmodel_update": "update", "update_from_dict": "update"}
+ANSWERS = frozenset({
+    "jsonify", "JSONResponse", "ORJSONResponse", "UJSONResponse", "Response", "JsonResponse", "HttpResponse",
+    "make_response", "dumps", "list", "tuple", "sorted", "dict", "Ok", "success", "copy", "deepcopy", "strip_tags",
+})  # fmt: skip
+ROW_WRITES = {
+    "delete": "delete",
+    "adelete": "delete",
+    "update": "update",
+    "sqlmodel_update": "update",
+    "update_from_dict": "update",
+}
 SHORTCUTS = frozenset({"django.shortcuts.get_object_or_404", "django.shortcuts.get_list_or_404",
                        "django.shortcuts.aget_object_or_404", "rest_framework.generics.get_object_or_404"})  # fmt: skip
 
@@ -76,7 +86,11 @@ def called(frame: Frame, node: ast.Call) -> Value:
         return _method(frame, node, node.func, arguments)
     if isinstance(node.func, ast.Name) and node.func.id in frame.names:
         held = frame.names[node.func.id]
-        return _made(frame, node, held.itself, arguments) if held.itself is not None else _unknown(frame, node, held, arguments)
+        return (
+            _made(frame, node, held.itself, arguments)
+            if held.itself is not None
+            else _unknown(frame, node, held, arguments)
+        )
     found = frame.tracer.symbols.value(node.func, frame.module, frame.function)
     return _symbol(frame, node, found, arguments)
 
@@ -150,8 +164,15 @@ def _on(frame: Frame, node: ast.Call, func: ast.Attribute, base: Value, argument
         return Value(frozenset(Root(root.kind, key or "") for root in part.roots))
     if name in DUMPS:
         return dumped(base, node)
-    if name == "get" and arguments.values and arguments.values[0].text is not None and base.has("body", "query", "path", "user"):
-        return frame.attribute(base, ast.copy_location(ast.Attribute(func.value, arguments.values[0].text, ast.Load()), node))
+    if (
+        name == "get"
+        and arguments.values
+        and arguments.values[0].text is not None
+        and base.has("body", "query", "path", "user")
+    ):
+        return frame.attribute(
+            base, ast.copy_location(ast.Attribute(func.value, arguments.values[0].text, ast.Load()), node)
+        )
     if name in ("get", "get_one", "get_or_404", "one_or_404") and len(arguments.values) >= 2:
         return _by_key(frame, node, base, arguments)
     if name in BUILDERS and arguments.nodes:
@@ -182,7 +203,11 @@ def _of_class(frame: Frame, node: ast.Call, name: str, owner: Class, arguments: 
         update = arguments.keywords.get("update", NOTHING)
         if table is not None and not first.has("row"):
             columns = tuple((key, each.roots) for key, each in update.holds)
-            note(frame, node, Write("insert", table.name, owner, place(frame.function.path, node), frame.function, columns, (first,)))
+            note(
+                frame,
+                node,
+                Write("insert", table.name, owner, place(frame.function.path, node), frame.function, columns, (first,)),
+            )
             return Value(first.roots | {Root("row", table.name)}, owner)
         return Value(first.roots | update.roots, owner, row=first.row, excluded=first.excluded)
     if table is not None and name in ("get", "find_one", "get_or_none", "get_or_404") and arguments.values:
@@ -265,7 +290,14 @@ def _typed(frame: Frame, value: Value, parameter: ast.arg, function: Function) -
 
 def _all_names(function: Function) -> set[str]:
     arguments = function.node.args
-    return {each.arg for each in [*function.parameters, *([arguments.vararg] if arguments.vararg else []), *([arguments.kwarg] if arguments.kwarg else [])]}
+    return {
+        each.arg
+        for each in [
+            *function.parameters,
+            *([arguments.vararg] if arguments.vararg else []),
+            *([arguments.kwarg] if arguments.kwarg else []),
+        ]
+    }
 
 
 def _made(frame: Frame, node: ast.Call, owner: Class, arguments: Arguments) -> Value:
@@ -301,7 +333,11 @@ def _built(frame: Frame, node: ast.Call, verb: str, arguments: Arguments) -> Sta
         first = arguments.nodes[0]
         few = isinstance(first, ast.Call) and last(first.func) in ("count", "sum", "max", "min", "avg", "exists")
         is_statement = few or arguments.values[0].statement is not None
-        return Statement("select", "", None, place(frame.function.path, node), few=few, opaque=not few) if is_statement else None
+        return (
+            Statement("select", "", None, place(frame.function.path, node), few=few, opaque=not few)
+            if is_statement
+            else None
+        )
     return None
 
 
@@ -320,8 +356,10 @@ def model_of(frame: Frame, node: ast.expr) -> Class | None:
         return value.itself
     if isinstance(node, ast.Attribute):
         return model_of(frame, node.value)
-    found = frame.tracer.symbols.value(node, frame.module, frame.function) if not frame.is_local(node) else None
-    return found if isinstance(found, Class) and frame.tracer.tables.of(found) is not None else None
+    if frame.is_local(node):
+        return None
+    symbol = frame.tracer.symbols.value(node, frame.module, frame.function)
+    return symbol if isinstance(symbol, Class) and frame.tracer.tables.of(symbol) is not None else None
 
 
 def _by_key(frame: Frame, node: ast.Call, base: Value, arguments: Arguments) -> Value:
@@ -357,9 +395,11 @@ def _shortcut(frame: Frame, node: ast.Call, arguments: Arguments) -> Value:
 def dumped(value: Value, node: ast.Call) -> Value:
     """A mapping of a model's fields, without those that `exclude={...}` names."""
     excluded = next((each.value for each in node.keywords if each.arg == "exclude"), None)
-    names = frozenset(
-        str(each.value) for each in ast.walk(excluded) if isinstance(each, ast.Constant)
-    ) if excluded is not None else frozenset[str]()
+    names = (
+        frozenset(str(each.value) for each in ast.walk(excluded) if isinstance(each, ast.Constant))
+        if excluded is not None
+        else frozenset[str]()
+    )
     return Value(value.roots, value.kind, value.holds, row=value.row, dumped=True, excluded=value.excluded | names)
 
 
@@ -381,6 +421,9 @@ def _unknown(frame: Frame, node: ast.Call, base: Value, arguments: Arguments) ->
     rows = frozenset(root.name for each in parts if USER not in each for root in each if root.kind == "row")
     if rows and users and name not in HARMLESS:
         frame.access = frame.access.plus(Access(checked=rows))
+    if name in ANSWERS and arguments.all:
+        given = arguments.all[0] if arguments.values else Value(roots, holds=tuple(arguments.keywords.items()))
+        return replace(given, roots=roots, dumped=given.dumped)
     return Value(roots, base.kind if base.dumped or not arguments.all else None, base.holds, row=base.row,
                  dumped=base.dumped, excluded=base.excluded)  # fmt: skip
 
@@ -398,7 +441,7 @@ def _text_runs(frame: Frame, node: ast.AST, given: Value, arguments: Arguments, 
         text.verb, table.name if table else text.table, table.model if table else None, where, terms,  # type: ignore[arg-type]
         limited=text.limited, few=text.few,
     )  # fmt: skip
-    at = node if isinstance(node, ast.expr) else ast.copy_location(ast.Constant(None), node)  # type: ignore[arg-type]
+    at = node if isinstance(node, ast.expr) else ast.copy_location(ast.Constant(None), node)
     return frame.executed(statement, at, many="one" not in name and name not in ONE)
 
 

@@ -47,7 +47,9 @@ def chained(frame: Frame, node: ast.Call, name: str, statement: Statement, argum
         return Value(statement=replace(statement, eager=statement.eager | frozenset(_loaded(node))))
     if name in CREATES and statement.verb == "select":
         columns = tuple((key, each.roots) for key, each in arguments.keywords.items())
-        frame.note(Write("insert", statement.table, statement.model, location, frame.function, columns, arguments.spread))
+        frame.note(
+            Write("insert", statement.table, statement.model, location, frame.function, columns, arguments.spread)
+        )
         return Value(frozenset({Root("row", statement.table)}), statement.model)
     if name in BY_KEY:
         statement = _narrowed(frame, statement, arguments, node)
@@ -88,7 +90,13 @@ def _ended(frame: Frame, node: ast.Call, name: str, statement: Statement, argume
     if name in MANY or name == "scalars":
         return frame.executed(statement, node, many=True)
     if name in PLAIN:
-        extra = tuple(term for each in arguments.nodes if name in ("join", "outerjoin") for term in terms(frame, each) if term.roots)
+        extra = tuple(
+            term
+            for each in arguments.nodes
+            if name in ("join", "outerjoin")
+            for term in terms(frame, each)
+            if term.roots
+        )
         return Value(statement=replace(statement, terms=statement.terms + extra))
     unknown = tuple(Term("", each.roots) for each in arguments.all if each.roots)
     return Value(statement=replace(statement, terms=statement.terms + unknown, opaque=True))
@@ -97,11 +105,15 @@ def _ended(frame: Frame, node: ast.Call, name: str, statement: Statement, argume
 def _narrowed(frame: Frame, statement: Statement, arguments: Arguments, node: ast.Call) -> Statement:
     found = [term for each in arguments.nodes for term in terms(frame, each)]
     found += keyword_terms(arguments.keywords)
-    opaque = statement.opaque or bool(arguments.spread) or any(isinstance(each, ast.Starred) for each in arguments.nodes)
+    opaque = (
+        statement.opaque or bool(arguments.spread) or any(isinstance(each, ast.Starred) for each in arguments.nodes)
+    )
     for each in arguments.spread:
         found += [Term(key.partition("__")[0], held.roots) for key, held in each.holds]
         found += [Term("", each.roots)] if each.roots else []
-    return replace(statement, terms=statement.terms + tuple(found), opaque=opaque, location=place(frame.function.path, node))
+    return replace(
+        statement, terms=statement.terms + tuple(found), opaque=opaque, location=place(frame.function.path, node)
+    )
 
 
 def _updated(frame: Frame, node: ast.Call, statement: Statement, arguments: Arguments) -> Value:
@@ -141,7 +153,16 @@ def terms(frame: Frame, node: ast.expr) -> Iterator[Term]:
         if name == "and_":
             for each in node.args:
                 yield from terms(frame, each)
-        elif isinstance(node.func, ast.Attribute) and name in ("in_", "is_", "any", "has", "contains", "like", "ilike", "is_not"):
+        elif isinstance(node.func, ast.Attribute) and name in (
+            "in_",
+            "is_",
+            "any",
+            "has",
+            "contains",
+            "like",
+            "ilike",
+            "is_not",
+        ):
             roots = frozenset[Root]().union(*(deep(frame.value(each)) for each in node.args), *(
                 deep(frame.value(each.value)) for each in node.keywords))  # fmt: skip
             inner = [statement.terms for each in node.args if (statement := frame.value(each).statement) is not None]
@@ -175,7 +196,9 @@ def _column(node: ast.expr) -> str:
         base = node.value
         while isinstance(base, ast.Attribute):
             base = base.value
-        name = node.value.attr if isinstance(node.value, ast.Attribute) else base.id if isinstance(base, ast.Name) else ""
+        name = (
+            node.value.attr if isinstance(node.value, ast.Attribute) else base.id if isinstance(base, ast.Name) else ""
+        )
         return node.attr if name[:1].isupper() or name in ("c", "model", "table", "cls") else ""
     return ""
 

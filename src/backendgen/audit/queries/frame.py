@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from backendgen.audit.flow.values import place
@@ -28,15 +29,18 @@ if TYPE_CHECKING:
     from backendgen.audit.queries.trace import Tracer
 
 ACTIVITY = frozenset({
-    "is_active", "active", "disabled", "is_disabled", "verified", "is_verified", "email_verified", "is_email_verified",
+    "is_active", "active", "disabled", "is_disabled", "verified", "is_verified", "email_verified",
+    "is_email_verified",
     "banned", "is_banned", "blocked", "is_blocked", "deleted", "is_deleted", "deleted_at", "is_authenticated",
-    "is_anonymous", "id", "email", "username", "hashed_password", "password", "confirmed", "blocked_at",
+    "is_anonymous", "sub", "error", "user_id", "id", "email", "username", "hashed_password", "password",
+    "confirmed", "blocked_at",
 })  # fmt: skip
 PARTS: dict[str, str] = {
     "path_params": "path", "view_args": "path", "match_info": "path", "resolver_match": "path",
     "query_params": "query", "args": "query", "GET": "query", "query": "query", "rel_url": "query", "values": "query",
     "headers": "header", "META": "header", "authorization": "header", "cookies": "cookie", "COOKIES": "cookie",
-    "json": "body", "get_json": "body", "form": "body", "POST": "body", "data": "body", "get_data": "body", "body": "body",
+    "json": "body", "get_json": "body", "form": "body", "POST": "body", "data": "body", "get_data": "body",
+    "body": "body",
     "FILES": "body", "files": "body", "stream": "body", "post": "body", "get": "body",
 }  # fmt: skip
 NO_PARTS = frozenset({
@@ -46,9 +50,12 @@ NO_PARTS = frozenset({
     "encoding", "environ", "version", "versioning_scheme", "receive_json", "receive_text", "send_json", "accept",
     "set_cookie", "delete_cookie", "status_code", "is_disconnected", "close",
 })  # fmt: skip
+NO_QUESTION = frozenset({"isinstance", "bool", "str", "len", "getattr", "hasattr", "int", "set", "list"})
 EQUIPMENT = frozenset({
-    "db", "database", "db_session", "pool", "redis", "limiter", "settings", "config", "engine", "client", "logger", "log",
-    "cache", "storage", "app", "http", "http_client", "translator", "tracer", "metrics", "broker", "queue", "sessionmaker",
+    "db", "database", "db_session", "pool", "redis", "limiter", "settings", "config", "engine", "client",
+    "logger", "log",
+    "cache", "storage", "app", "http", "http_client", "translator", "tracer", "metrics", "broker", "queue",
+    "sessionmaker",
 })  # fmt: skip
 Binding = dict[str, Value]
 EACH = "<each>"  # marks what a loop over rows gives
@@ -65,7 +72,10 @@ class Frame:
         self.depth = depth
         self.access = Access()
         self.loops = 0
+        self.privileged = False
+        self.implied: Roots = NOWHERE  # what chose the branch: `if body["admin"]: admin = True`
         self.result: Value | None = None
+        self._inverse: set[int] = set()  # comparisons that refuse the caller's own: `if user == current_user: raise`
 
     def run(self) -> Value:
         """Follow the body."""
@@ -81,14 +91,19 @@ class Frame:
             if follow is not None:
                 follow(self, node)
 
-    def branches(self, *blocks: list[ast.stmt]) -> None:
-        """Follow blocks of which one runs; afterwards a name is what any of those that go on made of it."""
-        before, after = dict(self.names), []
-        for block in blocks:
+    def branches(self, *blocks: list[ast.stmt], privileged: int | None = None) -> None:
+        """Follow blocks of which one runs; afterwards a name is what any of those that go on made of it.
+
+        `privileged` is the number of the block that only some users reach.
+        """
+        before, after, outer = dict(self.names), [], self.privileged
+        for number, block in enumerate(blocks):
             self.names = dict(before)
+            self.privileged = outer or number == privileged
             self.block(block)
             if not (block and isinstance(block[-1], ast.Return | ast.Raise | ast.Continue | ast.Break)):
                 after.append(self.names)
+        self.privileged = outer
         self.names = dict(after[0]) if after else before
         for names in after[1:]:
             for key, value in names.items():
@@ -117,7 +132,11 @@ class Frame:
 
     def _if(self, node: ast.If) -> None:
         self.test(node.test, node.body, node.orelse)
-        self.branches(node.body, node.orelse)
+        chosen, implied, before = self.privileges(node.test), self.implied, self.privileged
+        if isinstance(node.test, ast.Name | ast.Attribute | ast.Subscript):
+            self.implied = frozenset(root for root in self.value(node.test).roots if root.kind == "body")
+        self.branches(node.body, node.orelse, privileged=chosen)
+        self.implied, self.privileged = implied, before
 
     def _assert(self, node: ast.Assert) -> None:
         self.value(node.test)
@@ -161,15 +180,19 @@ class Frame:
         inner = self.module.function_of.get(id(node))
         if inner is not None:
             own = {each.arg for each in inner.parameters}
-            frame = Frame(self.tracer, inner, {key: one for key, one in self.names.items() if key not in own}, self.depth + 1)
+            frame = Frame(
+                self.tracer, inner, {key: one for key, one in self.names.items() if key not in own}, self.depth + 1
+            )
             if self.depth < self.tracer.deepest:
                 frame.run()
-                self.access = self.access.plus(frame.access, self.loops)
+                self.access = self.access.plus(frame.access, self.loops, privileged=self.privileged)
 
     def bind(self, target: ast.expr, value: Value, source: ast.expr | None = None) -> None:
         """Give a target its value; an attribute of a row is a write."""
+        if USER in value.roots and not self.access.knows:
+            self.access = self.access.plus(Access(knows=True))
         if isinstance(target, ast.Name):
-            self.names[target.id] = value
+            self.names[target.id] = Value(self.implied) if self.implied and isinstance(source, ast.Constant) else value
         elif isinstance(target, ast.Tuple | ast.List):
             for position, element in enumerate(target.elts):
                 held = value.held(str(position))
@@ -209,30 +232,41 @@ class Frame:
 
     def test(self, test: ast.expr, body: list[ast.stmt], orelse: list[ast.stmt]) -> None:
         """A test on what the user is, with a branch that refuses, is a role; rows compared with the user are checked."""
+        if body and isinstance(body[-1], ast.Raise):
+            self._inverse |= {id(each) for each in _conjuncts(test) if _is_equality(each)}
         self.value(test)
         if refuses(body) or refuses(orelse):
             roles = frozenset(self._role_words(test))
             self.access = self.access.plus(Access(roles=roles))
 
+    def privileges(self, test: ast.expr) -> int | None:
+        """Which branch of a test is for users with a role: 0 for `if user.is_admin:`, 1 for `if not user.is_admin:`."""
+        if next(self._role_words(test), None) is None:
+            return None
+        return 1 if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) else 0
+
     def _role_words(self, test: ast.expr) -> Iterator[str]:
         compared = {
             id(part)
             for node in ast.walk(test)
-            if isinstance(node, ast.Compare) and any(self._speaks_of_rows(one) for one in (node.left, *node.comparators))
+            if isinstance(node, ast.Compare)
+            and any(self._speaks_of_rows(one) for one in (node.left, *node.comparators))
             for part in ast.walk(node)
         }
         for node in ast.walk(test):
-            if id(node) in compared:
-                continue
-            if isinstance(node, ast.Attribute) and node.attr not in ACTIVITY and USER in self.value(node.value).roots:
-                yield node.attr
-            elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-                word = str(node.slice.value)
-                if word not in ACTIVITY and word not in ("sub", "error", "user_id") and USER in self.value(node.value).roots:
-                    yield word
-            elif isinstance(node, ast.Call) and node.args and any(USER in self.value(one).roots for one in node.args):
-                if not isinstance(node.func, ast.Name) or node.func.id not in ("isinstance", "bool", "str", "len", "getattr"):
-                    yield ast.unparse(node.func)
+            word = self._role_word(node) if id(node) not in compared else ""
+            if word and word not in ACTIVITY:
+                yield word
+
+    def _role_word(self, node: ast.AST) -> str:
+        """The attribute of the user that is tested, or what is asked about the user: `is_admin`, `has_permission`."""
+        if isinstance(node, ast.Attribute):
+            return node.attr if USER in self.value(node.value).roots else ""
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            return str(node.slice.value) if USER in self.value(node.value).roots else ""
+        if isinstance(node, ast.Call) and any(USER in self.value(one).roots for one in node.args):
+            return "" if isinstance(node.func, ast.Name) and node.func.id in NO_QUESTION else ast.unparse(node.func)
+        return ""
 
     def _speaks_of_rows(self, node: ast.expr) -> bool:
         value = self.value(node)
@@ -354,8 +388,9 @@ class Frame:
 
     def _compare(self, node: ast.Compare) -> Value:
         sides = [self.value(node.left), *(self.value(each) for each in node.comparators)]
-        for left, right in zip(sides, sides[1:], strict=False):
-            self.compared(left, right)
+        for left, right in pairwise(sides):
+            if id(node) not in self._inverse:
+                self.compared(left, right)
         return Value(frozenset().union(*(each.roots for each in sides)))
 
     def _either(self, node: ast.BoolOp) -> Value:
@@ -399,7 +434,7 @@ class Frame:
         self.loops -= len(node.generators)
         self.names = before
         last = values[-1]
-        return Value(frozenset[Root]().union(*(each.roots for each in values)), last.kind, row=last.row)
+        return Value(frozenset[Root]().union(*(each.roots for each in values)), last.kind, last.holds, row=last.row)
 
     def _lambda(self, node: ast.Lambda) -> Value:
         self.value(node.body)
@@ -413,7 +448,7 @@ class Frame:
     def executed(self, statement: Statement, node: ast.expr, *, many: bool) -> Value:
         """Note that a statement runs; return the rows. Rows that only the caller's own credentials find are the user's."""
         location = statement.location or place(self.function.path, node)
-        query = Query(statement, location, self.function, many, self.loops)
+        query = Query(statement, location, self.function, many, self.loops, self.privileged)
         self.access = self.access.plus(Access(queries=(query,)))
         if statement.verb in ("update", "delete"):
             self.note(Write(statement.verb, statement.table, statement.model, location, self.function))
@@ -449,6 +484,18 @@ class Frame:
         while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
             node = node.func if isinstance(node, ast.Call) else node.value
         return isinstance(node, ast.Name) and node.id in self.names
+
+
+def _conjuncts(test: ast.expr) -> Iterator[ast.expr]:
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        for each in test.values:
+            yield from _conjuncts(each)
+    else:
+        yield test
+
+
+def _is_equality(node: ast.expr) -> bool:
+    return isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Eq | ast.Is)
 
 
 def refuses(body: list[ast.stmt]) -> bool:

@@ -54,18 +54,25 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A statement that runs: where, in which function, in how many loops."""
+    """A statement that runs: where, in which function, in how many loops.
+
+    `privileged`: only when a test of what the user is lets it.
+    """
 
     statement: Statement
     location: Location
     function: Function = field(compare=False)
     many: bool = False
     loops: int = 0
+    privileged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A row that is made, changed or deleted. `columns`: (name, origin of the value); `whole` are mappings put in as they are."""
+    """A row that is made, changed or deleted.
+
+    `columns` are names with the origin of what they get; `whole` are mappings that are put in as they are.
+    """
 
     verb: Verb
     table: str
@@ -123,7 +130,8 @@ class Access:
     """What running a function does: queries, writes, relationships loaded in loops, the tables whose rows are compared
     with the user, and the user's attributes that decide whether the caller is refused.
 
-    `unsure`: something that cannot be followed may look at the object.
+    `unsure`: something that cannot be followed may look at the object. `knows`: it has got hold of who calls.
+    `answer` is what the handler returns.
     """
 
     queries: tuple[Query, ...] = ()
@@ -132,12 +140,16 @@ class Access:
     checked: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
     unsure: bool = False
+    knows: bool = False
+    answer: Value = field(default=NOTHING, compare=False)
 
-    def plus(self, other: Access, loops: int = 0) -> Access:
-        """Both, the other's queries in so many more loops."""
+    def plus(self, other: Access, loops: int = 0, *, privileged: bool = False) -> Access:
+        """Both, the other's queries in so many more loops, and perhaps only for some users."""
         queries = other.queries
-        if loops:
-            queries = tuple(replace(each, loops=each.loops + loops) for each in queries)
+        if loops or privileged:
+            queries = tuple(
+                replace(each, loops=each.loops + loops, privileged=each.privileged or privileged) for each in queries
+            )
         return Access(
             tuple(dict.fromkeys(self.queries + queries)),
             tuple(dict.fromkeys(self.writes + other.writes)),
@@ -145,6 +157,8 @@ class Access:
             self.checked | other.checked,
             self.roles | other.roles,
             self.unsure or other.unsure,
+            self.knows or other.knows,
+            self.answer,
         )
 
 

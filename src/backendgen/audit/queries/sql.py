@@ -21,7 +21,9 @@ COMPARED = re.compile(
     r"(%\((?P<named>[^)]+)\)s|:(?P<colon>\w+)|\$(?P<number>\d+)|(?P<mark>\?|%s)|@(?P<at>\w+))",
     re.IGNORECASE,
 )
-PLACEHOLDER = re.compile(r"%\((?P<named>[^)]+)\)s|(?<!:):(?P<colon>[a-z]\w*)|\$(?P<number>\d+)|(?P<mark>\?|%s)|@(?P<at>\w+)", re.IGNORECASE)
+PLACEHOLDER = re.compile(
+    r"%\((?P<named>[^)]+)\)s|(?<!:):(?P<colon>[a-z]\w*)|\$(?P<number>\d+)|(?P<mark>\?|%s)|@(?P<at>\w+)", re.IGNORECASE
+)
 WHERE = re.compile(r"\bwhere\b", re.IGNORECASE)
 LIMIT = re.compile(r"\blimit\b|\bfetch\s+(?:first|next)\b|\btop\s+\d", re.IGNORECASE)
 FEW = re.compile(r"\b(?:count|sum|max|min|avg|exists)\s*\(|\bgroup\s+by\b", re.IGNORECASE)
@@ -50,9 +52,7 @@ def read(text: str) -> Text | None:
     where = WHERE.search(text)
     after = where.start() if where else len(text)
     named = {match.start(3): match[1] for match in COMPARED.finditer(text, after)}
-    conditions = tuple(
-        (named.get(start, ""), key) for start, key in _placeholders(text) if start >= after
-    )
+    conditions = tuple((named.get(start, ""), key) for start, key in _placeholders(text) if start >= after)
     return Text(verb, table[1].rpartition(".")[2].lower(), conditions, bool(LIMIT.search(text)), bool(FEW.search(text)))
 
 

@@ -185,7 +185,8 @@ def schema_fields(symbols: Symbols, owner: Class) -> dict[str, tuple[ast.expr | 
     found: dict[str, tuple[ast.expr | None, Module]] = {}
     for one in symbols.lineage(owner):
         for name, member in one.module.members.get(id(one.node), {}).items():
-            if isinstance(member, Variable) and member.annotation is not None and not name.startswith("_"):
-                if last(member.annotation) != "ClassVar" and name != "model_config":
-                    found.setdefault(name, (member.annotation, member.module))
+            if not isinstance(member, Variable) or member.annotation is None or last(member.annotation) == "ClassVar":
+                continue
+            if not name.startswith("_") and name != "model_config":
+                found.setdefault(name, (member.annotation, member.module))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from backendgen.audit.flow.types import Types
 from backendgen.audit.frameworks.dependencies import Dependencies
@@ -15,8 +16,9 @@ from backendgen.audit.service import Endpoint, Parameter
 from backendgen.code.symbols import Class, External, Function, Module, Symbol, Symbols, Variable
 
 USERS = frozenset({
-    "flask_login.current_user", "flask_login.utils.current_user", "flask.g", "flask.session", "flask_jwt_extended.current_user",
-    "flask_jwt_extended.get_jwt_identity", "flask_jwt_extended.get_current_user", "flask_jwt_extended.get_jwt",
+    "flask_login.current_user", "flask_login.utils.current_user", "flask.g", "flask.session",
+    "flask_jwt_extended.current_user", "flask_jwt_extended.get_jwt_identity",
+    "flask_jwt_extended.get_current_user", "flask_jwt_extended.get_jwt",
     "flask_security.current_user", "quart.g", "quart.session", "quart_auth.current_user",
     "flask_principal.identity", "django.contrib.auth.get_user",
 })  # fmt: skip
@@ -27,8 +29,27 @@ IN_CLASS: dict[str, Value] = {
     "kwargs": Value(frozenset({Root("path")})),
     "current_user": Value(frozenset({USER})),
 }
-SOURCES = {"path": "path", "query": "query", "header": "header", "cookie": "cookie", "body": "body", "form": "body", "file": "body"}
-EQUIPMENT = ("sqlalchemy.", "sqlmodel.", "asyncpg.", "psycopg", "redis.", "httpx.", "aiohttp.", "logging.", "motor.", "pymongo.")
+SOURCES = {
+    "path": "path",
+    "query": "query",
+    "header": "header",
+    "cookie": "cookie",
+    "body": "body",
+    "form": "body",
+    "file": "body",
+}
+EQUIPMENT = (
+    "sqlalchemy.",
+    "sqlmodel.",
+    "asyncpg.",
+    "psycopg",
+    "redis.",
+    "httpx.",
+    "aiohttp.",
+    "logging.",
+    "motor.",
+    "pymongo.",
+)
 REFUSES = frozenset({401, 403})
 MAX_FRAMES = 60_000
 
@@ -78,7 +99,7 @@ class Tracer:
             function = guard.function
             if function is not None and function.node is not handler.node and function.node not in known:
                 collected = collected.plus(self._guard(function, endpoint))
-        return collected
+        return replace(collected, answer=result)
 
     def _guard(self, function: Function, endpoint: Endpoint) -> Access:
         """A guard that no parameter holds. With the whole request in hand it may look at the object."""
@@ -94,9 +115,10 @@ class Tracer:
         requests = {each.arg for each in function.parameters if each.arg == "request"}
         for call in function.module.calls_in(function) if requests else ():
             given = [*call.args, *(each.value for each in call.keywords)]
-            if any(isinstance(each, ast.Name) and each.id in requests for each in given):
-                if not isinstance(self.symbols.value(call.func, function.module, function), Function | External):
-                    return True
+            is_given = any(isinstance(each, ast.Name) and each.id in requests for each in given)
+            target = self.symbols.value(call.func, function.module, function) if is_given else None
+            if is_given and not isinstance(target, Function | External):
+                return True
         return False
 
     def parameter(self, parameter: Parameter, endpoint: Endpoint, depth: int) -> tuple[Value, Access]:
@@ -112,7 +134,9 @@ class Tracer:
         name = parameter.name if parameter.source != "body" or kind is None else ""
         return Value(frozenset({Root(SOURCES[parameter.source], name)}), kind), Access()  # type: ignore[arg-type]
 
-    def _dependency(self, parameter: Parameter, endpoint: Endpoint, kind: Class | None, depth: int) -> tuple[Value, Access]:
+    def _dependency(
+        self, parameter: Parameter, endpoint: Endpoint, kind: Class | None, depth: int
+    ) -> tuple[Value, Access]:
         target = parameter.dependency
         if isinstance(target, Function):
             refuses, unknown = self.dependencies.function(target)
@@ -127,7 +151,9 @@ class Tracer:
             return self._instance(target, endpoint, depth)
         if isinstance(target, External) and target.name.endswith(("PasswordRequestForm", "PasswordRequestFormStrict")):
             return Value(frozenset({Root("body")})), Access()
-        is_harmless = isinstance(target, External) and target.name.startswith(("sqlalchemy", "sqlmodel", "fastapi_pagination"))
+        is_harmless = isinstance(target, External) and target.name.startswith(
+            ("sqlalchemy", "sqlmodel", "fastapi_pagination")
+        )
         return (Value(kind=kind) if is_harmless else Value(frozenset({USER}), kind)), Access()
 
     def _refused(self, target: Function) -> frozenset[int]:
@@ -185,8 +211,22 @@ class Tracer:
     def call(self, frame: Frame, function: Function, given: Binding) -> Value:
         """Enter a function; what it does is what the frame does."""
         value, done = self._entered(function, given, frame.depth + 1)
-        frame.access = frame.access.plus(done, frame.loops)
+        if not done.unsure and self._asserts(function, given, done):
+            done = replace(done, unsure=True)
+        frame.access = frame.access.plus(done, frame.loops, privileged=frame.privileged)
         return frame.typed(value, function.node.returns, function.module)
+
+    def _asserts(self, function: Function, given: Binding, done: Access) -> bool:
+        """`assert_member(user, organization_id)`: refuses by who calls and what is asked for, and loads nothing unasked."""
+        users = any(USER in value.roots for value in given.values())
+        chosen = any(value.has("path", "query", "body") and USER not in value.roots for value in given.values())
+        if not users or not chosen or not self.outcomes.of(function) & REFUSES:
+            return False
+        return all(
+            any(USER in term.roots for term in query.statement.terms)
+            for query in done.queries
+            if _is_chosen(query.statement)
+        )
 
     def made(self, frame: Frame, owner: Class, maker: Function, given: Binding) -> Value:
         """An instance with what its `__init__` sets."""
@@ -196,7 +236,7 @@ class Tracer:
             return Value(kind=owner)
         inner = Frame(self, maker, given, frame.depth + 1)
         inner.run()
-        frame.access = frame.access.plus(inner.access, frame.loops)
+        frame.access = frame.access.plus(inner.access, frame.loops, privileged=frame.privileged)
         return inner.names.get(first, Value(kind=owner))
 
     def _entered(self, function: Function, given: Binding, depth: int) -> tuple[Value, Access]:
@@ -259,7 +299,11 @@ class Tracer:
         if isinstance(maker, Class) and self.tables.of(maker) is None:
             return self._singleton(maker, node, variable.module)
         first = node.args[0] if node.args else None
-        if isinstance(first, ast.Constant) and isinstance(first.value, str) and last(node.func) in ("SQL", "text", "dedent"):
+        if (
+            isinstance(first, ast.Constant)
+            and isinstance(first.value, str)
+            and last(node.func) in ("SQL", "text", "dedent")
+        ):
             return Value(text=first.value)
         return NOTHING
 
@@ -272,7 +316,9 @@ class Tracer:
         names = [each.arg for each in maker.parameters[1:]]
         given: Binding = {own: Value(kind=owner)}
         for name, node in zip(names, call.args, strict=False):
-            given[name] = self.symbol(self.symbols.value(node, module)) if isinstance(node, ast.Name | ast.Attribute) else NOTHING
+            given[name] = (
+                self.symbol(self.symbols.value(node, module)) if isinstance(node, ast.Name | ast.Attribute) else NOTHING
+            )
         for each in call.keywords:
             if each.arg in names and isinstance(each.value, ast.Name | ast.Attribute):
                 given[each.arg] = self.symbol(self.symbols.value(each.value, module))
