@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from backendgen.audit.properties import Facts
 from backendgen.audit.service import Service
 from backendgen.code.configuration import Configuration
 from backendgen.code.index import Index
@@ -17,7 +18,7 @@ from backendgen.rules import Checks
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a check may look at."""
+    """What a check may look at. `facts` of endpoints are found out when they are first asked for."""
 
     project: Project
     symbols: Symbols
@@ -25,6 +26,7 @@ class Context:
     service: Service
     config: Config
     configuration: Configuration
+    facts: Facts
 
 
 Check = Callable[[Context], Iterable[Hit]]

@@ -21,6 +21,7 @@ class Guard:
 
     `scope` is where it is attached; `statuses` what it answers, empty when that lies outside of the project; `roles` what
     it asks of the caller beyond being known (a role, scope or permission as it is written); `place` where it refuses.
+    `function` is the project's that does it, when that is known.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Guard:
     statuses: frozenset[int]
     roles: tuple[str, ...] = ()
     place: Location | None = None
+    function: Function | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from backendgen.rules import Confidence
 
 OPEN_WORDS = re.compile(
     r"(?:^|[/_-])(?:log-?in|log-?out|sign-?in|sign-?up|sign-?out|register|registration|token|tokens|refresh|auth|oauth2?|password"
-    r"|reset|forgot|recover|verify|verification|confirm|activate|webhooks?|callback|health|healthz|ping|metrics|status|csp-report"
+    r"|reset|forgot|recover|verify|verification|confirm|activate|webhooks?|callback|health|healthz|ready|readyz|readiness|livez?|liveness|ping|metrics|status|csp-report"
     r"|contact|subscribe|unsubscribe|otp|session|sessions|magic-link)",
     re.IGNORECASE,
 )

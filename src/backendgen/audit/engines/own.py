@@ -8,6 +8,7 @@ from backendgen.audit.engines.result import EngineResult
 from backendgen.audit.frameworks.django import Django
 from backendgen.audit.frameworks.fastapi import FastAPI
 from backendgen.audit.frameworks.flask import Flask
+from backendgen.audit.properties import Facts
 from backendgen.audit.registry import Context
 from backendgen.audit.service import Service
 from backendgen.code.configuration import Configuration
@@ -51,4 +52,5 @@ def describe(project: Project, config: Config) -> Context:
     symbols = Symbols(project)
     endpoints = [one for framework in FRAMEWORKS for one in framework(symbols).endpoints()]
     service = Service(tuple(one for one in endpoints if not is_test(one.location.path)))
-    return Context(project, symbols, Index(symbols), service, config, Configuration(project.documents))
+    facts = Facts(symbols, service)
+    return Context(project, symbols, Index(symbols), service, config, Configuration(project.documents), facts)

@@ -111,7 +111,9 @@ class Routers:
         routers = [router for _, router in self._known.values()]
         inner = {id(part) for router in routers for part, _, _ in router.parts}
         calls = {id(made.place.node) for made, router in self._known.values() if id(router) in inner and made.place}
-        parts = inner | {id(router) for made, router in self._known.values() if made.place and id(made.place.node) in calls}
+        parts = inner | {
+            id(router) for made, router in self._known.values() if made.place and id(made.place.node) in calls
+        }
         seen: set[int] = set()
         for router in routers:
             if router.is_application and id(router) not in parts:
@@ -170,7 +172,8 @@ def guards_of(attached: list[Attached]) -> tuple[Guard, ...]:
     for one in attached:
         refusals = one.statuses - TOO_OFTEN
         if refusals or one.unknown:
-            found[Guard(one.name, one.scope, refusals, one.roles, place_of(one.target))] = None
+            function = one.target if isinstance(one.target, Function) else None
+            found[Guard(one.name, one.scope, refusals, one.roles, place_of(one.target), function)] = None
     return tuple(found)
 
 

@@ -1,0 +1,162 @@
+"""Whose object: rows found by what a caller sends, without asking whether they are the caller's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import takewhile
+
+from backendgen.audit.checks.access import is_open
+from backendgen.audit.queries.model import Query, Term
+from backendgen.audit.registry import Context, check
+from backendgen.audit.service import Endpoint
+from backendgen.findings.finding import Hit, Location, Step
+from backendgen.rules import Confidence
+
+
+@check("BG305")
+def read_of_others(context: Context) -> Iterator[Hit]:
+    """Endpoints that answer with one row, whoever it belongs to."""
+    for endpoint, query, key in _unscoped(context):
+        if (
+            context.facts.changes(endpoint, query.statement.table)
+            or endpoint.writes
+            or context.facts.is_user(query.statement)
+        ):
+            continue
+        if not any(root.kind in ("path", "query") for root in key.roots):
+            continue
+        siblings = [one for one in _siblings(context, endpoint, query) if not one.writes]
+        if siblings:
+            yield _hit(context, endpoint, query, key, siblings, "answers with", Confidence.MEDIUM)
+
+
+@check("BG306")
+def change_of_others(context: Context) -> Iterator[Hit]:
+    """Endpoints that change or delete one row, whoever it belongs to."""
+    for endpoint, query, key in _unscoped(context):
+        changes = context.facts.changes(endpoint, query.statement.table)
+        if not changes or _makes(context, endpoint, query.statement.table):
+            continue
+        siblings = _siblings(context, endpoint, query)
+        does = "deletes" if any(one.verb == "delete" for one in changes) else "changes"
+        if context.facts.is_user(query.statement):
+            yield _hit(context, endpoint, query, key, siblings, does, Confidence.MEDIUM)
+        elif siblings:
+            sure = len([one for one in siblings if one.writes]) >= 1
+            yield _hit(context, endpoint, query, key, siblings, does, Confidence.HIGH if sure else Confidence.MEDIUM)
+        elif query.statement.table in context.facts.owners:
+            yield _hit(context, endpoint, query, key, siblings, does, Confidence.LOW)
+
+
+def _unscoped(context: Context) -> Iterator[tuple[Endpoint, Query, Term]]:
+    """Queries by a key of the caller's choice, of endpoints that know who calls and ask for no role."""
+    facts = context.facts
+    seen: set[Location] = set()
+    for endpoint in context.service.endpoints:
+        if not _asks_who(context, endpoint):
+            continue
+        for query in facts.access(endpoint).queries:
+            statement = query.statement
+            if statement.verb == "insert" or statement.few or not statement.table or query.location in seen:
+                continue
+            keys = facts.keys(statement)
+            if keys and not facts.is_scoped(endpoint, query):
+                seen.add(query.location)
+                yield endpoint, query, keys[0]
+
+
+def _asks_who(context: Context, endpoint: Endpoint) -> bool:
+    """Does it know who calls, and serve everybody who is signed in?"""
+    if not endpoint.guards or is_open(endpoint, context.config.public) or context.facts.is_administration(endpoint):
+        return False
+    return not context.facts.roles(endpoint) and context.facts.knows_caller(endpoint)
+
+
+def _makes(context: Context, endpoint: Endpoint, table: str) -> bool:
+    """Does it make a row of the table? Then it looks first whether there is one."""
+    return any(one.verb == "insert" and one.table == table for one in context.facts.access(endpoint).writes)
+
+
+def _siblings(context: Context, endpoint: Endpoint, query: Query) -> list[Endpoint]:
+    """Other endpoints that tie rows of the table to the caller, those with the most alike paths first."""
+    found = [
+        one
+        for one in context.facts.scoped.get(query.statement.table, ())
+        if one.name != endpoint.name and one.guards and not is_open(one, context.config.public)
+    ]
+    return sorted(found, key=lambda one: -_shared(one.path, endpoint.path))
+
+
+def _shared(one: str, other: str) -> int:
+    """How many leading segments two paths share."""
+    pairs = zip(one.split("/"), other.split("/"), strict=False)
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+
+
+def _hit(
+    context: Context,
+    endpoint: Endpoint,
+    query: Query,
+    key: Term,
+    siblings: list[Endpoint],
+    does: str,
+    confidence: Confidence,
+) -> Hit:
+    table = query.statement.table
+    sent = next((root.name for root in sorted(key.roots, key=str) if root.name), key.column)
+    columns = sorted(context.facts.owners.get(table, ()))
+    owner = columns[0] if columns else "owner_id"
+    others = f", while `{siblings[0].name}` does" if siblings else ""
+    return Hit(
+        query.location,
+        f"`{endpoint.name}` ({endpoint.handler.name}) {does} the `{table}` that `{sent}` names without "
+        "asking whether it is the "
+        f"caller's{others}: whoever is signed in reaches everybody's by counting",
+        f"add the owner to the conditions of the query, for example `{table}.{owner} == current_user.id`, "
+        "and answer 404 when "
+        "nothing is found; or compare it after loading and answer 403",
+        endpoint.name,
+        (Step(endpoint.location, f"`{endpoint.name}`"), Step(query.location, f"`{table}` by `{sent}` alone")),
+        confidence=confidence,
+    )
+
+
+@check("BG313")
+def rows_of_all(context: Context) -> Iterator[Hit]:
+    """Endpoints that list the rows of every owner or tenant, where other endpoints keep to the caller's."""
+    facts = context.facts
+    seen: set[Location] = set()
+    for endpoint in context.service.endpoints:
+        if not _asks_who(context, endpoint) or any(one.statement.opaque for one in facts.access(endpoint).queries):
+            continue
+        for query in facts.access(endpoint).queries:
+            statement = query.statement
+            if (
+                statement.verb != "select"
+                or not query.many
+                or statement.few
+                or query.privileged
+                or query.location in seen
+            ):
+                continue
+            if facts.is_scoped(endpoint, query) or facts.is_user(statement) or facts.by_one(statement):
+                continue
+            siblings = [one for one in _siblings(context, endpoint, query) if one.handler.path == endpoint.handler.path]
+            if siblings and statement.table in facts.owners:
+                seen.add(query.location)
+                yield _everybodys(context, endpoint, query, siblings[0])
+
+
+def _everybodys(context: Context, endpoint: Endpoint, query: Query, sibling: Endpoint) -> Hit:
+    table = query.statement.table
+    owner = min(context.facts.owners[table])
+    return Hit(
+        query.location,
+        f"`{endpoint.name}` ({endpoint.handler.name}) reads the `{table}` rows of everybody, while "
+        f"`{sibling.name}` keeps to the "
+        f"caller's: new rows get `{owner}` from who calls",
+        f"add the condition `{table}.{owner} == current_user.id` to the query",
+        endpoint.name,
+        (Step(endpoint.location, f"`{endpoint.name}`"), Step(query.location, f"`{table}` without its owner")),
+        confidence=Confidence.MEDIUM,
+    )

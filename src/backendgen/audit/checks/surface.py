@@ -1,0 +1,255 @@
+"""What an API lets happen by its shape: guards that never run, bounds that are not set, endpoints nobody should reach."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from backendgen.audit.checks.access import is_open
+from backendgen.audit.checks.walk import reached
+from backendgen.audit.flow.values import place
+from backendgen.audit.frameworks.dependencies import DEPENDS, parameter_defaults
+from backendgen.audit.queries.tables import last
+from backendgen.audit.registry import Context, check
+from backendgen.audit.service import Endpoint
+from backendgen.code.project import is_test
+from backendgen.code.symbols import External, Function, Module, Variable
+from backendgen.findings.finding import Hit, Location
+from backendgen.rules import Confidence
+
+PAGE_SIZE = re.compile(
+    r"^(?:limit|page_?size|per_?page|page_limit|size|take|max_?results|num_?results|batch_?size|itemsPerPage)$",
+    re.IGNORECASE,
+)
+BOUNDS = frozenset({"le", "lt", "multiple_of", "enum"})
+GUARDED_SIBLINGS = 3
+
+
+@check("BG107")
+def dependencies_ignored(context: Context) -> Iterator[Hit]:
+    """`Depends` where FastAPI does not look: in a list that is a parameter's default, or as a statement."""
+    handlers = {id(one.handler.node): one for one in context.service.endpoints}
+    for module in context.symbols.modules.values():
+        if ("Depends" not in module.file.text and "Security" not in module.file.text) or is_test(module.file.path):
+            continue
+        for function in module.functions:
+            endpoint = handlers.get(id(function.node))
+            name = f"`{endpoint.name}`" if endpoint else f"`{function.name}`"
+            for argument, default in parameter_defaults(function).items():
+                if (
+                    isinstance(default, ast.List | ast.Tuple)
+                    and default.elts
+                    and all(_is_depends(context, each, module) for each in default.elts)
+                ):
+                    yield _ignored(default, function, name, f"the default of the parameter `{argument}`")
+            for statement in function.node.body:
+                value = getattr(statement, "value", None)
+                if isinstance(statement, ast.Expr | ast.Assign) and _is_depends(context, value, module) and endpoint:
+                    yield _ignored(statement, function, name, "a statement of the handler")
+
+
+def _is_depends(context: Context, node: object, module: Module) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    made = context.symbols.value(node.func, module)
+    return isinstance(made, External) and made.name in DEPENDS
+
+
+def _ignored(node: ast.AST, function: Function, name: str, where: str) -> Hit:
+    return Hit(
+        place(function.path, node),
+        f"{name} has Depends(...) as {where}: FastAPI never runs it, so it guards nothing",
+        "put it into the decorator, `@router.get(..., dependencies=[Depends(guard)])`, or make it a "
+        "parameter of its own: "
+        "`user: Annotated[User, Depends(guard)]`",
+        function.name,
+    )
+
+
+@check("BG307")
+def outlier(context: Context) -> Iterator[Hit]:
+    """An endpoint that anyone may call, among siblings that ask who calls."""
+    groups: dict[tuple[str, str], list[Endpoint]] = {}
+    for endpoint in context.service.endpoints:
+        groups.setdefault((endpoint.location.path, endpoint.router), []).append(endpoint)
+    for siblings in groups.values():
+        handlers = {id(one.handler.node) for one in siblings if one.guards}
+        if len(handlers) < GUARDED_SIBLINGS:
+            continue
+        open_ones = [one for one in siblings if not one.guards]
+        if len({id(one.handler.node) for one in open_ones}) * 3 > len(handlers):
+            continue
+        for endpoint in open_ones:
+            if endpoint.method in ("GET", "WEBSOCKET", "*") and not is_open(endpoint, context.config.public):
+                yield Hit(
+                    endpoint.location,
+                    f"`{endpoint.name}` ({endpoint.handler.name}) answers anyone, while {len(handlers)} "
+                    "other endpoints of its "
+                    "router ask who calls",
+                    "attach their guard to it, or to the whole router; when it is open on purpose, in the "
+                    "configuration: "
+                    f'public = ["{endpoint.name}"]',
+                    endpoint.name,
+                    confidence=Confidence.MEDIUM if _reads(context, endpoint) else Confidence.LOW,
+                )
+
+
+def _reads(context: Context, endpoint: Endpoint) -> bool:
+    """Does it do anything with the database?"""
+    return bool(context.facts.access(endpoint).queries)
+
+
+@check("BG308")
+def administration_without_role(context: Context) -> Iterator[Hit]:
+    """Endpoints for administrators that every user may call."""
+    facts = context.facts
+    asks = [one for one in context.service.endpoints if facts.is_administration(one) and facts.roles(one)]
+    for endpoint in context.service.endpoints:
+        if (
+            not facts.is_administration(endpoint)
+            or not endpoint.guards
+            or facts.roles(endpoint)
+            or facts.access(endpoint).unsure
+        ):
+            continue
+        if is_open(endpoint, context.config.public) or any(guard.scope == "body" for guard in endpoint.guards):
+            continue
+        if any(not guard.statuses or not guard.function for guard in endpoint.guards):
+            continue
+        sibling = f", while `{asks[0].name}` asks for {', '.join(sorted(facts.roles(asks[0]))[:2])}" if asks else ""
+        yield Hit(
+            endpoint.location,
+            f"`{endpoint.name}` ({endpoint.handler.name}) asks only that the caller is signed in{sibling}: "
+            "by its path it is for "
+            "administrators",
+            "attach a guard that asks for the role: dependencies=[Depends(require_admin)]",
+            endpoint.name,
+            confidence=Confidence.MEDIUM if asks else Confidence.LOW,
+        )
+
+
+@check("BG314")
+def page_without_bound(context: Context) -> Iterator[Hit]:
+    """Page sizes that a caller may set as high as he likes."""
+    seen: set[Location] = set()
+    for endpoint in context.service.endpoints:
+        if endpoint.method != "GET":
+            continue
+        for function in (endpoint.handler, *endpoint.dependencies):
+            for argument in function.parameters:
+                location = Location(function.path, argument.lineno, argument.col_offset + 1, argument.lineno)
+                if (
+                    location in seen
+                    or not PAGE_SIZE.match(argument.arg)
+                    or not _is_unbounded(context, function, argument)
+                ):
+                    continue
+                if _is_capped(context, endpoint, argument.arg):
+                    continue
+                seen.add(location)
+                pages = any(one.statement.limited for one in context.facts.access(endpoint).queries)
+                yield Hit(
+                    location,
+                    f"`{argument.arg}` of `{endpoint.name}` has no upper bound: `?{argument.arg}=1000000000` "
+                    "reads the whole table into "
+                    "memory",
+                    f"{argument.arg}: Annotated[int, Query(ge=1, le=100)] = 20",
+                    endpoint.name,
+                    confidence=Confidence.MEDIUM if pages else Confidence.LOW,
+                )
+
+
+def _is_unbounded(context: Context, function: Function, argument: ast.arg) -> bool:
+    """Is it a plain number of the query, without `le=` anywhere?"""
+    default = parameter_defaults(function).get(argument.arg)
+    plain, extras, module, _ = context.facts.tracer.dependencies.unwrapped(
+        argument.annotation, function.module, function.outer
+    )
+    if plain is None or not any(isinstance(each, ast.Name) and each.id == "int" for each in ast.walk(plain)):
+        return False
+    if isinstance(default, ast.Name | ast.Attribute):
+        found = context.symbols.value(default, function.module, function)
+        default = found.value if isinstance(found, Variable) else default
+    for each in (default, *extras):
+        for call in ast.walk(each) if each is not None else ():
+            if isinstance(call, ast.Call) and (
+                any(one.arg in BOUNDS for one in call.keywords) or _is_depends(context, call, module)
+            ):
+                return False
+    return not isinstance(default, ast.Constant) or default.value is None or isinstance(default.value, int)
+
+
+def _is_capped(context: Context, endpoint: Endpoint, name: str) -> bool:
+    """Does code on the way compare it, or take the smaller of it and something?"""
+    for function in (*reached(context, endpoint.handler), *endpoint.dependencies):
+        for node in ast.walk(function.node):
+            if isinstance(node, ast.Call) and last(node.func) in ("min", "clamp", "clip", "clamp_limit"):
+                return True
+            is_order = isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Gt | ast.GtE | ast.Lt | ast.LtE)
+            if is_order and any(isinstance(one, ast.Name) and one.id == name for one in ast.walk(node)):
+                return True
+    return False
+
+
+DEBUG = re.compile(
+    r"(?:^|/)_*(?:debug|createdb|create-?db|init-?db|reset-?db|drop-?db|seed(?:-?db)?|populate|phpinfo|dump|wipe)(?:$|/)",
+    re.IGNORECASE,
+)
+INTERNAL = re.compile(r"(?:^|/)_*(?:tests?|internal|dev|private|playground|sandbox)(?:$|/)", re.IGNORECASE)
+
+
+@check("BG318")
+def debug_route(context: Context) -> Iterator[Hit]:
+    """Routes for development that anyone may call."""
+    for endpoint in context.service.endpoints:
+        is_debug = DEBUG.search(endpoint.path)
+        if endpoint.guards or not (is_debug or INTERNAL.search(endpoint.path)) or not endpoint.mounted:
+            continue
+        yield Hit(
+            endpoint.location,
+            f"`{endpoint.name}` ({endpoint.handler.name}) is there for development by its path, and anyone may call it",
+            "mount it only in development, `if settings.debug: app.include_router(...)`, or guard it",
+            endpoint.name,
+            confidence=Confidence.MEDIUM if is_debug else Confidence.LOW,
+        )
+
+
+VERSION = re.compile(r"(?:^|/)v(\d+)(?:/|$)")
+
+
+@check("BG565")
+def old_version(context: Context) -> Iterator[Hit]:
+    """Endpoints that a newer version of the same path has replaced."""
+    newest: dict[tuple[str, str], int] = {}
+    for endpoint in context.service.endpoints:
+        found = VERSION.search(endpoint.path)
+        if found:
+            key = (endpoint.method, VERSION.sub("/v*/", endpoint.path))
+            newest[key] = max(newest.get(key, 0), int(found[1]))
+    for endpoint in context.service.endpoints:
+        found = VERSION.search(endpoint.path)
+        if found and endpoint.mounted and newest[(endpoint.method, VERSION.sub("/v*/", endpoint.path))] > int(found[1]):
+            yield Hit(
+                endpoint.location,
+                f"`{endpoint.name}` is still mounted beside its newer version: what is mended there may be open here",
+                "say when it ends (Deprecation and Sunset headers), and take it away then",
+                endpoint.name,
+            )
+
+
+@check("BG564")
+def no_health(context: Context) -> Iterator[Hit]:
+    """Services that nobody can ask whether they are ready."""
+    mounted = [one for one in context.service.endpoints if one.mounted]
+    word = re.compile(r"health|ready|readiness|alive|liveness|live$|ping|status|heartbeat", re.IGNORECASE)
+    if len(mounted) < 5 or any(word.search(one.path) for one in context.service.endpoints):
+        return
+    first = mounted[0]
+    yield Hit(
+        first.location,
+        f"none of the {len(mounted)} endpoints says whether the service is alive or ready: a balancer sends "
+        "requests to a process "
+        "that cannot reach its database",
+        '@app.get("/ready") answers 200 when the database answers, 503 when not',
+    )

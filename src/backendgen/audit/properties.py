@@ -1,0 +1,156 @@
+"""What is true of each endpoint beyond its guards: roles, object-level checks, limits, its answer. Never judges."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cached_property
+
+from backendgen.audit.queries.model import OUTSIDE, USER, Access, Query, Statement, Term, Write
+from backendgen.audit.queries.trace import Tracer
+from backendgen.audit.service import Endpoint, Service
+from backendgen.code.symbols import Function, Symbols
+
+PASSWORDS = re.compile(
+    r"^(?:(?:user|admin|account|hashed|encrypted|_)_?)?(?:password|passwd|pwd)(?:_?(?:hash|digest|salt))?$|^(?:salt|otp_secret|totp_secret|mfa_secret)$",
+    re.IGNORECASE,
+)
+ADMINISTRATION = re.compile(
+    r"(?:^|[/_-])(?:admin|internal|scim|backoffice|back-office|superuser|staff|root|system)(?:$|[/_-])", re.IGNORECASE
+)
+PASSWORD = re.compile(r"passw|pwd", re.IGNORECASE)
+SIGNATURE = re.compile(
+    r"signature|\bhmac\b|compare_digest|construct_event|verify_webhook|\.verify_header\(|Webhook\(", re.IGNORECASE
+)
+CAPABILITY = re.compile(r"secret|token|code|hash|nonce|signature|key$|jti|state", re.IGNORECASE)
+DEMANDS = re.compile(r"\(\s*(?!\s*(?:required|optional|auto_error|verified|active)\s*=)[^\s()]")
+
+
+class Facts:
+    """The facts of a service's endpoints, each found out once."""
+
+    def __init__(self, symbols: Symbols, service: Service) -> None:
+        self.service = service
+        self.tracer = Tracer(symbols)
+        self.tables = self.tracer.tables
+
+    def access(self, endpoint: Endpoint) -> Access:
+        """What an endpoint does with the database, and what it tests."""
+        return self.tracer.access(endpoint)
+
+    def roles(self, endpoint: Endpoint) -> frozenset[str]:
+        """What is asked of callers beyond being known: by guards with arguments, and by tests of the user's attributes.
+
+        What every guarded endpoint tests tells none of them apart.
+        """
+        named = frozenset(guard.name for guard in endpoint.guards if DEMANDS.search(guard.name))
+        return frozenset(endpoint.roles) | named | (self.access(endpoint).roles - self._common)
+
+    @cached_property
+    def _common(self) -> frozenset[str]:
+        guarded = [self.access(one).roles for one in self.service.endpoints if one.guards]
+        return frozenset.intersection(*guarded) if len(guarded) > 2 else frozenset()
+
+    def is_administration(self, endpoint: Endpoint) -> bool:
+        """Is it for those who run the service, by its path?"""
+        return ADMINISTRATION.search(endpoint.path) is not None
+
+    def knows_caller(self, endpoint: Endpoint) -> bool:
+        """Is there somebody that an object could belong to? A signature or an allowed address is nobody."""
+        if self.verifies_signature(endpoint):
+            return False
+        return any(guard.scope != "body" for guard in endpoint.guards) or self.access(endpoint).knows
+
+    def verifies_signature(self, endpoint: Endpoint) -> bool:
+        """Does the handler, what fills its parameters, or what these call, look at a signature or compare a digest?"""
+        functions = [
+            endpoint.handler,
+            *endpoint.dependencies,
+            *(one.function for one in endpoint.guards if one.function),
+        ]
+        for function in tuple(functions):
+            for call in function.module.calls_in(function):
+                target = self.tracer.outcomes.callee(call, function)
+                if isinstance(target, Function):
+                    functions.append(target)
+        return any(SIGNATURE.search(ast.unparse(function.node)) for function in functions)
+
+    def is_scoped(self, endpoint: Endpoint, query: Query) -> bool:
+        """Is what a query finds tied to the caller: by a condition, a comparison, or a row that is itself?"""
+        access = self.access(endpoint)
+        statement = query.statement
+        if statement.opaque or access.unsure or statement.table in access.checked:
+            return True
+        for term in statement.terms:
+            if USER in term.roots or any(root.kind in ("header", "cookie") for root in term.roots):
+                return True
+            if any(root.kind in OUTSIDE and root.name and root.name in access.checked for root in term.roots):
+                return True
+            if any(root.kind == "row" and root.name != statement.table for root in term.roots):
+                return True
+        return False
+
+    @cached_property
+    def scoped(self) -> dict[str, tuple[Endpoint, ...]]:
+        """For each table, the endpoints that tie its rows to the caller."""
+        found: dict[str, dict[Endpoint, None]] = {}
+        for endpoint in self.service.endpoints:
+            access = self.access(endpoint)
+            for table in access.checked:
+                found.setdefault(table, {})[endpoint] = None
+            for query in access.queries:
+                if any(USER in term.roots and term.operator != "!=" for term in query.statement.terms):
+                    found.setdefault(query.statement.table, {})[endpoint] = None
+        return {table: tuple(endpoints) for table, endpoints in found.items()}
+
+    @cached_property
+    def owners(self) -> dict[str, frozenset[str]]:
+        """For each table, the columns that new rows get from the caller: who owns them."""
+        found: dict[str, set[str]] = {}
+        for endpoint in self.service.endpoints:
+            for write in self.access(endpoint).writes:
+                if write.verb == "insert":
+                    names = {name for name, roots in write.columns if roots == {USER}}
+                    found.setdefault(write.table, set()).update(names)
+        return {table: frozenset(names) for table, names in found.items() if names}
+
+    def by_one(self, statement: Statement) -> bool:
+        """Do its conditions name one row, or a few by their keys?"""
+        return any(
+            term.operator in ("==", "exact", "in_", "in") and self._is_key(statement, term.column)
+            for term in statement.terms
+        ) or any(root.kind == "row" for term in statement.terms for root in term.roots)
+
+    def is_user(self, statement: Statement) -> bool:
+        """Is it the table of those who sign in?"""
+        table = self.tables.of(statement.model)
+        if table is None:
+            return statement.table.lower() in ("user", "users", "account", "accounts")
+        return any(PASSWORD.search(column) for column in table.names)
+
+    def changes(self, endpoint: Endpoint, table: str) -> tuple[Write, ...]:
+        """The rows of a table that an endpoint changes or deletes."""
+        return tuple(
+            write
+            for write in self.access(endpoint).writes
+            if write.table == table and write.verb in ("update", "delete")
+        )
+
+    def keys(self, statement: Statement) -> tuple[Term, ...]:
+        """The conditions that say which one: a key compared with what the caller sends."""
+        return tuple(
+            term
+            for term in statement.terms
+            if not any(CAPABILITY.search(word) for word in (term.column, *(root.name for root in term.roots)))
+            and term.operator in ("==", "exact", "in_") and term.roots and self._is_key(statement, term.column)
+            and all(root.kind in OUTSIDE for root in term.roots)
+        )  # fmt: skip
+
+    def _is_key(self, statement: Statement, name: str) -> bool:
+        if name in ("id", "pk", "uuid", "uid", "slug", "guid", "public_id"):
+            return True
+        table = self.tables.of(statement.model)
+        column = table.column(name) if table is not None else None
+        if column is not None:
+            return column.unique or column.primary
+        return False
