@@ -15,6 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import backendgen.cli
+import backendgen.migrate
+import backendgen.sql.postgres  # noqa: F401 - what is loaded here, the copies of this process need not load
 from backendgen import cache, files, witness
 from backendgen.__main__ import main
 
@@ -288,7 +291,7 @@ def follow(steps: list[Edit], paths: list[str], nanoseconds: int) -> None:
 
 
 @pytest.mark.parametrize("nanoseconds", [0, cache._COARSE_NS])
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=st.lists(st.sampled_from(EDITS), min_size=1, max_size=4), path=st.sampled_from([".", "db", FIRST]))
 def test_any_change_of_a_tree_gives_the_report_of_a_run_without_a_cache(
     nanoseconds: int, steps: list[Edit], path: str
@@ -304,6 +307,7 @@ def test_long_series_of_changes(nanoseconds: int, steps: list[Edit]) -> None:
     follow(steps, [".", "db", FIRST], nanoseconds)
 
 
+@pytest.mark.slow
 def test_each_single_change_of_a_tree() -> None:
     for step in EDITS:
         follow([step], ["."], 0)
