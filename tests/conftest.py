@@ -14,6 +14,14 @@ ROOT = Path(__file__).parent.parent
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nothing that a test runs is remembered beyond the tests."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["XDG_CACHE_HOME"] = str(folder)
+    return folder
+
+
 @pytest.fixture
 def backendgen(tmp_path: Path) -> Run:
     """Run `backendgen ARGUMENTS` in an empty directory and return exit code and outputs, without colour."""

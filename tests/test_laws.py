@@ -58,6 +58,35 @@ def test_only_cli_prints_or_exits_and_only_files_writes(path: Path) -> None:
         assert not writes, f"{path}:{node.lineno} opens for writing"
 
 
+PROBES = {"exists", "is_file", "is_dir", "is_symlink", "iterdir", "glob", "rglob", "read_text", "read_bytes", "lstat"}
+WALKS = {"os.walk", "os.listdir", "os.scandir", "os.stat", "os.lstat", "os.path.realpath", "open"}
+# What writes, or runs programs, is never remembered; the audit is not yet.
+UNWATCHED = ("audit", "scaffold", "spec", "migrate/plan", "migrate/rewrite", "migrate/trace")
+GATEWAYS = (
+    "files.py",
+    "witness.py",
+    "cache.py",
+    "resources.py",
+    "process.py",
+    "workers.py",
+    "cli/output.py",
+    "cli/new.py",
+)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_only_files_asks_the_file_system_so_that_all_is_witnessed(path: Path) -> None:
+    name = path.relative_to(SOURCE).as_posix()
+    if name.startswith(UNWATCHED) or name in GATEWAYS:
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            receiver, _, attribute = ast.unparse(node.func).rpartition(".")
+            through = receiver in ("files", "on_disk", "")
+            assert through or attribute not in PROBES, f"{path}:{node.lineno} asks by itself: {ast.unparse(node.func)}"
+            assert ast.unparse(node.func) not in WALKS, f"{path}:{node.lineno} asks by itself: {ast.unparse(node.func)}"
+
+
 def test_the_version_is_in_the_changelog() -> None:
     from backendgen import __version__
 

@@ -140,8 +140,8 @@ def begin(arguments: Sequence[str]) -> Outcome | None:
     global _begun  # noqa: PLW0603 - a process is one run
     run = run_of(arguments)
     outcome = recall(run) if run else None
-    if run and outcome is None:
-        _begun = run
+    _begun = run if outcome is None else None
+    if _begun:
         witness.watch()
     return outcome
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backendgen import files
 from backendgen.errors import Problem, UserError, did_you_mean
 from backendgen.findings.finding import Location
 from backendgen.migrate.history import Histories, History, Migration, Refusal
@@ -73,7 +74,7 @@ def select(histories: Histories, pending: Pending) -> Selection:
 
 def _since(histories: Histories, base: git.Base, since: str) -> Selection:
     changes = base.changes(histories.root)
-    root = histories.root.resolve()
+    root = files.real(histories.root)
     old_ids = {
         found[1]: path
         for path, change in changes.items()
@@ -185,7 +186,7 @@ def _without_comments(statement: Statement) -> str:
 
 
 def _name(path: Path, histories: Histories) -> str:
-    return path.relative_to(histories.root.resolve()).as_posix()
+    return path.relative_to(files.real(histories.root)).as_posix()
 
 
 def _edited(path: Path, migration: Migration, histories: Histories, since: str) -> Refusal:

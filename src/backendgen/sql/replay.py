@@ -118,7 +118,7 @@ class Schema:
         if before is None:
             self._note(table)
         elif not _refers_alike(before, table):
-            self._forget(before)
+            self._forget(before, table)
             self._note(table)
 
     def _note(self, table: Table) -> None:
@@ -142,14 +142,17 @@ class Schema:
                 self._disown(index.name)
             self._forget(known)
 
-    def _forget(self, table: Table) -> None:
-        name = table.name
+    def _forget(self, table: Table, successor: Table | None = None) -> None:
+        """Forget what `_note` has noted; what still holds of its next state stays in its place."""
         for constraint in table.constraints:
             self._constraint_names[constraint.name] -= 1
-            self._children[constraint.references] = _without(self._children.get(constraint.references, {}), name)
-        self._partitions[table.partition_of] = _without(self._partitions.get(table.partition_of, {}), name)
-        for parent in table.inherits:
-            self._heirs[parent] = _without(self._heirs.get(parent, {}), name)
+        for noted, names, left in (
+            (self._children, _referred_to(table), _referred_to(successor)),
+            (self._partitions, {table.partition_of}, {successor.partition_of if successor else ""}),
+            (self._heirs, {*table.inherits}, {*successor.inherits} if successor else set[str]()),
+        ):
+            for name in names - left - {""}:
+                noted[name] = _without(noted.get(name, {}), table.name)
 
     def put_view(self, view: View) -> None:
         """Add a view, or replace the one of that name."""
@@ -179,6 +182,10 @@ class Schema:
         inside = in_schema(schema, name)
         relation = inside in self.tables or inside in self.views or inside in self._owners
         return relation or self._constraint_names.get(name, 0) > 0
+
+
+def _referred_to(table: Table | None) -> set[str]:
+    return {constraint.references for constraint in table.constraints} if table else set()
 
 
 def _refers_alike(one: Table, other: Table) -> bool:

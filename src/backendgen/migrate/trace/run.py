@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from backendgen import witness
 from backendgen.config import Config
 from backendgen.errors import Problem, UserError
 from backendgen.findings.finding import Report, Trace, TracedMigration
@@ -57,6 +58,7 @@ def trace(path: Path, config: Config, pending: Pending = EVERYTHING, place: Plac
 
     Raises UserError when there is no server, when the database is not empty, or when it holds several histories.
     """
+    witness.spoil()  # what a database does is no file's content
     histories = read(path, config)
     selection = select(histories, pending)
     ours = [one for one in histories.histories if one.dialect == "postgresql"]
