@@ -82,7 +82,7 @@ def _moments(
 ) -> Iterator[Moment]:
     """Yield a Moment for each statement of a migration's up; its operations are one."""
     steps = walk(history, migration, schema, deploy, config.pg_version)
-    for (path, _, line, _), statement in groupby(steps, key=_statement):
+    for (path, _, line), statement in groupby(steps, key=_statement):
         taken: dict[str, str] = {}
         held: dict[str, str] = {}
         text = ""
@@ -99,10 +99,9 @@ def _moments(
             yield Moment(path, line, text, taken, held)
 
 
-def _statement(context: Context) -> tuple[str, int, int, str]:
-    """What tells statements apart: the changes of a changelog have no numbers of their own."""
-    path, operation = context.action.path, context.action.operation
-    return path, operation.statement, operation.line, "" if path.endswith((".sql", ".py")) else operation.sql
+def _statement(context: Context) -> tuple[str, int, int]:
+    operation = context.action.operation
+    return context.action.path, operation.statement, operation.line
 
 
 def render(moments: Sequence[Moment]) -> str:
