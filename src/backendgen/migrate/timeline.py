@@ -91,7 +91,10 @@ def _moments(
             holds = bool(context.held) if holds is None else holds
             ends_transaction = isinstance(context.action.operation, op.Transaction)
             text = text or " ".join((context.action.operation.sql or context.action.call).split())
+            made = context.action.operation.tables if isinstance(context.action.operation, op.CreateTable) else ()
             for lock in context.locks(schema):
+                if lock.table in made[:1]:  # it refers to itself: nobody else knows it yet
+                    continue
                 if lock.mode in BLOCKS_WRITES and taken.get(lock.table) not in BLOCKS_READS:
                     taken[lock.table] = lock.mode
         transaction += not holds
