@@ -124,3 +124,14 @@ def test_a_pipe_is_no_configuration(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UserError, match="is not a regular file"):
         load(tmp_path, tmp_path / "pipe")
+
+
+def test_a_word_that_selects_no_rule_is_refused(tmp_path: Path) -> None:
+    text = 'ignore = [""]\nselect = ["BG1"]\n[[paths]]\nmatch = ["a"]\nselect = [" "]\n'
+    (tmp_path / "backendgen.toml").write_text(text)
+    with pytest.raises(UserError) as refused:
+        load(tmp_path)
+    assert [problem.message for problem in refused.value.problems] == [
+        "select: '' is not the start of a rule's id, such as BG1",
+        "ignore: '' is not the start of a rule's id, such as BG1",
+    ]

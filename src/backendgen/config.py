@@ -41,7 +41,8 @@ class Config:
     git revision after which migrations are pending, `dialect` the database that they are for (empty: as they show
     themselves); a version without its last number is the newest of its series. `severity` gives rules, by the
     beginning of their ids, another severity. `code` is the folder of the code that runs while migrations are applied,
-    `deployed` the git revision of it that runs. `folder` is where the configuration was read.
+    `deployed` the git revision of it that runs. `folder` is where the configuration was read, `asked` the
+    databases whose version was asked for: one of them must be there.
     """
 
     select: tuple[str, ...] = ()
@@ -62,6 +63,7 @@ class Config:
     code: Path | None = None
     deployed: str = ""
     folder: Path | None = field(default=None, compare=False)
+    asked: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise UserError when a value is outside its list."""
@@ -190,6 +192,12 @@ def _parse(path: Path, table: dict[str, Any] | None) -> Config:
         wrong += _not_patterns(f"paths {number}: match", settings.get("match", ()))
         paths.append(PathSettings(**settings))
     wrong += _not_patterns("exclude", values.get("exclude", ()))
+    wrong += [
+        f"{key}: '' is not the start of a rule's id, such as BG1"
+        for key in ("select", "ignore")
+        for written in (values, *(one for one in (table or {}).get("paths", ()) if isinstance(one, dict)))
+        if not all(isinstance(word, str) and word.strip() for word in written.get(key, ()))
+    ]
     for key in ("baseline", "code"):
         if key in values:
             values[key] = path.parent / values[key]

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from on_disk import write
+from typer.testing import CliRunner
 
 from backendgen import migrate
+from backendgen.cli import app
 from backendgen.config import Config, load
 from backendgen.errors import UserError
 from backendgen.migrate.readers import read
@@ -223,3 +225,14 @@ def test_a_database_that_is_not_read_is_known_by_the_tool_s_own_file(tmp_path: P
     ]
     assert [history.name for history in found.histories] == ["other"]
     assert len(read(tmp_path, Config(dialect="postgresql")).histories) == 2
+
+
+def test_a_version_that_nothing_is_for_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, {"a/1_a.sql": "CREATE TABLE t (id serial);\n"})
+    done = CliRunner().invoke(app, ["migrate-check", str(tmp_path), "--mysql-version", "8.0"])
+    assert isinstance(done.exception, UserError)
+    assert str(done.exception) == (
+        "--mysql-version does nothing: the migrations here are for postgresql; --dialect says otherwise"
+    )
+    write(tmp_path, {"b/1_a.sql": "CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY) ENGINE=InnoDB;\n"})
+    assert CliRunner().invoke(app, ["migrate-check", str(tmp_path), "--mysql-version", "8.0"]).exit_code == 0

@@ -157,3 +157,13 @@ def test_a_changeset_that_says_there_is_no_way_back(tmp_path: Path) -> None:
         "--changeset a:2\nDROP TABLE u;\n"
     )
     assert [one.one_way for one in only(write(tmp_path, {"a.sql": text}))] == [True, False]
+
+
+def test_statements_are_numbered_through_a_changeset(tmp_path: Path) -> None:
+    log = """{"databaseChangeLog": [{"changeSet": {"id": "x", "author": "ada", "changes": [
+      {"sql": {"sql": "UPDATE t SET a = 1; UPDATE t SET a = 1"}}, {"addColumn": {"tableName": "t", "columns": [
+      {"column": {"name": "c", "type": "int"}}]}}, {"sql": {"sql": "UPDATE t SET a = 1"}}],
+      "rollback": [{"sql": {"sql": "SELECT 1"}}, {"sql": {"sql": "SELECT 2"}}]}}]}"""
+    (migration,) = only(write(tmp_path, {"db/changelog.json": log}))
+    assert [one.operation.statement for one in migration.up] == [0, 1, 2, 3]
+    assert [one.operation.statement for one in migration.down] == [0, 1]

@@ -7,6 +7,10 @@ from pathlib import Path
 from conftest import ROOT, Run
 from on_disk import write
 
+from backendgen.config import Config
+from backendgen.migrate.pending import Pending
+from backendgen.migrate.timeline import render, timeline
+
 UNSAFE = ROOT / "examples" / "migrations" / "unsafe"
 
 
@@ -79,3 +83,22 @@ def test_what_has_no_statement_shows_its_call(backendgen: Run, tmp_path: Path) -
         "11 ALTER TABLE a ADD COLUMN n int X",
         "12 migrations.RunPython(fill) |",
     ]
+
+
+def test_a_new_table_that_refers_to_itself_blocks_nobody(backendgen: Run, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {"m/1_a.sql": "CREATE TABLE tree (id int PRIMARY KEY, top int REFERENCES tree, x int REFERENCES old);"},
+    )
+    assert backendgen("migrate-check", "m", "--graph").stdout.splitlines()[1].split() == ["old"]
+
+
+def test_memory_grows_with_what_is_locked_not_with_what_is_held(tmp_path: Path) -> None:
+    tables = range(300)
+    write(tmp_path, {
+        "1_a.sql": "".join(f"CREATE TABLE t{one} (id int);\n" for one in tables),
+        "2_b.sql": f"BEGIN;\n{''.join(f'ALTER TABLE t{one} ADD COLUMN b int;{chr(10)}' for one in tables)}COMMIT;\n",
+    })  # fmt: skip
+    moments = timeline(tmp_path, Config(), Pending(applied=("1",)))
+    assert sum(len(one.taken) for one in moments) == 300
+    assert render(moments).splitlines()[300].endswith("X t299, | 299 tables")

@@ -200,6 +200,8 @@ def migrate_check(
     if reader is not None:
         settings = replace(settings, reader=reader)
     server: dict[str, Any] = {"dialect": dialect, "mysql_version": mysql_version, "mariadb_version": mariadb_version}
+    versions = {"postgresql": pg_version, "mysql": mysql_version, "mariadb": mariadb_version}
+    server["asked"] = tuple(name for name, version in versions.items() if version is not None)
     settings = replace(settings, **{key: value for key, value in server.items() if value is not None})
     pending = _pending(since, applied, everything, settings)
     if graph:

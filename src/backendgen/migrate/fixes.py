@@ -131,12 +131,18 @@ def concurrently(sql: str) -> str:
 def constraint_sql(constraint: Constraint) -> str:
     """Return what follows ADD CONSTRAINT name for a foreign key or check."""
     if constraint.kind == "check":
-        return f"CHECK ({constraint.expression})"
+        return f"CHECK ({constraint.expression}){' NO INHERIT' if constraint.no_inherit else ''}"
     target = f"{name(constraint.references)}"
     if constraint.referenced_columns:
         target += f" ({names(constraint.referenced_columns)})"
-    action = f" ON DELETE {constraint.on_delete.upper()}" if constraint.on_delete else ""
-    return f"FOREIGN KEY ({names(constraint.columns)}) REFERENCES {target}{action}"
+    only = f" ({names(constraint.on_delete_columns)})" if constraint.on_delete_columns else ""
+    words = (
+        " MATCH FULL" if constraint.match_full else "",
+        f" ON UPDATE {constraint.on_update.upper()}" if constraint.on_update else "",
+        f" ON DELETE {constraint.on_delete.upper()}{only}" if constraint.on_delete else "",
+        f" {constraint.deferral}" if constraint.deferral else "",
+    )
+    return f"FOREIGN KEY ({names(constraint.columns)}) REFERENCES {target}{''.join(words)}"
 
 
 _ALTER_HEAD = re.compile(

@@ -151,7 +151,8 @@ def _constraints(was: Table, now: Table) -> Iterator[Difference]:
 
 def _indexes(was: Table, now: Table) -> Iterator[Difference]:
     def shape(index: Index) -> Index:
-        return replace(index, name="", line=0, valid=True, where="".join(index.where.split()).lower())
+        where = "".join(index.where.split()).lower()
+        return replace(index, name="", line=0, valid=True, where=where, storage="")
 
     backing = {one.name for table in (was, now) for one in table.constraints}
     for one in _only_in(now.indexes, was.indexes, shape):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
@@ -25,32 +25,31 @@ _WIDEST = 200  # characters of columns; beyond, each row names what it locks
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One statement: `taken` are the modes of the locks that block others, by table, `held` what earlier ones keep."""
+    """One statement: `taken` are the modes of the locks that block others, by table.
+
+    What earlier ones of the same `transaction` have taken is held meanwhile; `holds`: there is such.
+    """
 
     path: str
     line: int
     statement: str
     taken: dict[str, str]
-    held: dict[str, str]
+    transaction: int
+    holds: bool
 
-    @property
-    def tables(self) -> tuple[str, ...]:
-        """The tables that are locked meanwhile."""
-        return tuple(dict.fromkeys([*self.held, *self.taken]))
-
-    def sign(self, table: str) -> str:
+    def sign(self, table: str, held: Mapping[str, str]) -> str:
         """Return how a table is locked, empty when it is not; a weaker lock on top of a stronger one changes nothing."""
         taken = self.taken.get(table)
         if taken in BLOCKS_READS:
             return READS_AND_WRITES
-        if taken and self.held.get(table) not in BLOCKS_READS:
+        if taken and held.get(table) not in BLOCKS_READS:
             return WRITES
-        return HELD if table in self.held else ""
+        return HELD if table in held else ""
 
-    def summary(self) -> str:
+    def summary(self, held: Mapping[str, str]) -> str:
         """Return the tables that the statement itself locks, and how many others stay locked."""
-        own = [f"{self.sign(table)} {table}" for table in self.taken]
-        others = len(self.held.keys() - self.taken.keys())
+        own = [f"{self.sign(table, held)} {table}" for table in self.taken]
+        others = len(held) - sum(table in held for table in self.taken)
         return ", ".join([*own, *([f"{HELD} {others} {'table' if others == 1 else 'tables'}"] if others else [])])
 
 
@@ -71,57 +70,82 @@ def timeline(path: Path, config: Config, pending: Pending = EVERYTHING) -> tuple
         for position, migration in enumerate(history.migrations):
             if selection.has(history, position):
                 deploy = Deploy(unseen=deploy.unseen) if selection.chosen is None else deploy
-                found += _moments(history, migration, schema, deploy, config)
+                first = found[-1].transaction + 1 if found else 0
+                found += _moments(history, migration, schema, deploy, config, first)
             else:
                 follow(history, migration, schema, deploy, config.pg_version)
-    return tuple(moment for moment in found if moment.tables)
+    return tuple(moment for moment in found if moment.taken or moment.holds)
 
 
 def _moments(
-    history: History, migration: Migration, schema: Schema, deploy: Deploy, config: Config
+    history: History, migration: Migration, schema: Schema, deploy: Deploy, config: Config, transaction: int
 ) -> Iterator[Moment]:
-    """Yield a Moment for each statement of a migration's up; its operations are one."""
+    """Yield a Moment for each statement of a migration's up; its operations are one. `transaction` numbers the first."""
     steps = walk(history, migration, schema, deploy, config.pg_version)
-    for (path, _, line, _), statement in groupby(steps, key=_statement):
+    for (path, _, line), statement in groupby(steps, key=_statement):
         taken: dict[str, str] = {}
-        held: dict[str, str] = {}
         text = ""
         ends_transaction = False
+        holds: bool | None = None
         for context in statement:
+            holds = bool(context.held) if holds is None else holds
             ends_transaction = isinstance(context.action.operation, op.Transaction)
             text = text or " ".join((context.action.operation.sql or context.action.call).split())
-            if not taken:
-                held = {table: lock.mode for table, (_, lock) in context.held.items()}
+            made = context.action.operation.tables if isinstance(context.action.operation, op.CreateTable) else ()
             for lock in context.locks(schema):
+                if lock.table in made[:1]:  # it refers to itself: nobody else knows it yet
+                    continue
                 if lock.mode in BLOCKS_WRITES and taken.get(lock.table) not in BLOCKS_READS:
                     taken[lock.table] = lock.mode
+        transaction += not holds
         if not ends_transaction:
-            yield Moment(path, line, text, taken, held)
+            yield Moment(path, line, text, taken, transaction, bool(holds))
 
 
-def _statement(context: Context) -> tuple[str, int, int, str]:
-    """What tells statements apart: the changes of a changelog have no numbers of their own."""
-    path, operation = context.action.path, context.action.operation
-    return path, operation.statement, operation.line, "" if path.endswith((".sql", ".py")) else operation.sql
+def _statement(context: Context) -> tuple[str, int, int]:
+    operation = context.action.operation
+    return context.action.path, operation.statement, operation.line
 
 
 def render(moments: Sequence[Moment]) -> str:
     """Return the timeline as text: a block for each file, a row for each statement, a column for each table."""
-    blocks = ["\n".join(_block(path, list(rows))) for path, rows in groupby(moments, key=lambda moment: moment.path)]
+    held = Held()
+    blocks = ["\n".join(_block(path, [*rows], held)) for path, rows in groupby(moments, key=lambda one: one.path)]
     return "\n\n".join([*blocks, LEGEND]) + "\n" if blocks else "no statement blocks anybody\n"
 
 
-def _block(path: str, rows: Sequence[Moment]) -> Iterator[str]:
-    tables = tuple(dict.fromkeys(table for row in rows for table in row.tables))
+@dataclass(slots=True)
+class Held:
+    """What a transaction holds, by table, while its moments are gone through in order."""
+
+    transaction: int = -1
+    modes: dict[str, str] = field(default_factory=dict)
+
+    def before(self, moment: Moment) -> Mapping[str, str]:
+        """Return what is held when a moment begins."""
+        if moment.transaction != self.transaction:
+            self.transaction, self.modes = moment.transaction, {}
+        return self.modes
+
+    def after(self, moment: Moment) -> None:
+        """Add what a moment has taken; a stronger lock counts."""
+        for table, mode in moment.taken.items():
+            if self.modes.get(table) not in BLOCKS_READS:
+                self.modes[table] = mode
+
+
+def _block(path: str, rows: Sequence[Moment], held: Held) -> Iterator[str]:
+    tables = tuple(dict.fromkeys([*held.before(rows[0]), *(table for row in rows for table in row.taken)]))
     width = len(str(max(row.line for row in rows))) + 2
     yield path
-    if sum(len(table) + 2 for table in tables) > _WIDEST:
-        yield from (f"{row.line:>{width}}  {_cut(row.statement):<{_STATEMENT}}  {row.summary()}" for row in rows)
-        return
-    yield f"{'':<{width + 2 + _STATEMENT}}  {'  '.join(tables)}"
+    wide = sum(len(table) + 2 for table in tables) > _WIDEST
+    if not wide:
+        yield f"{'':<{width + 2 + _STATEMENT}}  {'  '.join(tables)}"
     for row in rows:
-        signs = "  ".join(f"{row.sign(table):<{len(table)}}" for table in tables)
+        now = held.before(row)
+        signs = row.summary(now) if wide else "  ".join(f"{row.sign(table, now):<{len(table)}}" for table in tables)
         yield f"{row.line:>{width}}  {_cut(row.statement):<{_STATEMENT}}  {signs}".rstrip()
+        held.after(row)
 
 
 def _cut(statement: str) -> str:

@@ -196,8 +196,8 @@ def _drop_index(schema: Schema, change: op.DropIndex) -> None:
 
 def _serves_alike(one: Index, other: Index) -> bool:
     """Whether a partition's index is the counterpart of its parent's."""
-    parts = (one.keys, one.unique, one.method, one.where, one.include)
-    return parts == (other.keys, other.unique, other.method, other.where, other.include)
+    parts = (one.keys, one.unique, one.nulls_not_distinct, one.method, one.where, one.include)
+    return parts == (other.keys, other.unique, other.nulls_not_distinct, other.method, other.where, other.include)
 
 
 def rename_index(schema: Schema, change: op.RenameIndex) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from backendgen.sql.lexer import Statement
+from backendgen.sql.lexer import Statement, quote
 from backendgen.sql.names import generated_name, joined, object_name
 from backendgen.sql.operation import CreateIndex, CreateTable, Like
 from backendgen.sql.pg_query import (
@@ -26,6 +26,12 @@ from backendgen.sql.schema import Column, Constraint, ConstraintKind, Index, Ind
 
 IDENTITY: dict[str, Literal["", "always", "by default"]] = {"a": "always", "d": "by default"}
 _MARKER = re.compile(r"(?<!\w)@(\w+)")
+# What a constraint at a column says after its body; IMMEDIATE is what it would be anyway.
+_DEFERRAL = {
+    pb.CONSTR_ATTR_DEFERRABLE: "DEFERRABLE",
+    pb.CONSTR_ATTR_DEFERRED: "DEFERRABLE INITIALLY DEFERRED",
+    pb.CONSTR_ATTR_IMMEDIATE: "",
+}
 _ON_DELETE = {"c": "cascade", "n": "set null", "d": "set default", "r": "restrict"}
 _SERIAL = {
     "serial": "integer",
@@ -147,6 +153,8 @@ def column_of(node: pb.ColumnDef, table: str, at: Place) -> tuple[Column, list[C
                 generated, stored = expression_sql(constraint.raw_expr), constraint.generated_kind == "s"
             case pb.CONSTR_IDENTITY:
                 identity, not_null = IDENTITY[constraint.generated_when], True
+            case kind if kind in _DEFERRAL and constraints:
+                constraints[-1] = replace(constraints[-1], deferral=_DEFERRAL[kind] or constraints[-1].deferral)
             case kind if kind in _KINDS:
                 constraints.append(constraint_of(constraint, at, node.colname))
                 not_null = not_null or kind == pb.CONSTR_PRIMARY
@@ -184,6 +192,11 @@ def constraint_of(node: pb.Constraint, at: Place, column: str = "") -> Constrain
         nulls_not_distinct=node.nulls_not_distinct,
         named=bool(node.conname),
         line=at.line(node.location),
+        on_update=_ON_DELETE.get(node.fk_upd_action, ""),
+        on_delete_columns=strings(node.fk_del_set_cols),
+        match_full=node.fk_matchtype == "f",
+        deferral=f"DEFERRABLE{' INITIALLY DEFERRED' if node.initdeferred else ''}" if node.deferrable else "",
+        no_inherit=node.is_no_inherit,
     )
 
 
@@ -258,6 +271,39 @@ def _markers_in(comment: str) -> frozenset[str]:
     return frozenset(_MARKER.findall(comment))
 
 
+_NULLS = {pb.SORTBY_NULLS_FIRST: "first", pb.SORTBY_NULLS_LAST: "last"}
+_WITH = re.compile(r"(?i)\bwith\s*\([^()]*\)")
+
+
+def _key_options(element: pb.IndexElem) -> str:
+    """Return a key's collation and operator class as SQL."""
+    collation = ".".join(quote(part.string.sval) for part in element.collation)
+    operators = ".".join(quote(part.string.sval) for part in element.opclass)
+    if element.opclassopts:
+        given = (option.def_elem for option in element.opclassopts)
+        operators += f" ({', '.join(f'{each.defname} = {_parameter(each.arg)}' for each in given)})"
+    return " ".join(filter(None, (f"COLLATE {collation}" if collation else "", operators)))
+
+
+def _parameter(node: Node) -> str:
+    match node.WhichOneof("node"):
+        case "integer":
+            return str(node.integer.ival)
+        case "float":
+            return str(node.float.fval)
+        case "string":
+            return f"'{node.string.sval}'"
+        case _:
+            return expression_sql(node)
+
+
+def _storage(node: pb.IndexStmt, text: str) -> str:
+    """Return what WITH and TABLESPACE say, in the user's words."""
+    parameters = _WITH.search(text) if node.options else None
+    place = f"TABLESPACE {quote(node.table_space)}" if node.table_space else ""
+    return " ".join(filter(None, (parameters[0] if parameters else "", place)))
+
+
 def create_index(node: pb.IndexStmt, at: Place) -> CreateIndex:
     """Translate CREATE INDEX."""
     table = relation(node.relation)
@@ -277,7 +323,8 @@ def create_index(node: pb.IndexStmt, at: Place) -> CreateIndex:
                 element.name,
                 "" if element.name else expression_sql(element.expr),
                 element.ordering == pb.SORTBY_DESC,
-                " ".join(part.string.sval for part in (*element.collation, *element.opclass)),
+                _key_options(element),
+                _NULLS.get(element.nulls_ordering, ""),
             )
             for element in elements
         ),
@@ -287,6 +334,8 @@ def create_index(node: pb.IndexStmt, at: Place) -> CreateIndex:
         include=include,
         expression_columns=column_names(*expressions, *([node.where_clause] if where else [])),
         line=at.statement.line,
+        nulls_not_distinct=node.nulls_not_distinct,
+        storage=_storage(node, at.statement.text),
     )
     return CreateIndex(
         table=table,

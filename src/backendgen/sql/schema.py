@@ -68,8 +68,9 @@ class Constraint:
     """A table constraint, also one that was written inline at its column. An unnamed one has PostgreSQL's own name.
 
     `columns` of a check are those that its expression names, of an exclusion those of its keys and their expressions; the
-    keys' own names, which name the constraint, are its `keys`. `on_delete` is lower case (`cascade`, `set null`), empty for
-    NO ACTION. `inline`: written at its column, where MySQL ignores REFERENCES.
+    keys' own names, which name the constraint, are its `keys`. `on_delete` and `on_update` are lower case (`cascade`,
+    `set null`), empty for NO ACTION; `on_delete_columns` are those that alone are set. `deferral` is SQL, empty for NOT
+    DEFERRABLE. `inline`: written at its column, where MySQL ignores REFERENCES.
     """
 
     kind: ConstraintKind
@@ -87,23 +88,33 @@ class Constraint:
     named: bool = True
     inline: bool = False
     line: int = 0
+    on_update: str = ""
+    on_delete_columns: tuple[str, ...] = ()
+    match_full: bool = False
+    deferral: str = ""
+    no_inherit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class IndexKey:
-    """One key of an index: a column, or an expression when `column` is empty. `options`: collation and operator class."""
+    """One key of an index: a column, or an expression when `column` is empty.
+
+    `options` are its collation and operator class as SQL, `nulls` is `first` or `last` where the text says so.
+    """
 
     column: str
     expression: str = ""
     descending: bool = False
     options: str = ""
+    nulls: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
     """An index; those that back a primary key or unique constraint are listed too, under the constraint's name.
 
-    `expression_columns` are the columns that its expressions and its `where` name.
+    `expression_columns` are the columns that its expressions and its `where` name; `storage` is what WITH and TABLESPACE
+    say, as SQL.
     """
 
     name: str
@@ -116,6 +127,8 @@ class Index:
     expression_columns: tuple[str, ...] = ()
     valid: bool = True
     line: int = 0
+    nulls_not_distinct: bool = False
+    storage: str = ""
 
     @property
     def columns(self) -> tuple[str, ...]:

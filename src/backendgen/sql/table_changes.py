@@ -86,6 +86,7 @@ def with_renamed_column(table: Table, name: str, new_name: str) -> Table:
                 replace(
                     c,
                     columns=renamed(c.columns),
+                    on_delete_columns=renamed(c.on_delete_columns),
                     expression=rewritten(c.expression) if name in c.columns else c.expression,
                     referenced_columns=renamed(c.referenced_columns) if c.references == own else c.referenced_columns,
                 )
@@ -182,6 +183,7 @@ def _backing_index(table: str, constraint: Constraint) -> Index:
         unique=constraint.kind != "exclude",
         method="gist" if constraint.kind == "exclude" else "btree",
         line=constraint.line,
+        nulls_not_distinct=constraint.nulls_not_distinct,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from backendgen.migrate.history import History
 from backendgen.migrate.plan.route import Route
@@ -15,10 +16,11 @@ _GONE = "-- irreversible: what this takes away is gone\nDO $$ BEGIN RAISE EXCEPT
 def changes(history: History, routes: Sequence[Route]) -> Written:
     """Write each phase as a change; `sqitch add` puts it into the plan and leaves scripts that are there alone."""
     done = Written()
+    known = {one.revision for one in history.migrations}
     before = history.migrations[-1].revision
     extension = history.migrations[-1].path.rpartition(".")[2]
     for route, phase in in_order(routes):
-        name = f"{plain(route.slug)}_{phase.word}"
+        name = _free(f"{plain(route.slug)}_{phase.word}", {*known, *(Path(path).stem for path in done.files)})
         lines: list[str] = []
         for step in bounded(history, phase, local=True):
             lines += [f"-- backendgen: ignore[{rule}] {reason}" for rule, reason in step.accepted]
@@ -39,3 +41,8 @@ def changes(history: History, routes: Sequence[Route]) -> Written:
         done.commands[path] = f"sqitch add {name} --requires {before} -n '{title}: {phase.word}'"
         before = name
     return done
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """Return the name, with a number when it is taken: a column with two indexes has two phases of a word."""
+    return next(one for one in (name, *(f"{name}_{more}" for more in range(2, 1000))) if one not in taken)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backendgen.migrate.fixes import alter, constraint_sql
 from backendgen.migrate.plan.route import Phase, Step, Unplannable, batches, steps
@@ -11,7 +11,7 @@ from backendgen.migrate.quoting import label, name, names
 from backendgen.sql.lexer import rename_identifier
 from backendgen.sql.names import object_name
 from backendgen.sql.replay import Schema
-from backendgen.sql.schema import Column, Constraint, Index, Table
+from backendgen.sql.schema import Column, Constraint, Index, IndexKey, Table
 from backendgen.sql.table_changes import bare, in_schema, schema_of
 
 
@@ -93,8 +93,8 @@ class Successor:
             raise Unplannable(f"{what} is filled by PostgreSQL (identity or generated)")
         if any(one.generated and self.old in one.generated for one in self.table.columns):
             raise Unplannable(f"a generated column is made from {what}")
-        if any(one.kind == "exclude" for one in self.constraints) or any(one.method != "btree" for one in self.indexes):
-            raise Unplannable(f"{what} has an index that this history does not describe in full")
+        if any(one.kind == "exclude" for one in self.constraints):
+            raise Unplannable(f"{what} has an exclusion constraint, which cannot adopt an index")
 
     # ---- before the code changes
 
@@ -159,27 +159,34 @@ class Successor:
 
     def _moved(self, constraint: Constraint) -> str:
         if constraint.kind == "check":
-            return f"CHECK ({rename_identifier(constraint.expression, self.old, self.new)})"
-        sql = constraint_sql(constraint)
+            expression = rename_identifier(constraint.expression, self.old, self.new)
+            return constraint_sql(replace(constraint, expression=expression))
+        only = tuple(self.new if one == self.old else one for one in constraint.on_delete_columns)
+        sql = constraint_sql(replace(constraint, on_delete_columns=only))
         columns = names(self.new if each == self.old else each for each in constraint.columns)
         return sql.replace(f"FOREIGN KEY ({names(constraint.columns)})", f"FOREIGN KEY ({columns})", 1)
 
     def _index_sql(self, index: Index) -> str:
-        keys = [
-            (label(self.new if key.column == self.old else key.column) if key.column
-             else f"({rename_identifier(key.expression, self.old, self.new)})") + (" DESC" if key.descending else "")
-            for key in index.keys
-        ]  # fmt: skip
-        include = (
-            f" INCLUDE ({names(self.new if one == self.old else one for one in index.include)})"
-            if index.include
-            else ""
+        keys = ", ".join(map(self._key_sql, index.keys))
+        included = names(self.new if one == self.old else one for one in index.include)
+        words = (
+            f" INCLUDE ({included})" if index.include else "",
+            " NULLS NOT DISTINCT" if index.nulls_not_distinct else "",
+            f" {index.storage}" if index.storage else "",
+            f" WHERE {rename_identifier(index.where, self.old, self.new)}" if index.where else "",
         )
-        where = f" WHERE {rename_identifier(index.where, self.old, self.new)}" if index.where else ""
-        unique = "UNIQUE " if index.unique else ""
-        columns = ", ".join(keys)
-        built = f"CREATE {unique}INDEX CONCURRENTLY {label(self.later(index.name))}"
-        return f"{built} ON {name(self.name)} ({columns}){include}{where}"
+        method = f" USING {index.method}" if index.method != "btree" else ""
+        built = f"CREATE {'UNIQUE ' if index.unique else ''}INDEX CONCURRENTLY {label(self.later(index.name))}"
+        return f"{built} ON {name(self.name)}{method} ({keys}){''.join(words)}"
+
+    def _key_sql(self, key: IndexKey) -> str:
+        if key.column:
+            own = label(self.new if key.column == self.old else key.column)
+        else:
+            own = f"({rename_identifier(key.expression, self.old, self.new)})"
+        options = f" {key.options}" if key.options else ""
+        nulls = f" NULLS {key.nulls.upper()}" if key.nulls else ""
+        return f"{own}{options}{' DESC' if key.descending else ''}{nulls}"
 
     # ---- the new column takes the place
 
@@ -210,15 +217,19 @@ class Successor:
             if one.kind == "primary_key":
                 if keep_old:
                     yield Step(alter(self.name, f"DROP CONSTRAINT {own}"))
-                yield Step(alter(self.name, f"ADD CONSTRAINT {own} PRIMARY KEY USING INDEX {other}"))
+                yield Step(alter(self.name, f"ADD CONSTRAINT {own} PRIMARY KEY USING INDEX {other}{_deferral(one)}"))
                 continue
             if keep_old:
                 aside = label(object_name(one.name, "", "old"))
                 yield Step(alter(self.name, f"RENAME CONSTRAINT {own} TO {aside}"))
             if one.kind == "unique":
-                yield Step(alter(self.name, f"ADD CONSTRAINT {own} UNIQUE USING INDEX {other}"))
+                yield Step(alter(self.name, f"ADD CONSTRAINT {own} UNIQUE USING INDEX {other}{_deferral(one)}"))
             else:
                 yield Step(alter(self.name, f"RENAME CONSTRAINT {other} TO {own}"))
+
+
+def _deferral(constraint: Constraint) -> str:
+    return f" {constraint.deferral}" if constraint.deferral else ""
 
 
 def _second(sql: str) -> str:

@@ -34,6 +34,7 @@ def find(path: Path, config: Config, progress: Progress | None = None) -> Found:
     parts: list[sql.Folder | History] = [*_python(reading), *_planned(reading)]
     if config.reader in ("", *sql.TOOLS):
         parts += sql.folders(reading)
+    _refuse_idle(config, parts)
     return Found(path, config, reading, tuple(parts))
 
 
@@ -69,6 +70,20 @@ class Found:
         if not migrations:
             raise _nothing(self.path, reading)
         return Histories(reading.root, histories, reading.sources, tuple(reading.refusals), tuple(reading.skipped))
+
+
+_OPTIONS = {
+    "postgresql": "--pg-version", "mysql": "--mysql-version", "mariadb": "--mariadb-version",
+}  # fmt: skip
+
+
+def _refuse_idle(config: Config, parts: list[sql.Folder | History]) -> None:
+    """Raise UserError when the version of a server is given that no history is for."""
+    there = sorted({part.dialect for part in parts})
+    idle = [_OPTIONS[dialect] for dialect in config.asked if dialect not in there]
+    if idle and there:
+        what = f"the migrations here are for {' and '.join(there)}"
+        raise UserError(*(f"{option} does nothing: {what}; --dialect says otherwise" for option in idle))
 
 
 def _served(history: History, config: Config) -> History:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -281,18 +281,17 @@ def _changeset(walk: _Walk, path: Path, element: Element) -> None:
         return
     inside = element.is_on("runInTransaction", default=True)
     changes = [child for child in element.children if child.tag in liquibase_changes.CHANGES]
-    up = tuple(action for change in changes for action in _change(walk, path, change, transactional=inside))
+    up = _numbered(_change(walk, path, change, transactional=inside) for change in changes)
     ways_back = list(element.all("rollback"))
     if ways_back:
-        down = tuple(action for way in ways_back for action in _way_back(walk, path, way, transactional=inside))
+        down = _numbered(each for way in ways_back for each in _way_back(walk, path, way, transactional=inside))
     else:
         texts = [liquibase_changes.inverse(change) for change in reversed(changes)]
         known = [(change.line, text) for change, text in zip(reversed(changes), texts, strict=True) if text]
         # Liquibase takes all of a changeset back, or none of it.
-        down = tuple(
-            action for line, text in known if len(known) == len(changes)
-            for action in _stamped(walk, text, path, line, transactional=inside)
-        )  # fmt: skip
+        down = _numbered(
+            _stamped(walk, text, path, line, transactional=inside) for line, text in known if len(known) == len(changes)
+        )
     again = element.is_on("runOnChange") or element.is_on("runAlways")
     migration = Migration(name, where, "liquibase", up, down, repeatable=again, part=name, line=element.line)
     walk.migrations.append(migration)
@@ -320,12 +319,24 @@ def _change(walk: _Walk, path: Path, change: Element, *, transactional: bool) ->
         yield Action(unread, walk.reading.name(path))
 
 
-def _way_back(walk: _Walk, path: Path, way: Element, *, transactional: bool) -> Iterator[Action]:
+def _way_back(walk: _Walk, path: Path, way: Element, *, transactional: bool) -> Iterator[Iterator[Action]]:
     for change in way.children:
         if change.tag in liquibase_changes.CHANGES:
-            yield from _change(walk, path, change, transactional=transactional)
+            yield _change(walk, path, change, transactional=transactional)
     if way.text.strip() and not any(child.tag in liquibase_changes.CHANGES for child in way.children):
-        yield from _actions(walk, way.padded, path, transactional=transactional)
+        yield _actions(walk, way.padded, path, transactional=transactional)
+
+
+def _numbered(changes: Iterable[Iterable[Action]]) -> tuple[Action, ...]:
+    """Number the statements through all changes: the text of each begins again with the first."""
+    actions: list[Action] = []
+    first = 0
+    for change in changes:
+        for action in change:
+            operation = replace(action.operation, statement=first + action.operation.statement)
+            actions.append(replace(action, operation=operation))
+        first = actions[-1].operation.statement + 1 if actions else 0
+    return tuple(actions)
 
 
 def _stamped(walk: _Walk, text: str, path: Path, line: int, *, transactional: bool) -> Iterator[Action]:

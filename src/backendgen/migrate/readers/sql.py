@@ -56,6 +56,11 @@ class Folder:
         """The number of its files: what they hold is not known yet."""
         return len(self.scripts)
 
+    @property
+    def dialect(self) -> Dialect:
+        """The database that they are for."""
+        return self.scripts[0].server
+
     def read(self, reading: Reading) -> History:
         """Read its files."""
         return _history(self.name, list(self.scripts), reading)

@@ -70,7 +70,8 @@ def fix(
         if migration.path in refused:
             continue
         script = script_of(histories.root / migration.path)
-        folder = folders.setdefault(script.folder, Folder.of(script))
+        if (folder := folders.get(script.folder)) is None:
+            folder = folders[script.folder] = Folder.of(script)
         left: list[str] = []
         try:
             written |= _rewritten(changing, migration, later, found, folder, left)

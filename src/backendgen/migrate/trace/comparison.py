@@ -82,11 +82,8 @@ def _refuses(operation: op.Operation) -> bool:
             return bool(getattr(operation, "concurrently", False))
 
 
-def _sent(action: Action) -> tuple[str, int, str]:
-    """What tells statements apart: the changes of a changelog have no numbers of their own."""
-    operation = action.operation
-    numbered = action.path.endswith((".sql", ".py"))
-    return action.path, operation.statement, "" if numbered else operation.within or operation.sql
+def _sent(action: Action) -> tuple[str, int]:
+    return action.path, action.operation.statement
 
 
 def steps(migration: Migration) -> tuple[Step, ...]:
