@@ -5,7 +5,8 @@
 
 The application is imported in a process of its own, by the Python of an environment that has what it needs; backendgen
 itself reads the files of the checkout and imports nothing. What frameworks add by themselves (HEAD, OPTIONS, static files,
-pages of documentation) and what packages outside of the checkout answer is left out on both sides.
+pages of documentation) and what packages outside of the checkout answer is left out on both sides; and by us, what
+is there only with other settings than the default ones.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ def by_us(root: Path) -> dict[tuple[str, str], str]:
     return {
         (one.method, plain(one.path)): f"{one.location.path}:{one.location.line}"
         for one in endpoints
-        if one.method not in AUTOMATIC and one.mounted and not one.is_elsewhere
+        if one.method not in AUTOMATIC and one.mounted and not one.is_elsewhere and not one.optional
     }
 
 

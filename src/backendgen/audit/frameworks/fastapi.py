@@ -13,6 +13,7 @@ from backendgen.audit.frameworks.outcomes import NONE, Outcomes, Statuses
 from backendgen.audit.frameworks.parameters import Parameters
 from backendgen.audit.frameworks.routers import (
     VERBS,
+    Part,
     Reached,
     Route,
     Router,
@@ -75,6 +76,10 @@ class FastAPI:
         return in_order(endpoint for reached in self.routers.reached() for endpoint in self._endpoints_of(reached))
 
     # -- what is built ----------------------------------------------------------------------------------------------
+
+    @property
+    def _is_optional(self) -> bool:
+        return not self.construction.is_default
 
     def _meant(self, function: Function) -> dict[str, Value]:
         """A function that nothing calls (`install(app: FastAPI)` of a library) is given an application of its own."""
@@ -148,7 +153,7 @@ class FastAPI:
         if one.kinds & ROUTES:
             is_socket = any("WebSocket" in kind for kind in one.kinds)
             methods = ("WEBSOCKET",) if is_socket else methods_of(one)
-            router.routes.append(Route(methods, path, one.argument(1, "endpoint"), one))
+            router.routes.append(Route(methods, path, one.argument(1, "endpoint"), one, self._is_optional))
         elif one.kinds & MOUNTS:
             prefix = "" if "starlette.routing.Host" in one.kinds else path.rstrip("/")
             self._mounted(router, prefix, one)
@@ -162,7 +167,7 @@ class FastAPI:
         if part is not None:
             around = [self._middleware(one.args[0], one.place) for one in elements(made.argument(-1, "middleware"))
                       if isinstance(one, Made) and one.args]  # fmt: skip
-            router.take(part, prefix, around)
+            router.take(Part(part, prefix, around, self._is_optional))
 
     def _called(self, router: Router, name: str, made: Made, place: Place) -> None:
         """Something that is done to an application or router."""
@@ -170,13 +175,13 @@ class FastAPI:
             part = self.routers.of(made.argument(0, "router"))
             if part is not None:
                 prefix = text_of(made.argument(-1, "prefix")) + part.prefix
-                router.take(part, prefix, self._dependencies(made, "include"))
+                router.take(Part(part, prefix, self._dependencies(made, "include"), self._is_optional))
         elif name == "mount":
             self._mounted(router, text_of(made.argument(0, "path")).rstrip("/"), made)
         elif name in ADDED:
             methods = (ADDED[name],) if ADDED[name] else methods_of(made)
             path = text_of(made.argument(0, "path"))
-            router.routes.append(Route(methods, path, made.argument(1, "endpoint", "route"), made))
+            router.routes.append(Route(methods, path, made.argument(1, "endpoint", "route"), made, self._is_optional))
         elif name == "append" and made.args and isinstance(made.args[0], Made):
             self._listed(router, made.args[:1])
         elif name == "add_middleware" and made.args:
@@ -188,7 +193,7 @@ class FastAPI:
             router.attached.append(self._middleware(view, call.place))
         elif name in DECORATORS and call.place is not None:
             methods = methods_of(call) if name in ("api_route", "route") else (name.partition("_")[0].upper(),)
-            router.routes.append(Route(methods, text_of(call.argument(0, "path")), view, call))
+            router.routes.append(Route(methods, text_of(call.argument(0, "path")), view, call, self._is_optional))
 
     def _dependencies(self, made: Made, scope: Scope) -> list[Attached]:
         """`dependencies=[Depends(user)]`: each where it is written."""
@@ -256,7 +261,7 @@ class FastAPI:
         return Endpoint(
             method, path, handler, location_of(place, handler), reached.router.name, parameters, called,
             guards_of(attached), limits_of(attached), keyword(place, "response_model") or handler.node.returns,
-            reached.mounted, reached.router.framework or "FastAPI", view,
+            reached.mounted, reached.router.framework or "FastAPI", view, reached.optional,
         )  # fmt: skip
 
 
