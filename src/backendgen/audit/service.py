@@ -69,7 +69,7 @@ class Endpoint:
     `framework` is the one that routes to it. `path` has `{name}` for what varies, with a converter when there is one
     (`{id:int}`, `{rest:path}`). `location` is the route's, `dependencies` are the functions that fill parameters, `mounted`
     is false when no application includes its router, `view` is the class that a class-based handler was routed through,
-    `optional`: it is there only with another setting than the default one.
+    `optional`: a setting decides whether it is there, and by default it is not, or nobody knows.
     """
 
     method: str

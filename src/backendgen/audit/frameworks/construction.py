@@ -28,7 +28,7 @@ class Construction(Evaluation):
         self.symbols = symbols
         self.told = told
         self.entered: set[int] = set()
-        self.is_default = True  # false in what runs only with another setting than the default one
+        self.is_default = True  # false in what a setting decides about, unless its default lets it run
         self._frames: dict[int, Frame] = {}
         self._results: dict[tuple[object, ...], tuple[Value, list[Value]]] = {}
         self._instances: dict[int, Made] = {}
@@ -170,8 +170,10 @@ class Construction(Evaluation):
             if _asks_settings(node.test):
                 self._otherwise(node.orelse if known else node.body, frame)
             return self._block(node.body if known else node.orelse, frame)
+        was, self.is_default = self.is_default, self.is_default and not _asks_settings(node.test)
         first = self._block(node.body, frame)
         second = self._block(node.orelse, frame)
+        self.is_default = was
         return first and second and bool(node.orelse)
 
     def _otherwise(self, body: list[ast.stmt], frame: Frame) -> None:

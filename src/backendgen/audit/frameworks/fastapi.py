@@ -25,6 +25,7 @@ from backendgen.audit.frameworks.routers import (
     limits_of,
     location_of,
     methods_of,
+    prefix_of,
     text_of,
 )
 from backendgen.audit.service import ANY, Endpoint, Parameter, Scope, elsewhere
@@ -155,10 +156,9 @@ class FastAPI:
             methods = ("WEBSOCKET",) if is_socket else methods_of(one)
             router.routes.append(Route(methods, path, one.argument(1, "endpoint"), one, self._is_optional))
         elif one.kinds & MOUNTS:
-            prefix = "" if "starlette.routing.Host" in one.kinds else path.rstrip("/")
-            self._mounted(router, prefix, one)
+            self._mounted(router, "" if "starlette.routing.Host" in one.kinds else path, one)
 
-    def _mounted(self, router: Router, prefix: str, made: Made) -> None:
+    def _mounted(self, router: Router, prefix: str | None, made: Made) -> None:
         app, routes = made.argument(1, "app"), made.argument(-1, "routes")
         part = self.routers.of(app) if app is not None else None
         if part is None and routes is not None:
@@ -167,17 +167,18 @@ class FastAPI:
         if part is not None:
             around = [self._middleware(one.args[0], one.place) for one in elements(made.argument(-1, "middleware"))
                       if isinstance(one, Made) and one.args]  # fmt: skip
-            router.take(Part(part, prefix, around, self._is_optional))
+            router.take(Part(part, prefix.rstrip("/") if prefix else prefix, around, self._is_optional))
 
     def _called(self, router: Router, name: str, made: Made, place: Place) -> None:
         """Something that is done to an application or router."""
         if name == "include_router":
             part = self.routers.of(made.argument(0, "router"))
             if part is not None:
-                prefix = text_of(made.argument(-1, "prefix")) + part.prefix
+                prefix = prefix_of(made.argument(-1, "prefix"))
+                prefix = part.prefix or None if prefix is None else prefix + part.prefix
                 router.take(Part(part, prefix, self._dependencies(made, "include"), self._is_optional))
         elif name == "mount":
-            self._mounted(router, text_of(made.argument(0, "path")).rstrip("/"), made)
+            self._mounted(router, prefix_of(made.argument(0, "path")), made)
         elif name in ADDED:
             methods = (ADDED[name],) if ADDED[name] else methods_of(made)
             path = text_of(made.argument(0, "path"))

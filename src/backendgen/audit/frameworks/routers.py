@@ -39,10 +39,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A router that another one takes in under a prefix; `optional`: only with another setting than the default one."""
+    """A router that another one takes in under a prefix, None when that is not known; `optional`: a setting decides it."""
 
     router: Router
-    prefix: str
+    prefix: str | None
     attached: list[Attached]
     optional: bool = False
 
@@ -151,8 +151,11 @@ def _under(
     attached = above + router.attached
     for route in router.routes:
         yield Reached(route, router.join(prefix, route.path), attached, router, mounted, optional or route.optional)
+    sure = {id(part.router) for part in router.parts if part.prefix is not None}
     for part in router.parts:
-        at, more = router.join(prefix, part.prefix), attached + part.attached
+        if part.prefix is None and id(part.router) in sure:
+            continue
+        at, more = router.join(prefix, part.prefix or ""), attached + part.attached
         inside = (*trail, id(router))
         yield from _under(part.router, at, more, seen, inside, mounted, optional or part.optional)
 
@@ -232,6 +235,11 @@ def methods_of(made: Made) -> tuple[str, ...]:
 def text_of(value: Value) -> str:
     """A text; nothing for what is not known."""
     return value if isinstance(value, str) else ""
+
+
+def prefix_of(value: Value) -> str | None:
+    """A prefix: none is the empty one; None for what is not known."""
+    return "" if value is None else value if isinstance(value, str) else None
 
 
 def keyword(place: Place | None, name: str) -> ast.expr | None:
