@@ -5,7 +5,8 @@
 
 The application is imported in a process of its own, by the Python of an environment that has what it needs; backendgen
 itself reads the files of the checkout and imports nothing. What frameworks add by themselves (HEAD, OPTIONS, static files,
-pages of documentation) and what packages outside of the checkout answer is left out on both sides.
+pages of documentation) and what packages outside of the checkout answer is left out on both sides. What a setting
+decides about (`optional`) may be there or not.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ def by_framework(options: argparse.Namespace, root: Path) -> set[tuple[str, str]
     return found
 
 
-def by_us(root: Path) -> dict[tuple[str, str], str]:
+def by_us(root: Path) -> dict[tuple[str, str], tuple[str, bool]]:
     """Read the files."""
     from backendgen.audit.engines.own import describe
     from backendgen.code.project import load
@@ -149,7 +150,7 @@ def by_us(root: Path) -> dict[tuple[str, str], str]:
 
     endpoints = describe(load(root), Config()).service.endpoints
     return {
-        (one.method, plain(one.path)): f"{one.location.path}:{one.location.line}"
+        (one.method, plain(one.path)): (f"{one.location.path}:{one.location.line}", one.optional)
         for one in endpoints
         if one.method not in AUTOMATIC and one.mounted and not one.is_elsewhere
     }
@@ -168,11 +169,14 @@ def main() -> None:
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     theirs, ours = by_framework(options, options.checkout), by_us(options.checkout)
-    missing, extra = sorted(theirs - set(ours)), sorted(set(ours) - theirs)
+    missing, extra = (
+        sorted(theirs - set(ours)),
+        sorted(name for name, (_, optional) in ours.items() if not optional and name not in theirs),
+    )
     for method, path in missing:
         print(f"  missing: {method} {path}")
     for method, path in extra:
-        print(f"  extra: {method} {path}  {ours[method, path]}")
+        print(f"  extra: {method} {path}  {ours[method, path][0]}")
     name = options.checkout.resolve().name
     print(f"{name}: {len(theirs)} routes, {len(ours)} by us, {len(missing)} missing, {len(extra)} extra")
 

@@ -68,7 +68,8 @@ class Endpoint:
 
     `framework` is the one that routes to it. `path` has `{name}` for what varies, with a converter when there is one
     (`{id:int}`, `{rest:path}`). `location` is the route's, `dependencies` are the functions that fill parameters, `mounted`
-    is false when no application includes its router, `view` is the class that a class-based handler was routed through.
+    is false when no application includes its router, `view` is the class that a class-based handler was routed through,
+    `optional`: a setting decides whether it is there, and by default it is not, or nobody knows.
     """
 
     method: str
@@ -84,6 +85,7 @@ class Endpoint:
     mounted: bool = True
     framework: str = "FastAPI"
     view: Class | None = None
+    optional: bool = False
 
     @property
     def name(self) -> str:

@@ -7,7 +7,8 @@ put together from constants and from defaults of the environment. Where a condit
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from backendgen.audit.frameworks.evaluation import Evaluation
@@ -15,8 +16,9 @@ from backendgen.audit.frameworks.made import UNKNOWN, Closure, Frame, Made, Plac
 from backendgen.code.symbols import Class, External, Function, FunctionNode, Module, Symbol, Symbols, Variable
 
 MAX_DEPTH = 24
-MAX_STATEMENTS = 400_000
-MAX_ROUNDS = 1_000
+MAX_STATEMENTS = 20_000  # of a module, or of a function that nothing calls
+MAX_ROUNDS = 300
+SETTINGS = ("settings", "config", "conf", "cfg", "env", "environ", "options")
 
 
 class Construction(Evaluation):
@@ -26,6 +28,7 @@ class Construction(Evaluation):
         self.symbols = symbols
         self.told = told
         self.entered: set[int] = set()
+        self.is_default = True  # false in what a setting decides about, unless its default lets it run
         self._frames: dict[int, Frame] = {}
         self._results: dict[tuple[object, ...], tuple[Value, list[Value]]] = {}
         self._instances: dict[int, Made] = {}
@@ -39,18 +42,26 @@ class Construction(Evaluation):
         frame = self._frames.get(id(module))
         if frame is None:
             frame = self._frames[id(module)] = Frame(module)
-            depth, self._depth = self._depth, 0
-            self._block(module.file.tree.body, frame)
-            self._depth = depth
+            with self._afresh():
+                self._block(module.file.tree.body, frame)
         return frame
 
     def uncalled(self, function: Function, given: dict[str, Value]) -> None:
         """Run a function or method that nothing called, with what is known of its parameters: a factory, `load(app)`."""
         if id(function.node) in self.entered:
             return
-        receiver = self.instance(function.owner) if function.owner is not None else None
-        if id(function.node) not in self.entered:
-            self.call(Closure(function, self.run(function.module), receiver), [], given, None)
+        with self._afresh():
+            receiver = self.instance(function.owner) if function.owner is not None else None
+            if id(function.node) not in self.entered:
+                self.call(Closure(function, self.run(function.module), receiver), [], given, None)
+
+    @contextmanager
+    def _afresh(self) -> Iterator[None]:
+        """Each module, and each function that nothing calls, may take as many steps as any other."""
+        depth, left = self._depth, self._left
+        self._depth, self._left = 0, MAX_STATEMENTS
+        yield
+        self._depth, self._left = depth, left
 
     def instance(self, owner: Class) -> Made:
         """Return the object that stands for any instance of a class."""
@@ -156,10 +167,21 @@ class Construction(Evaluation):
     def _if(self, node: ast.If, frame: Frame) -> bool:
         known = self.truth(self.evaluate(node.test, frame))
         if known is not None:
+            if _asks_settings(node.test):
+                self._otherwise(node.orelse if known else node.body, frame)
             return self._block(node.body if known else node.orelse, frame)
+        was, self.is_default = self.is_default, self.is_default and not _asks_settings(node.test)
         first = self._block(node.body, frame)
         second = self._block(node.orelse, frame)
+        self.is_default = was
         return first and second and bool(node.orelse)
+
+    def _otherwise(self, body: list[ast.stmt], frame: Frame) -> None:
+        """Run what another setting than the default one would: it is told, and leaves no names."""
+        names, returned, was = dict(frame.names), list(frame.returned), self.is_default
+        self.is_default = False
+        self._block(body, frame)
+        frame.names, frame.returned, self.is_default = names, returned, was
 
     def _for(self, node: ast.For | ast.AsyncFor, frame: Frame) -> bool:
         for value in self.rounds(self.evaluate(node.iter, frame)):
@@ -291,6 +313,15 @@ def _wrapped(result: Value, maker: Function, args: list[Value], place: Place | N
         if isinstance(inner, Made) and inner.member == "as_view()":
             return Made(None, frozenset(), place, [one])
     return result
+
+
+def _asks_settings(test: ast.expr) -> bool:
+    """Is it asked for the configuration: `if ENABLE_SIGN_UP:`, `if settings.debug:`?"""
+    for one in ast.walk(test):
+        name = one.attr if isinstance(one, ast.Attribute) else one.id if isinstance(one, ast.Name) else ""
+        if (len(name) > 1 and name.isupper()) or (isinstance(one, ast.Name) and name.lower().endswith(SETTINGS)):
+            return True
+    return False
 
 
 def _key(value: Value) -> object:

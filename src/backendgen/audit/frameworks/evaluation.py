@@ -181,6 +181,8 @@ class Evaluation:
                 return PLAIN[name](*args) if simple else UNKNOWN
             except (TypeError, ValueError):
                 return UNKNOWN
+        if name in ("typing.cast", "typing_extensions.cast"):
+            return args[1] if len(args) > 1 else UNKNOWN
         if name.endswith("partial") and name.startswith("functools"):
             return args[0] if args else UNKNOWN
         return UNKNOWN

@@ -13,6 +13,7 @@ from backendgen.audit.frameworks.outcomes import NONE, Outcomes, Statuses
 from backendgen.audit.frameworks.parameters import Parameters
 from backendgen.audit.frameworks.routers import (
     VERBS,
+    Part,
     Reached,
     Route,
     Router,
@@ -24,6 +25,7 @@ from backendgen.audit.frameworks.routers import (
     limits_of,
     location_of,
     methods_of,
+    prefix_of,
     text_of,
 )
 from backendgen.audit.service import ANY, Endpoint, Parameter, Scope, elsewhere
@@ -75,6 +77,10 @@ class FastAPI:
         return in_order(endpoint for reached in self.routers.reached() for endpoint in self._endpoints_of(reached))
 
     # -- what is built ----------------------------------------------------------------------------------------------
+
+    @property
+    def _is_optional(self) -> bool:
+        return not self.construction.is_default
 
     def _meant(self, function: Function) -> dict[str, Value]:
         """A function that nothing calls (`install(app: FastAPI)` of a library) is given an application of its own."""
@@ -148,12 +154,11 @@ class FastAPI:
         if one.kinds & ROUTES:
             is_socket = any("WebSocket" in kind for kind in one.kinds)
             methods = ("WEBSOCKET",) if is_socket else methods_of(one)
-            router.routes.append(Route(methods, path, one.argument(1, "endpoint"), one))
+            router.routes.append(Route(methods, path, one.argument(1, "endpoint"), one, self._is_optional))
         elif one.kinds & MOUNTS:
-            prefix = "" if "starlette.routing.Host" in one.kinds else path.rstrip("/")
-            self._mounted(router, prefix, one)
+            self._mounted(router, "" if "starlette.routing.Host" in one.kinds else path, one)
 
-    def _mounted(self, router: Router, prefix: str, made: Made) -> None:
+    def _mounted(self, router: Router, prefix: str | None, made: Made) -> None:
         app, routes = made.argument(1, "app"), made.argument(-1, "routes")
         part = self.routers.of(app) if app is not None else None
         if part is None and routes is not None:
@@ -162,21 +167,22 @@ class FastAPI:
         if part is not None:
             around = [self._middleware(one.args[0], one.place) for one in elements(made.argument(-1, "middleware"))
                       if isinstance(one, Made) and one.args]  # fmt: skip
-            router.take(part, prefix, around)
+            router.take(Part(part, prefix.rstrip("/") if prefix else prefix, around, self._is_optional))
 
     def _called(self, router: Router, name: str, made: Made, place: Place) -> None:
         """Something that is done to an application or router."""
         if name == "include_router":
             part = self.routers.of(made.argument(0, "router"))
             if part is not None:
-                prefix = text_of(made.argument(-1, "prefix")) + part.prefix
-                router.take(part, prefix, self._dependencies(made, "include"))
+                prefix = prefix_of(made.argument(-1, "prefix"))
+                prefix = part.prefix or None if prefix is None else prefix + part.prefix
+                router.take(Part(part, prefix, self._dependencies(made, "include"), self._is_optional))
         elif name == "mount":
-            self._mounted(router, text_of(made.argument(0, "path")).rstrip("/"), made)
+            self._mounted(router, prefix_of(made.argument(0, "path")), made)
         elif name in ADDED:
             methods = (ADDED[name],) if ADDED[name] else methods_of(made)
             path = text_of(made.argument(0, "path"))
-            router.routes.append(Route(methods, path, made.argument(1, "endpoint", "route"), made))
+            router.routes.append(Route(methods, path, made.argument(1, "endpoint", "route"), made, self._is_optional))
         elif name == "append" and made.args and isinstance(made.args[0], Made):
             self._listed(router, made.args[:1])
         elif name == "add_middleware" and made.args:
@@ -188,7 +194,7 @@ class FastAPI:
             router.attached.append(self._middleware(view, call.place))
         elif name in DECORATORS and call.place is not None:
             methods = methods_of(call) if name in ("api_route", "route") else (name.partition("_")[0].upper(),)
-            router.routes.append(Route(methods, text_of(call.argument(0, "path")), view, call))
+            router.routes.append(Route(methods, text_of(call.argument(0, "path")), view, call, self._is_optional))
 
     def _dependencies(self, made: Made, scope: Scope) -> list[Attached]:
         """`dependencies=[Depends(user)]`: each where it is written."""
@@ -256,7 +262,7 @@ class FastAPI:
         return Endpoint(
             method, path, handler, location_of(place, handler), reached.router.name, parameters, called,
             guards_of(attached), limits_of(attached), keyword(place, "response_model") or handler.node.returns,
-            reached.mounted, reached.router.framework or "FastAPI", view,
+            reached.mounted, reached.router.framework or "FastAPI", view, reached.optional,
         )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from backendgen.audit.frameworks.made import Closure, Made, Place, Value, elemen
 from backendgen.audit.frameworks.outcomes import Outcomes
 from backendgen.audit.frameworks.routers import (
     VERBS,
+    Part,
     Reached,
     Route,
     Router,
@@ -78,6 +79,10 @@ class Flask:
         build(self.construction, modules, ACTIONS, self._meant)
         return in_order(endpoint for reached in self.routers.reached() for endpoint in self._endpoints_of(reached))
 
+    @property
+    def _is_optional(self) -> bool:
+        return not self.construction.is_default
+
     def _meant(self, function: Function) -> dict[str, Value]:
         """A function that a program looks for (`load(app)` of a plug-in) is given the application that there is."""
         made = self.routers.application()
@@ -118,29 +123,34 @@ class Flask:
             limit = Attached("application", "Limiter", frozenset({429}), rate="; ".join(rates))
             self._everywhere += [limit] if rates else []
 
+    def _part(self, router: Router, prefix: str) -> Part:
+        return Part(router, prefix, [], self._is_optional)
+
     def _joins(self, whole: Value, part: Router) -> None:
         """An Api is given the application or blueprint that it is a part of."""
         router = self.routers.of(whole)
         if router is not None:
-            router.take(part, part.prefix)
+            router.take(self._part(part, part.prefix))
 
     def _called(self, router: Router, name: str, made: Made) -> None:
         """Something that is done to an application, blueprint, API or namespace."""
         if name == "add_url_rule":
             view = made.argument(2, "view_func")
-            router.routes.append(Route(methods_of(made), text_of(made.argument(0, "rule")), view, made))
+            router.routes.append(
+                Route(methods_of(made), text_of(made.argument(0, "rule")), view, made, self._is_optional)
+            )
         elif name in ("register_blueprint", "register_api", "add_namespace"):
             part = self.routers.of(made.argument(0, "blueprint", "ns", "api"))
             prefix = made.argument(1, "path") if name == "add_namespace" else made.argument(-1, "url_prefix")
             if part is not None:
-                router.take(part, prefix if isinstance(prefix, str) else part.prefix)
+                router.take(self._part(part, prefix if isinstance(prefix, str) else part.prefix))
         elif name == "namespace":
             part = self.routers.add(made, Router(router.name, _namespace_path(made)))
             self._attach(part, made)
-            router.take(part, part.prefix)
+            router.take(self._part(part, part.prefix))
         elif name == "add_resource":
             for path in made.args[1:]:
-                router.routes.append(Route((), text_of(path), made.argument(0, "resource"), made))
+                router.routes.append(Route((), text_of(path), made.argument(0, "resource"), made, self._is_optional))
         elif name == "init_app":
             self._joins(made.argument(0, "app"), router)
         elif name in ("before_request", "before_websocket", "before_app_request") and made.args:
@@ -154,7 +164,7 @@ class Flask:
         methods = methods_of(call) if name in ("route", "resource") else (name.upper(),)
         paths = [one for one in call.args if isinstance(one, str)] or [text_of(call.argument(0, "rule"))]
         for path in paths if isinstance(made.args[0], Class) else paths[:1]:
-            router.routes.append(Route(methods, path, made.args[0], call))
+            router.routes.append(Route(methods, path, made.args[0], call, self._is_optional))
 
     def _before(self, router: Router, name: str, function: Value) -> None:
         found, wraps = handler_of(function)
@@ -277,7 +287,7 @@ class Flask:
         return Endpoint(
             method, path, handler, location_of(reached.route.place, handler), reached.router.name,
             tuple(_parameters(handler, reached.path, wraps)), (), guards_of(every), limits_of(every),
-            _response(wraps) or handler.node.returns, reached.mounted, "Flask", view,
+            _response(wraps) or handler.node.returns, reached.mounted, "Flask", view, reached.optional,
         )  # fmt: skip
 
 

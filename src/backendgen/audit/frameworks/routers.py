@@ -28,12 +28,23 @@ class Route:
     path: str
     view: Value
     call: Made
+    optional: bool = False
 
     @property
     def place(self) -> Place:
         """Where it is written."""
         assert self.call.place is not None  # only calls are told
         return self.call.place
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A router that another one takes in under a prefix, None when that is not known; `optional`: a setting decides it."""
+
+    router: Router
+    prefix: str | None
+    attached: list[Attached]
+    optional: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -50,16 +61,16 @@ class Router:
     is_joined: bool = False
     attached: list[Attached] = field(default_factory=list)
     routes: list[Route] = field(default_factory=list)
-    parts: list[tuple[Router, str, list[Attached]]] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
 
     def join(self, prefix: str, path: str) -> str:
         """Flask's applications and blueprints put a slash between prefix and rule, others put nothing."""
         return f"{prefix.rstrip('/')}/{path.lstrip('/')}" if prefix and path and self.is_joined else prefix + path
 
-    def take(self, part: Router, prefix: str, attached: list[Attached] | None = None) -> None:
+    def take(self, part: Part) -> None:
         """Take another router in, once under each prefix."""
-        if all(one is not part or at != prefix for one, at, _ in self.parts):
-            self.parts.append((part, prefix, attached or []))
+        if all(one.router is not part.router or one.prefix != part.prefix for one in self.parts):
+            self.parts.append(part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +82,7 @@ class Reached:
     attached: list[Attached]
     router: Router
     mounted: bool
+    optional: bool
 
 
 class Routers:
@@ -109,7 +121,7 @@ class Routers:
         What one call of a factory makes and something takes in does not stand for itself after another call of it.
         """
         routers = [router for _, router in self._known.values()]
-        inner = {id(part) for router in routers for part, _, _ in router.parts}
+        inner = {id(part.router) for router in routers for part in router.parts}
         calls = {id(made.place.node) for made, router in self._known.values() if id(router) in inner and made.place}
         parts = inner | {
             id(router) for made, router in self._known.values() if made.place and id(made.place.node) in calls
@@ -117,24 +129,35 @@ class Routers:
         seen: set[int] = set()
         for router in routers:
             if router.is_application and id(router) not in parts:
-                yield from _under(router, router.prefix, [], seen, (), True)
+                yield from _under(router, router.prefix, [], seen, (), True, False)
         for tops_only in (True, False):
             for router in routers:
                 if id(router) not in seen and not (tops_only and id(router) in parts):
-                    yield from _under(router, router.prefix, [], seen, (), False)
+                    yield from _under(router, router.prefix, [], seen, (), False, False)
 
 
 def _under(
-    router: Router, prefix: str, above: list[Attached], seen: set[int], trail: tuple[int, ...], mounted: bool
+    router: Router,
+    prefix: str,
+    above: list[Attached],
+    seen: set[int],
+    trail: tuple[int, ...],
+    mounted: bool,
+    optional: bool,
 ) -> Iterator[Reached]:
     if id(router) in trail or len(trail) > MAX_NESTING:
         return
     seen.add(id(router))
     attached = above + router.attached
     for route in router.routes:
-        yield Reached(route, router.join(prefix, route.path), attached, router, mounted)
-    for part, at, more in router.parts:
-        yield from _under(part, router.join(prefix, at), attached + more, seen, (*trail, id(router)), mounted)
+        yield Reached(route, router.join(prefix, route.path), attached, router, mounted, optional or route.optional)
+    sure = {id(part.router) for part in router.parts if part.prefix is not None}
+    for part in router.parts:
+        if part.prefix is None and id(part.router) in sure:
+            continue
+        at, more = router.join(prefix, part.prefix or ""), attached + part.attached
+        inside = (*trail, id(router))
+        yield from _under(part.router, at, more, seen, inside, mounted, optional or part.optional)
 
 
 def build(
@@ -147,7 +170,12 @@ def build(
     modules = [one for one in modules if not is_test(one.file.path)]
     for module in modules:
         construction.run(module)
-    functions = [one for module in modules for one in module.functions if one.outer is None and _matches(one, actions)]
+    functions = [
+        one
+        for module in modules
+        for one in module.functions
+        if one.outer is None and not one.node.decorator_list and _matches(one, actions)
+    ]
     for is_asking in (False, True):
         for function in functions:
             given = meant(function)
@@ -161,8 +189,10 @@ def _matches(function: Function, actions: re.Pattern[str]) -> bool:
 
 
 def in_order(endpoints: Iterator[Endpoint]) -> tuple[Endpoint, ...]:
-    """Each endpoint once, in order of file and line."""
-    found = dict.fromkeys(endpoints)
+    """Each endpoint once, in order of file and line; optional only when it is not there otherwise."""
+    every = list(dict.fromkeys(endpoints))
+    always = {(one.location, one.name) for one in every if not one.optional}
+    found = [one for one in every if not one.optional or (one.location, one.name) not in always]
     return tuple(sorted(found, key=lambda one: (one.location.path, one.location.line, one.path, one.method)))
 
 
@@ -205,6 +235,11 @@ def methods_of(made: Made) -> tuple[str, ...]:
 def text_of(value: Value) -> str:
     """A text; nothing for what is not known."""
     return value if isinstance(value, str) else ""
+
+
+def prefix_of(value: Value) -> str | None:
+    """A prefix: none is the empty one; None for what is not known."""
+    return "" if value is None else value if isinstance(value, str) else None
 
 
 def keyword(place: Place | None, name: str) -> ast.expr | None:
