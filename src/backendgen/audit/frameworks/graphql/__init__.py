@@ -38,7 +38,7 @@ class GraphQL:
         return tuple(sorted(endpoints, key=lambda one: (one.location.path, one.location.line, one.path, one.method)))
 
     def _endpoint(self, field: Field, guards: Guards) -> Endpoint:
-        statuses = frozenset[int]().union(*(guards.refusals.of(one) for one in field.resolvers if one.node.body))
+        statuses = frozenset[int]().union(*map(guards.refused, field.resolvers))
         own: list[Guard] = list(guards.of(field))
         if statuses - TOO_OFTEN:
             own.append(Guard(field.resolvers[0].name, "body", statuses - TOO_OFTEN))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from backendgen.audit.frameworks.django.refusals import Refusals
 from backendgen.audit.frameworks.graphql.fields import Field
 from backendgen.audit.frameworks.libraries import guarding
-from backendgen.audit.frameworks.outcomes import TOO_OFTEN, roles_in
+from backendgen.audit.frameworks.outcomes import NONE, TOO_OFTEN, Statuses, roles_in
 from backendgen.audit.service import Guard
 from backendgen.code.symbols import Class, External, Function, Module, Symbols, Variable
 
@@ -34,6 +34,13 @@ class Guards:
                     yield from self._decorator(decorator, function)
         if field.mutation is not None:
             yield from self._of_meta(field.mutation)
+
+    def refused(self, function: Function) -> Statuses:
+        """What a resolver refuses. A base's that asks for the permissions which a class lists refuses by these alone."""
+        if any(isinstance(one, ast.Attribute) and one.attr == "permissions" and ast.unparse(one.value).endswith("_meta")
+               for one in ast.walk(function.node)):  # fmt: skip
+            return NONE
+        return self.refusals.of(function)
 
     def _listed(self, node: ast.expr, module: Module, word: str) -> Iterator[Guard]:
         """`permission_classes=[IsAuthenticated]`: each by what it does; of enumerations, all ask for one of them."""

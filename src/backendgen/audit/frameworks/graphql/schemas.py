@@ -18,7 +18,7 @@ STRAWBERRY = ("strawberry", "strawberry_django")
 FIELDS = frozenset(
     {"field", "mutation", "subscription", "node", "connection", "offset_paginated", "create", "update", "delete"}
 )
-HOOKS = ("mutate", "mutate_and_get_payload", "perform_mutation", "resolve_mutation")
+HOOKS = ("mutate", "mutate_and_get_payload", "perform_mutation", "resolve_mutation", "check_permissions", "clean_input")
 MAX_HOPS = 8
 
 
