@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from backendgen.audit.frameworks.outcomes import NONE, TOO_OFTEN, Outcomes, Statuses
@@ -12,6 +13,10 @@ IDENTITY = frozenset({
     "is_authenticated", "is_anonymous", "is_staff", "is_superuser", "has_perm", "has_perms", "has_module_perms", "is_active",
 })  # fmt: skip
 STRANGER = frozenset({"is_anonymous", "AnonymousUser"})
+DENIED = re.compile(
+    r"Permission|Unauthori[sz]ed|Unauthenticated|NotAuthenticated|Forbidden|AccessDenied|AuthenticationFailed"
+)
+SIGNATURE = re.compile(r"Signature|InvalidToken|InvalidDigest")
 NOT_FOUND = frozenset({"Http404", "HttpResponseNotFound", "NotFound"})
 MAX_DEPTH = 5
 
@@ -32,6 +37,11 @@ class Refusals:
             found = self.outcomes.of(function)
             for block in _blocks(function.node):
                 found |= self._of_block(block)
+            for node in _nodes(function.node):
+                if isinstance(node, ast.Raise) and node.exc is not None and DENIED.search(_called(node.exc)):
+                    found |= {403}
+                elif isinstance(node, ast.ExceptHandler) and _is_unsigned(node):
+                    found |= {403}
             if depth < MAX_DEPTH:
                 for call in (one for one in _nodes(function.node) if isinstance(one, ast.Call)):
                     if isinstance(call.func, ast.Attribute) and call.func.attr == "handle_no_permission":
@@ -99,6 +109,17 @@ def _refused(block: list[ast.stmt], *, redirects: bool) -> Statuses:
         if isinstance(node, ast.If):
             found |= _refused(node.body, redirects=redirects) | _refused(node.orelse, redirects=redirects)
     return found
+
+
+def _is_unsigned(node: ast.ExceptHandler) -> bool:
+    """Does it end what is done with a message that its sender did not sign?"""
+    return node.type is not None and _ends(node.body) and SIGNATURE.search(ast.unparse(node.type)) is not None
+
+
+def _called(node: ast.expr) -> str:
+    """The last name of what is called or raised."""
+    called = node.func if isinstance(node, ast.Call) else node
+    return called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
 
 
 def _ends(body: list[ast.stmt]) -> bool:

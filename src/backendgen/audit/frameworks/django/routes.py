@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from backendgen.audit.frameworks.django.paths import converted, simplified
 from backendgen.audit.frameworks.django.routers import Routers
 from backendgen.audit.frameworks.django.tables import URLS
-from backendgen.audit.frameworks.django.urlconf import INCLUDES, PATHS, REGULAR, RouterUrls, Urlconf
+from backendgen.audit.frameworks.django.urlconf import INCLUDES, REGULAR, RouterUrls, Urlconf, is_path
 from backendgen.audit.frameworks.django.views import Answer, Decorator, Views
 from backendgen.audit.frameworks.made import UNKNOWN, Made, Place, Value
 from backendgen.audit.service import ANY, elsewhere
@@ -86,10 +86,9 @@ class Routes:
                 yield from self._entries(item, under)
             elif isinstance(item, RouterUrls):
                 yield from self._router(item, under)
-            elif isinstance(item, Made) and isinstance(item.target, External) and item.target.name in PATHS:
-                if under.mounted or id(item) not in self._walked:
-                    self._walked[id(item)] = item
-                    yield from self._pattern(item, under)
+            elif is_path(item) and (under.mounted or id(item) not in self._walked):
+                self._walked[id(item)] = item
+                yield from self._pattern(item, under)
 
     def _pattern(self, item: Made, under: _Under) -> Iterator[Route]:
         target = item.target.name if isinstance(item.target, External) else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from backendgen.audit.frameworks.construction import Construction
 from backendgen.audit.frameworks.django.settings import Settings
@@ -66,6 +67,11 @@ def is_router(value: Value) -> bool:
         and kind.rpartition(".")[2].endswith("Router")
         for kind in value.kinds
     )
+
+
+def is_path(value: Value) -> TypeGuard[Made]:
+    """Is this a `path(...)`, a `re_path(...)` or a `url(...)`?"""
+    return isinstance(value, Made) and isinstance(value.target, External) and value.target.name in PATHS
 
 
 def is_route(value: Value) -> bool:
@@ -420,18 +426,16 @@ def _plain_assignments(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Yield the assignments of names that are assigned once: they can wait until somebody asks for the name."""
     names: dict[str, list[ast.stmt]] = {}
     for node in body:
-        if isinstance(node, ast.Assign):
-            for target in node.targets:
-                if isinstance(target, ast.Name):
-                    names.setdefault(target.id, []).append(node)
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            names.setdefault(node.targets[0].id, []).append(node)
         elif not isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             for one in ast.walk(node):
                 if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
                     names.setdefault(one.id, []).append(node)
     for nodes in names.values():
-        if len(nodes) == 1 and isinstance(nodes[0], ast.Assign) and len(nodes[0].targets) == 1:
-            if not _changes(nodes[0].value, names.keys()):
-                yield nodes[0]
+        node = nodes[0]
+        if len(nodes) == 1 and isinstance(node, ast.Assign) and not _changes(node.value, names.keys()):
+            yield node
 
 
 def _changes(value: ast.expr, names: Collection[str]) -> bool:
