@@ -3,7 +3,7 @@
     owasp.py PATH [--half odd|even] [--write FINDINGS.json] [--wrong CATEGORY] [--peers]
 
 PATH holds `expectedresults-*.csv` and the cases. The set is GPL-3: fetch it, never copy it. A case counts as reported when a
-finding in its file has a CWE that its own accepts; the score of a category is the share of true cases reported less that of
+finding in its file has a CWE that counts; the score of a category is the share of true cases reported less that of
 false ones, the whole score the mean over categories, as the project itself counts. `--half` takes the cases with odd or even
 numbers only: one half to develop with, the other to see whether it generalises. Thirteen labels of version 0.1 are wrong (the
 parameter is never used); nothing is done about them.
@@ -99,7 +99,12 @@ def ours(findings: Iterable[Finding], rulebook: Rulebook) -> Reported:
 
 def _rows(findings: Iterable[Finding], rulebook: Rulebook) -> Iterable[dict[str, Any]]:
     for one in findings:
-        yield {"file": one.location.path, "line": one.location.line, "cwe": list(rulebook[one.rule_id].cwe), "rule": one.rule_id}
+        yield {
+            "file": one.location.path,
+            "line": one.location.line,
+            "cwe": list(rulebook[one.rule_id].cwe),
+            "rule": one.rule_id,
+        }
 
 
 def peers(path: Path) -> dict[str, Reported]:
@@ -136,7 +141,9 @@ def _ruff(program: str, path: Path) -> Reported:
             "S302": 502, "S506": 502, "S307": 94, "S102": 94, "S324": 328, "S303": 328, "S311": 330, "S701": 79}  # fmt: skip
     cwes |= {f"S3{number}": 20 for number in range(13, 21)}
     assert MANAGER.plugins_by_id, "bandit is not installed"
-    for one in _run([program, "check", "--select", "S", "--isolated", "--output-format", "json", "--no-cache", str(path)]):
+    for one in _run(
+        [program, "check", "--select", "S", "--isolated", "--output-format", "json", "--no-cache", str(path)]
+    ):
         if (named := CASE.search(one["filename"])) and one["code"] in cwes:
             reported[named[1]].add(cwes[one["code"]])
     return reported
