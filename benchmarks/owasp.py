@@ -3,10 +3,10 @@
     owasp.py PATH [--half odd|even] [--write FINDINGS.json] [--wrong CATEGORY] [--peers]
 
 PATH holds `expectedresults-*.csv` and the cases. The set is GPL-3: fetch it, never copy it. A case counts as reported when a
-finding in its file has a CWE that its own accepts; the score of a category is the share of true cases reported less
-that of false ones, the whole score the mean over categories, as the project itself counts. `--half` takes the cases
-with odd or even numbers only: one half to develop with, the other to see whether it generalises. Thirteen labels of
-version 0.1 are wrong (the parameter is never used); nothing is done about them.
+finding in its file has a CWE that counts; the score of a category is the share of true cases reported less that of
+false ones, the whole score the mean over categories, as the project itself counts. `--half` takes the cases with odd or even
+numbers only: one half to develop with, the other to see whether it generalises. Thirteen labels of version 0.1 are wrong (the
+parameter is never used); nothing is done about them.
 """
 
 from __future__ import annotations
@@ -99,8 +99,12 @@ def ours(findings: Iterable[Finding], rulebook: Rulebook) -> Reported:
 
 def _rows(findings: Iterable[Finding], rulebook: Rulebook) -> Iterable[dict[str, Any]]:
     for one in findings:
-        cwe = list(rulebook[one.rule_id].cwe)
-        yield {"file": one.location.path, "line": one.location.line, "cwe": cwe, "rule": one.rule_id}
+        yield {
+            "file": one.location.path,
+            "line": one.location.line,
+            "cwe": list(rulebook[one.rule_id].cwe),
+            "rule": one.rule_id,
+        }
 
 
 def peers(path: Path) -> dict[str, Reported]:

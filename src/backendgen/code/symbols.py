@@ -180,7 +180,9 @@ class Symbols:
     def attribute(self, base: Symbol, name: str, hops: int = 0) -> Symbol | None:
         """Return what an attribute of a symbol means."""
         if isinstance(base, External):
-            return External(f"{base.name}.{name}")
+            dotted = f"{base.name}.{name}"
+            inner = self._by_suffix.get(dotted)  # a folder without an __init__.py is no module, but what is in it is
+            return inner[0] if inner else External(dotted)
         if isinstance(base, Module):
             found = self.lookup(name, base, None, hops + 1) if hops < MAX_HOPS else None
             if found is not None and not (isinstance(found, External) and found.name in BUILTINS):

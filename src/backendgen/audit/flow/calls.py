@@ -232,8 +232,7 @@ def _applied(frame: Frame, node: ast.Call, function: Function, given: dict[str, 
     for (parameter, attribute), value in summary.effects.items():
         argument = _argument(node, function, parameter)
         if argument is not None:
-            target = ast.Attribute(argument, attribute, ast.Store())
-            frame.assign(target, substituted(value, resolve, step))
+            frame.put(argument, attribute, substituted(value, resolve, step), is_attribute=True)
     for origin, kinds in summary.cleared.items():
         frame.clear(resolve(origin), kinds)
     if summary.checks_addresses and not any(

@@ -83,7 +83,10 @@ def _attribute(frame: Frame, node: ast.Attribute) -> Value:
         frame.checks_addresses = True
     if not (isinstance(base, ast.Name) and base.id in frame.names):
         symbol = frame.engine.symbols.resolve(node, frame.module, frame.function)
-        if symbol is not None:
+        is_deep = (
+            isinstance(symbol, External) and not isinstance(base, ast.Name) and sources.is_part_of_request(symbol.name)
+        )
+        if symbol is not None and not is_deep:
             return read(frame, node, meaning(frame.engine, symbol))
     value = read(frame, node, attribute(frame.engine, frame.evaluate(base), node.attr))
     if node.attr in libraries.HOSTS and value.taints and value.whole is None:
@@ -252,11 +255,15 @@ def _subscript(frame: Frame, node: ast.Subscript) -> Value:
         cut = _cut(frame, value, node.slice)
         if cut is not None:
             return cut
+        if value.harmless:
+            return HARMLESS
         return carrying(Value(text=HOLE if value.text else None), value)
     key = frame.evaluate(node.slice)
     if isinstance(value.kind, Class) and not value.taints:
         return NOTHING
-    found = entry(value, key.const)
+    found = (
+        join_all(entry(value, each) for each in key.either) if key.either and value.items else entry(value, key.const)
+    )
     return sanitised(found, frozenset({"path"})) if found.taints and _is_segment(node.value, key.const) else found
 
 

@@ -18,6 +18,7 @@ from backendgen.audit.flow.values import (
     HARMLESS,
     MAX_ITEMS,
     NOTHING,
+    TEXT,
     UNKNOWN,
     Origin,
     Value,
@@ -33,7 +34,9 @@ MAX_LOOPS = 2
 
 
 class Frame:
-    """The state while a function's body is interpreted. `cleared`: origins that the way to here proves harmless."""
+    """The state while a function's body is interpreted. `cleared`: origins that the way to here proves harmless.
+
+    `left` are the states where a loop is left, or started anew, from within."""
 
     def __init__(self, engine: Engine, module: Module, function: Function | None) -> None:
         self.engine = engine
@@ -47,6 +50,7 @@ class Frame:
         self.reached: list[Reached] = []
         self.effects: dict[tuple[str, str], Value] = {}
         self.loops = 0
+        self.left: list[Any] = []
         self.checks_addresses = False
 
     @property
@@ -93,7 +97,7 @@ class Frame:
                 return given
         if found.harmless:
             return HARMLESS
-        value = tainted(origin, kind=found.kind)
+        value = tainted(origin, kind=found.kind, safe=TEXT if found.is_text else frozenset())
         if found.element is not None:
             inner = HARMLESS if found.element.harmless else tainted(origin.at("[]"), kind=found.element.kind)
             return replace(value, items={"[]": inner})
@@ -187,19 +191,20 @@ class Frame:
         elif isinstance(target, ast.Attribute):
             if value.taints:
                 note_named(self, target, target.attr, value)
-            self._set(target.value, target.attr, value, is_attribute=True)
+            self.put(target.value, target.attr, value, is_attribute=True)
         elif isinstance(target, ast.Subscript):
             self._set_item(target, value)
 
     def _set_item(self, target: ast.Subscript, value: Value) -> None:
         key, holder = self.evaluate(target.slice), self.evaluate(target.value)
-        if value.taints and key.text is not None:
-            note_named(self, target, key.text, value)
+        if value.taints:
+            note_named(self, target, f"{_name(target.value)} {key.text or ''}", value)
         if isinstance(holder.kind, External):
             note_item(self, target, holder.kind.name, key, value)
-        self._set(target.value, key.const if is_key(key.const) else UNKNOWN, value, is_attribute=False)
+        self.put(target.value, key.const if is_key(key.const) else UNKNOWN, value, is_attribute=False)
 
-    def _set(self, holder: ast.expr, key: Any, value: Value, *, is_attribute: bool) -> None:
+    def put(self, holder: ast.expr, key: Any, value: Value, *, is_attribute: bool) -> None:
+        """Set an attribute or entry of what a name holds."""
         if not isinstance(holder, ast.Name):
             return
         known = self.names.get(holder.id)
@@ -219,8 +224,11 @@ class Frame:
             self.loops += 1
             if bind is not None:
                 bind()
+            outer, self.left = self.left, []
             state, through = self.branch(body)
-            self.meet([(self.names, self.cleared), state] if through else [(self.names, self.cleared)])
+            ends = [state, *self.left] if through else self.left
+            self.left = outer
+            self.meet([(self.names, self.cleared), *ends])
             if not through:
                 self.names = {**state[0], **self.names}
             self.loops -= 1
@@ -247,6 +255,10 @@ def _common(states: list[Cleared]) -> Cleared:
         if everywhere:
             common[origin] = everywhere
     return common
+
+
+def _name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
 def _is_static(function: Function) -> bool:

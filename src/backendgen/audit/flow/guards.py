@@ -184,6 +184,8 @@ def _refused(frame: Frame, call: ast.Call) -> None:
         return
     known = frame.evaluate(call.args[0]).const
     texts = known if isinstance(known, tuple) else (known,)
+    if "-" in texts:
+        mark(frame, call.func.value, frozenset({"option"}))
     if "/" in texts:
         mark(frame, call.func.value, frozenset({"relative"}))
     if "//" in texts:

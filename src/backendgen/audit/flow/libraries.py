@@ -12,6 +12,11 @@ WEAK_RANDOM = frozenset({
     "triangular", "betavariate", "expovariate", "gammavariate", "gauss", "lognormvariate", "normalvariate",
     "vonmisesvariate", "paretovariate", "weibullvariate", "binomialvariate",
 })  # fmt: skip
+DECODES = frozenset({
+    "base64.b64decode", "base64.urlsafe_b64decode", "base64.standard_b64decode", "base64.b32decode", "base64.b16decode",
+    "urllib.parse.unquote", "urllib.parse.unquote_plus", "html.unescape", "binascii.unhexlify", "bytes.fromhex",
+    "codecs.decode", "xml.sax.saxutils.unescape", "binascii.a2b_base64",
+})  # fmt: skip
 TRACES = frozenset({"traceback.format_exc", "traceback.format_exception", "traceback.format_tb", "sys.exc_info"})
 DOWNLOADS = ("requests.", "httpx.", "urllib.request.", "urllib3.")
 FETCHES = frozenset({"get", "post", "request", "urlopen"})
@@ -62,6 +67,10 @@ RETURNS = {
     "ldap.initialize": "ldap.ldapobject.LDAPObject",
     "ldap3.Connection": "ldap3.Connection",
     "django.db.connection.cursor": "django.db.backends.utils.CursorWrapper",
+    "tarfile.open": "tarfile.TarFile",
+    "tarfile.TarFile": "tarfile.TarFile",
+    "tarfile.TarFile.open": "tarfile.TarFile",
+    "zipfile.ZipFile": "zipfile.ZipFile",
     "redis.from_url": "redis.Redis",
     "redis.Redis.from_url": "redis.Redis",
 }
@@ -86,7 +95,7 @@ PASSES_ON = (
     "urllib.parse.", "os.path.", "os.fspath", "pathlib.", "html.", "codecs.", "itertools.", "copy.", "textwrap.",
     "string.", "io.", "collections.", "posixpath.", "ntpath.", "functools.reduce", "re.sub", "typing.cast", "orjson.",
     "ujson.", "binascii.", "unicodedata.", "operator.", "fastapi.encoders.", "dataclasses.", "markupsafe.Markup", "six.",
-    "django.utils.encoding.", "shlex.split", "shlex.join", "gzip.decompress", "zlib.decompress",
+    "django.utils.encoding.", "tarfile.", "zipfile.", "shlex.split", "shlex.join", "gzip.decompress", "zlib.decompress",
 )  # fmt: skip
 
 

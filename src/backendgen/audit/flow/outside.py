@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from backendgen.audit.flow import containers, libraries, sources, texts
 from backendgen.audit.flow.parts import attribute, element
 from backendgen.audit.flow.values import (
+    ADDRESSES,
     HARMLESS,
     HOLE,
     NOTHING,
@@ -21,6 +22,7 @@ from backendgen.audit.flow.values import (
     resolved_path,
     sanitised,
     tainted,
+    undone,
 )  # fmt: skip
 from backendgen.code.symbols import Class, External, Function, Module
 
@@ -44,6 +46,8 @@ def outside(
     kinds = engine.sanitisers.get(name)
     if kinds is not None:
         return sanitised(join_all(given), kinds) if given else NOTHING
+    if name in libraries.DECODES and given:
+        return undone(_passed_on(name, None, given))
     if name in libraries.VALIDATING:
         return _validated(frame, name, positional)
     if name in libraries.NEUTRAL:
@@ -119,7 +123,7 @@ def _from_outside(name: str, last: str, receiver: Value | None, positional: list
             part = positional[0].const if positional else UNKNOWN
             known = isinstance(part, str) and read.whole is not None and last.startswith("get_")
             return attribute_of(read, str(part)) if known else read
-    if name.startswith("random.") and last in libraries.WEAK_RANDOM:
+    if name in (f"random.{last}", f"random.Random.{last}") and last in libraries.WEAK_RANDOM:
         return tainted(Origin("random", f"`{name}`"))
     if name in libraries.TRACES:
         return tainted(Origin("exception", "the stack trace"))
@@ -220,7 +224,25 @@ def _defused(frame: Frame, node: ast.Call, positional: list[Value], keywords: di
     return None
 
 
+def _address(frame: Frame, node: ast.Call, positional: list[Value], keywords: dict[str, Value]) -> Value | None:
+    """`urlsplit(url)`: its parts, by place."""
+    if not positional[0].taints:
+        return None
+    whole = carrying(NOTHING, positional[0])
+    return replace(whole, items=dict.fromkeys(range(6), whole))
+
+
+def _composed(frame: Frame, node: ast.Call, positional: list[Value], keywords: dict[str, Value]) -> Value | None:
+    """`urlunsplit(("", "", path, query, ""))`: without a scheme and a host an address of this server."""
+    parts = positional[0].items or {}
+    if {0, 1} <= parts.keys() and all(parts[index].is_constant for index in (0, 1)):
+        return Value(sanitised(positional[0], ADDRESSES).taints, text=HOLE)
+    return None
+
+
 SPECIAL = {
+    **dict.fromkeys(("urllib.parse.urlsplit", "urllib.parse.urlparse"), _address),
+    **dict.fromkeys(("urllib.parse.urlunsplit", "urllib.parse.urlunparse"), _composed),
     "str": _text, "re.compile": _first, "typing.cast": _second, "enumerate": _numbered, "zip": _zipped, "re.sub": _defused,
     "dataclasses.asdict": _as_dictionary, "dict": _dictionary, "getattr": _named, "io.StringIO": _first,
     "io.BytesIO": _first,
@@ -260,7 +282,7 @@ def method(
         frame.clear(receiver, frozenset({"path"}))
     if name in ANSWERED:
         return NOTHING
-    if receiver is HARMLESS:
+    if receiver.harmless:
         return HARMLESS
     if name in ("read", "getvalue", "readlines", "readline") and not receiver.kind:  # io.StringIO(text).read()
         return replace(receiver, items=None)

@@ -11,6 +11,7 @@ from backendgen.audit.flow.types import Type
 from backendgen.audit.flow.values import (
     HARMLESS,
     NOTHING,
+    TEXT,
     UNKNOWN,
     Value,
     carrying,
@@ -67,7 +68,7 @@ def walked(engine: Engine, value: Value, path: tuple[str, ...]) -> Value:
 def part_of(value: Value, name: str) -> Value:
     """Return an attribute or entry of which only the whole is known."""
     if not value.taints:
-        return HARMLESS if value is HARMLESS else NOTHING
+        return HARMLESS if value.harmless else NOTHING
     taints = tuple(
         replace(taint, origin=taint.origin.at(name)) if value.whole is not None else taint for taint in value.taints
     )
@@ -79,6 +80,8 @@ def typed(value: Value, name: str, found: Type) -> Value:
     if found.harmless:
         return HARMLESS
     part = replace(part_of(value, name), kind=found.kind)
+    if found.is_text:
+        return sanitised(part, TEXT)
     if found.element is not None and part.taints:
         inner = HARMLESS if found.element.harmless else replace(part_of(part, "[]"), kind=found.element.kind)
         if found.element.harmless:
@@ -96,6 +99,8 @@ def entry(value: Value, key: Any) -> Value:
         return items[key]
     if items is not None and "[]" in items:
         return items["[]"]
+    if value.harmless:
+        return HARMLESS
     if items and isinstance(key, int) and key < 0 and len(items) + key in items:
         return items[len(items) + key]
     if items and (key is UNKNOWN or isinstance(value.const, tuple)):

@@ -9,7 +9,7 @@ from backendgen.audit.flow import sources, spec
 from backendgen.audit.flow.calls import applied
 from backendgen.audit.flow.engine import Engine
 from backendgen.audit.flow.types import Type, is_constrained
-from backendgen.audit.flow.values import HARMLESS, NOTHING, Origin, Taint, Value, substituted
+from backendgen.audit.flow.values import HARMLESS, NOTHING, TEXT, Origin, Taint, Value, substituted
 from backendgen.audit.frameworks.dependencies import Dependencies
 from backendgen.audit.frameworks.outcomes import Outcomes
 from backendgen.audit.frameworks.parameters import Parameters, is_method
@@ -37,7 +37,9 @@ def analyse(context: Context, rules: tuple[Rule, ...]) -> Analysis:
     """Follow data from every endpoint's request to the sinks of the rules."""
     if not rules:
         return Analysis()
-    engine = Engine(context.symbols, [spec.read(rule) for rule in rules])
+    used = {base.split(".")[0] for module in context.symbols.modules.values() for base, _ in module.imports.values()}
+    chosen = [rule for rule in map(spec.read, rules) if not rule.imports or rule.imports & used]
+    engine = Engine(context.symbols, chosen)
     entries = _Entries(context, engine)
     engine.handlers.update(id(endpoint.handler.node) for endpoint in context.service.endpoints)
     for endpoint in context.service.endpoints:
@@ -104,6 +106,11 @@ class _Entries:
         step = Step(Location(function.path, parameter.line, 1, parameter.line), name)
         is_segment = parameter.source == "path" and f"{{{parameter.name}:path}}" not in endpoint.path
         safe = frozenset({"path"}) if is_segment else frozenset[str]()  # a path's segment holds no slash
+        if (
+            parameter.source not in ("body", "dependency")
+            or self.engine.types.of(parameter.annotation, parameter.module).is_text
+        ):
+            safe |= TEXT
         return Value((Taint(origin, (step,), safe),), whole=origin)
 
     def _dependency(self, parameter: Parameter, endpoint: Endpoint, depth: int) -> Value:

@@ -11,7 +11,7 @@ from backendgen.audit.flow import responses
 from backendgen.audit.flow.engine import Reached
 from backendgen.audit.flow.spec import FlowRule, Sink, looks_like_sql
 from backendgen.audit.flow.values import HOLE, NOTHING, UNKNOWN, Value, all_taints, place
-from backendgen.code.symbols import Class, External
+from backendgen.code.symbols import Class, External, Function
 
 if TYPE_CHECKING:
     from backendgen.audit.flow.frame import Frame
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SHELL = re.compile(r"(?:^|/)(?:sh|bash|dash|zsh|ksh)$")
 OPTION = re.compile(r"-[a-z]*c")
 MAX_SINK = 60
+MAX_FILTER = 3
+SCRIPTS = ("$where", "$function", "$accumulator")
 
 
 def note_call(
@@ -40,8 +42,8 @@ def note_call(
             _reach(frame, node, rule, sink, receiver, positional, keywords, spread, proven=not sink.sql)
     elif name and name not in engine.sinks_by_name:
         for rule, sink in engine.sinks_by_method.get(node.func.attr, ()):
-            if sink.sql:
-                _reach(frame, node, rule, sink, receiver, positional, keywords, spread, proven=False)
+            if sink.where in ("sql", "object", "script"):
+                _reach(frame, node, rule, sink, receiver, positional, keywords, spread, proven=not sink.sql)
 
 
 def note_item(frame: Frame, node: ast.Subscript, holder: str, key: Value, value: Value) -> None:
@@ -116,10 +118,12 @@ def _code(node: ast.AST) -> str:
 def _script(positional: list[Value], keywords: Mapping[str, Value]) -> list[Value]:
     """What a program that is a shell is told to run: the text after `-c`; nothing for any other program."""
     words = _words(positional, keywords)
-    if len(words) < 3 or not isinstance(words[0].const, str) or not isinstance(words[1].const, str):
+    if len(words) < 3:
         return []
-    is_shell = SHELL.search(words[0].const) and OPTION.fullmatch(words[1].const)
-    return [words[2]] if is_shell else []
+    programs, options = (each.either or (each.const,) for each in words[:2])
+    is_shell = any(isinstance(each, str) and SHELL.search(each) for each in programs)
+    is_script = any(isinstance(each, str) and OPTION.fullmatch(each) for each in options)
+    return [words[2]] if is_shell and is_script else []
 
 
 def _words(positional: list[Value], keywords: Mapping[str, Value]) -> list[Value]:
@@ -141,6 +145,34 @@ def _options(positional: list[Value], keywords: Mapping[str, Value]) -> list[Val
     return found
 
 
+def _program(positional: list[Value], keywords: Mapping[str, Value]) -> list[Value]:
+    """What names the program, in a list of words."""
+    first = positional[0] if positional else keywords.get("args", NOTHING)
+    return [first.items[0]] if first.items and 0 in first.items else []
+
+
+WORDS = {"shell": _script, "option": _options, "program": _program}
+VERIFIES = re.compile(r"verif|authenticat|check_?pass|checkpw|compare_digest|login_user|valid|hash", re.IGNORECASE)
+
+
+def _verifies(function: Function | None) -> bool:
+    """Does a function look whether somebody is who they say they are?"""
+    if function is None:
+        return False
+    return any(isinstance(node, ast.Call) and VERIFIES.search(_identifier(node)) for node in ast.walk(function.node))
+
+
+def _filters(value: Value, where: str, depth: int = 0) -> Iterator[Value]:
+    """Of a database filter: with `object` the parts that may be objects, with `script` the text of `$where`."""
+    for key, part in (value.items or {}).items():
+        if where == "script" and key in SCRIPTS:
+            yield part
+        elif where == "object" and depth < MAX_FILTER and key not in ("$eq", *SCRIPTS):
+            yield from _filters(part, where, depth + 1)
+    if where == "object" and value.items is None and value.text is None:
+        yield value
+
+
 def _reach(
     frame: Frame, node: ast.expr, rule: FlowRule, sink: Sink, receiver: Value | None, positional: list[Value],
     keywords: Mapping[str, Value], spread: list[Value], *, proven: bool,
@@ -151,12 +183,12 @@ def _reach(
         return
     if any(_is(wanted, _option(path, positional, named)) for path, wanted in (sink.unless or {}).items()):
         return
-    if sink.where == "shell":
-        positional, keywords = _script(positional, keywords), {}
-    if sink.where == "option":
-        given = _options(positional, keywords)
-    else:
-        given = list(_chosen(sink, receiver, positional, keywords, spread))
+    if sink.where == "unverified" and _verifies(frame.function):
+        return
+    choose = WORDS.get(sink.where)
+    given = choose(positional, keywords) if choose else list(_chosen(sink, receiver, positional, keywords, spread))
+    if sink.where in ("object", "script"):
+        given = [part for value in given for part in _filters(value, sink.where)]
     for value in given:
         for rule_id in (rule.rule.id, *rule.rule.supersedes):
             frame.engine.judge(rule_id, frame.path, node, value.is_harmless)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from backendgen.audit.flow.values import HARMLESS, NOTHING, Origin, Taint, Value, constant, tainted
+from backendgen.audit.flow.values import ADDRESSES, HARMLESS, NOTHING, TEXT, Origin, Taint, Value, constant, tainted
 from backendgen.code.symbols import Class, External, Function, Module
 
 if TYPE_CHECKING:
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 QUERY, FORM, BODY, HEADERS, COOKIES = "the query string", "the form", "the body", "the headers", "the cookies"
 PATH, FILES, MESSAGE, HOST, INPUT = "the path", "the uploaded files", "the message", "the Host header", "the request"
 UPLOAD = "werkzeug.datastructures.FileStorage"
+DJANGO_UPLOAD = "django.core.files.uploadedfile.UploadedFile"
 ENVIRON = "environ"
+CONTENT = frozenset({"path", *ADDRESSES, *TEXT})  # a file's content is no path or address
+OBJECTS = frozenset({BODY, MESSAGE})  # what may hold objects; the rest are texts
 
 
 def _parts(**labels: str) -> dict[str, str]:
@@ -129,7 +132,7 @@ RESOLVERS = ("graphene", "graphene_django", "ariadne", "strawberry")
 def read(kind: str, name: str) -> Value | None:
     """Return what an attribute or method of an outside object gives, or None when the type holds no data from outside."""
     if kind in UPLOADS:
-        return of_upload(name)
+        return of_upload(kind, name)
     parts = REQUESTS.get(kind)
     if parts is None:
         return None
@@ -147,16 +150,19 @@ def read(kind: str, name: str) -> Value | None:
             kind=External("wsgi.environ"), taints=(Taint(Origin("request", HEADERS)),), whole=Origin("request", HEADERS)
         )
     if label == FILES:
-        return Value(items={"[]": Value(kind=External(UPLOAD))})
-    return tainted(Origin("request", label))
+        return Value(items={"[]": Value(kind=External(DJANGO_UPLOAD if "META" in parts else UPLOAD))})
+    safe = frozenset() if label in OBJECTS else TEXT | ADDRESSES if label == PATH else TEXT
+    return tainted(Origin("request", label), safe=safe)
 
 
-def of_upload(name: str) -> Value:
-    """What an uploaded file gives: its name and its content are the caller's."""
+def of_upload(kind: str, name: str) -> Value:
+    """What an uploaded file gives: its name and its content are the caller's. Django takes only the last part of the name."""
     if name in NAMES_OF_UPLOAD:
-        return tainted(Origin("request", "the name of the uploaded file" if "name" in name else "the uploaded file"))
+        origin = Origin("request", "the name of the uploaded file" if "name" in name else "the uploaded file")
+        is_last = kind.startswith("django.")
+        return tainted(origin, safe=frozenset({"path"}) if is_last else frozenset())
     if name in CONTENT_OF_UPLOAD:
-        return tainted(Origin("request", "the uploaded file"))
+        return tainted(Origin("request", "the uploaded file"), safe=CONTENT)
     return NOTHING
 
 

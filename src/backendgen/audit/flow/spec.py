@@ -49,7 +49,10 @@ class Sink:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlowRule:
-    """A card's flow fence. `kind` is the kind of sink, for sanitisers and guards; `sources` the kinds of origins."""
+    """A card's flow fence. `kind` is the kind of sink, for sanitisers and guards; `sources` the kinds of origins.
+
+    `imports`: packages of which a project must import one.
+    """
 
     rule: Rule
     kind: str
@@ -58,10 +61,11 @@ class FlowRule:
     message: str
     fix: str
     sources: frozenset[str] = frozenset({"request"})
+    imports: frozenset[str] = frozenset()
 
 
 PROSE = re.compile(r"\s*(?:Select|Insert|Update|Delete|Create|Drop|With|Call|Set|Copy|Merge)\s")
-_KEYS = {"kind", "sinks", "sanitisers", "message", "fix", "sources"}
+_KEYS = {"kind", "sinks", "sanitisers", "message", "fix", "sources", "imports"}
 _SINK_KEYS = {"call", "method", "place", "argument", "where", "given", "unless", "name", "beside", "confidence"}
 
 
@@ -74,6 +78,7 @@ def read(rule: Rule) -> FlowRule:
     return FlowRule(
         rule, data["kind"], tuple(_sink(sink, rule) for sink in data["sinks"]), frozenset(data.get("sanitisers", ())),
         data["message"], data.get("fix", ""), frozenset(data.get("sources", ("request",))),
+        frozenset(data.get("imports", ())),
     )  # fmt: skip
 
 

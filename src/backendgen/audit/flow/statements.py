@@ -196,7 +196,8 @@ def _assert(frame: Frame, node: ast.Assert) -> bool:
     return True
 
 
-def _leave(frame: Frame, node: ast.stmt) -> bool:
+def _leave(frame: Frame, node: ast.Break | ast.Continue) -> bool:
+    frame.left.append((dict(frame.names), dict(frame.cleared)))
     return False
 
 

@@ -28,7 +28,13 @@ class Type:
     kind: Class | External | None = None
     element: Type | None = None
 
+    @property
+    def is_text(self) -> bool:
+        """Is this a text, and no object?"""
+        return isinstance(self.kind, External) and self.kind.name in TEXTS
 
+
+TEXTS = frozenset({"str", "pydantic.EmailStr", "pydantic.AnyUrl", "pydantic.HttpUrl", "pydantic.constr"})
 ANYTHING = Type()
 
 

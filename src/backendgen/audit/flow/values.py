@@ -23,6 +23,7 @@ MAX_STEPS = 12
 MAX_DEPTH = 4
 MAX_OTHERS = 6
 
+TEXT: Final = frozenset({"nosql"})  # kinds of sinks that a text cannot harm, only an object
 ADDRESSES: Final = frozenset({"url", "redirect"})  # kinds of sinks that a fixed host makes harmless
 
 
@@ -63,7 +64,8 @@ class Value:
     """What is known of a value.
 
     `text` is a string with HOLE for unknown parts; `items` are entries or attributes by name; `kind` is the class that it is
-    an instance of; `function` what calling it calls (`others`: or one of these classes, or an instance of one);
+    an instance of; `harmless`: of a type that cannot hold an attack; `either`: one of these
+    constants; `function` what calling it calls (`others`: or one of these classes, or an instance of one);
     `whole` the origin that this value is, not merely derives from; `bound` what a method is called on.
     """
 
@@ -76,6 +78,8 @@ class Value:
     whole: Origin | None = None
     bound: Value | None = field(default=None, repr=False)
     others: tuple[Class, ...] = ()
+    harmless: bool = False
+    either: tuple[Any, ...] = ()
 
     @property
     def is_constant(self) -> bool:
@@ -87,11 +91,13 @@ class Value:
     @property
     def is_harmless(self) -> bool:
         """Known not to come from outside: a constant, or a value of a type that cannot hold an attack."""
-        return self.is_constant or self is HARMLESS or (self.text is not None and HOLE not in self.text)
+        return self.harmless or self.is_constant or (self.text is not None and HOLE not in self.text)
 
 
 NOTHING: Final = Value()  # not known, and from no origin that is
-HARMLESS: Final = Value()  # a number, date, UUID ...: its text holds no quotes, slashes or dots that matter
+HARMLESS: Final = Value(
+    harmless=True
+)  # a number, date, UUID ...: its text holds no quotes, slashes or dots that matter
 
 
 def constant(value: Any) -> Value:
@@ -99,9 +105,14 @@ def constant(value: Any) -> Value:
     return Value(const=value, text=str(value)[:MAX_TEXT] if isinstance(value, str | int | float) else None)
 
 
-def tainted(origin: Origin, steps: tuple[Step, ...] = (), kind: Class | External | None = None) -> Value:
+def tainted(
+    origin: Origin,
+    steps: tuple[Step, ...] = (),
+    kind: Class | External | None = None,
+    safe: frozenset[str] = frozenset(),
+) -> Value:
     """Return a value that is an origin's."""
-    return Value((Taint(origin, steps),), kind=kind, whole=origin)
+    return Value((Taint(origin, steps, safe),), kind=kind, whole=origin)
 
 
 def union(*groups: Iterable[Taint]) -> tuple[Taint, ...]:
@@ -133,8 +144,17 @@ def join(one: Value, other: Value) -> Value:
         one.kind if one.kind == other.kind else one.kind or other.kind,
         one.function if one.function == other.function else None,
         one.whole if one.whole == other.whole else None, one.bound if one.function == other.function else None,
-        _others(one, other),
+        _others(one, other), one.is_harmless and other.is_harmless, _either_constant(one, other),
     )  # fmt: skip
+
+
+def _either_constant(one: Value, other: Value) -> tuple[Any, ...]:
+    """The few constants of which it is one."""
+    known = [each.either or ((each.const,) if isinstance(each.const, str | int) else ()) for each in (one, other)]
+    if not known[0] or not known[1]:
+        return ()
+    found = tuple(dict.fromkeys((*known[0], *known[1])))
+    return found if len(found) <= MAX_OTHERS else ()
 
 
 def _others(one: Value, other: Value) -> tuple[Class, ...]:
@@ -168,7 +188,9 @@ def _with_hole(text: str) -> str:
 def carrying(value: Value, *sources: Value) -> Value:
     """Return `value` with the taints of what it was made of."""
     taints = union(value.taints, *(all_taints(source) for source in sources))
-    return value if taints == value.taints else replace(value, taints=taints, whole=None, const=UNKNOWN)
+    if taints == value.taints:
+        return value
+    return replace(value, taints=taints, whole=None, const=UNKNOWN, harmless=False)
 
 
 def all_taints(value: Value, depth: int = 0) -> tuple[Taint, ...]:
@@ -180,16 +202,17 @@ def all_taints(value: Value, depth: int = 0) -> tuple[Taint, ...]:
 
 def concatenated(parts: Iterable[Value]) -> Value:
     """Return the text that parts make together."""
-    text, taints, exact = "", [], True
+    text, taints, exact, harmless = "", [], True, True
     for part in parts:
         found = all_taints(part)
         if found and not part.is_harmless:
             taints.append(_placed(found, text))
         known = part.text if part.text is not None else HOLE
         exact = exact and part.const is not UNKNOWN
+        harmless = harmless and part.is_harmless
         text = (text + known)[:MAX_TEXT]
     whole: Any = text if exact and len(text) < MAX_TEXT else UNKNOWN
-    return Value(union(*taints), const=whole, text=text)
+    return Value(union(*taints), const=whole, text=text, harmless=harmless)
 
 
 def _placed(taints: tuple[Taint, ...], before: str) -> tuple[Taint, ...]:
@@ -225,10 +248,17 @@ def is_safe(taint: Taint, kind: str) -> bool:
 
 def sanitised(value: Value, kinds: frozenset[str]) -> Value:
     """Return the value, harmless to these kinds of sinks (`*`: to all)."""
-    if "*" in kinds:
+    if "*" in kinds or value.is_harmless:
         return HARMLESS
     taints = tuple(replace(taint, safe=taint.safe | kinds) for taint in all_taints(value))
     return replace(value, taints=taints, items=None, const=UNKNOWN)
+
+
+def undone(value: Value) -> Value:
+    """Return a value that has been decoded: what made its text harmless may be undone."""
+    if not any(taint.safe for taint in value.taints):
+        return value
+    return replace(value, taints=tuple(replace(taint, safe=frozenset()) for taint in value.taints))
 
 
 def resolved_path(value: Value) -> bool:
