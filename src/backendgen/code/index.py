@@ -85,6 +85,12 @@ class Index:
                 if isinstance(call.func, ast.Attribute):
                     yield Use(call, name, module, function)
 
+    def named(self, *names: str) -> Iterator[Use]:
+        """Yield the calls of what has one of these names where it comes from, whatever that is."""
+        for name in names:
+            for call, module, function in self._called(name):
+                yield Use(call, name, module, function)
+
     def nodes(self, kind: type[Node]) -> Iterator[tuple[Node, Module, Function | None]]:
         """Yield the syntax nodes of a kind, of those that symbols collect."""
         for module in self.modules:

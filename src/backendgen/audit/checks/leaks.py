@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from backendgen.audit.checks.names import named
 from backendgen.audit.checks.walk import hit, is_command, own_nodes
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import Use
@@ -61,17 +62,17 @@ def never_closed(context: Context) -> Iterator[Hit]:
 @check("BG514")
 def session_leaked(context: Context) -> Iterator[Hit]:
     """Database sessions that are not closed, or only when all goes well."""
-    for module in context.index.modules:
-        for function in module.functions:
-            for node in own_nodes(function):
-                if (
-                    isinstance(node, ast.Assign)
-                    and isinstance(node.value, ast.Call)
-                    and _is_session(context, node.value, function)
-                ):
-                    target = node.targets[0]
-                    if isinstance(target, ast.Name):
-                        yield from _leak(function, node, target.id)
+    factories = {
+        named(each.target)
+        for each in context.index.assigned()
+        if isinstance(each.value, ast.Call) and named(each.value.func) in ("sessionmaker", "async_sessionmaker")
+    }
+    for use in context.index.named(*sorted(factories), "Session", "AsyncSession"):
+        if use.function is not None and _is_session(context, use.call, use.function):
+            for node in own_nodes(use.function):
+                target = node.targets[0] if isinstance(node, ast.Assign) and node.value is use.call else None
+                if isinstance(target, ast.Name) and isinstance(node, ast.Assign):
+                    yield from _leak(use.function, node, target.id)
 
 
 def _is_session(context: Context, call: ast.Call, function: Function) -> bool:

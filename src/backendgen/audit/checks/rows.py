@@ -31,16 +31,17 @@ FLASK_FLOAT = re.compile(r"\bdb\.Float\b")
 @check("BG515")
 def all_rows_changed(context: Context) -> Iterator[Hit]:
     """UPDATE and DELETE without a condition."""
+    handlers = {id(endpoint.handler.node) for endpoint in context.service.endpoints}
     for use in context.index.methods("execute", "exec", "execute_sql", "delete", "update", "raw"):
-        if MIGRATIONS.search(use.module.file.path) or is_command(use.module.file):
-            continue
         table = _emptied(context, use)
-        if table:
+        if table and not MIGRATIONS.search(use.module.file.path) and not is_command(use.module.file):
+            asked_for = use.function is not None and id(use.function.node) in handlers
             yield hit(
                 use.module,
                 use.call,
                 f"{{who}} changes or deletes every row of `{table}`: no condition says which",
                 "say which rows: WHERE, .where(...), .filter(...)",
+                None if asked_for else Confidence.LOW,
             )
 
 
@@ -163,8 +164,6 @@ def _is_straight(function: Function, call: ast.Call) -> bool:
 def asked_then_made(context: Context) -> Iterator[Hit]:
     """Rows that are looked for and then made: two requests at once find none and make two."""
     for node, module, function in context.index.nodes(ast.If):
-        if function is None or is_command(module.file) or MIGRATIONS.search(module.file.path):
-            continue
         test = node.test
         negated = isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
         asked = test.operand if isinstance(test, ast.UnaryOp) else test
@@ -174,6 +173,8 @@ def asked_then_made(context: Context) -> Iterator[Hit]:
             and isinstance(asked.func, ast.Attribute)
             and asked.func.attr == "exists"
         ):
+            if function is None or is_command(module.file) or MIGRATIONS.search(module.file.path):
+                continue
             model = ast.unparse(asked.func.value).partition(".objects")[0]
             for part in ast.walk(ast.Module(node.body, [])):
                 if isinstance(part, ast.Call) and ast.unparse(part.func) == f"{model}.objects.create":
