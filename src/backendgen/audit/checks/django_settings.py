@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from backendgen.audit.registry import Context, check
 from backendgen.code.settings import ABSENT, Settings, Value
 from backendgen.findings.finding import Hit, Location
-from backendgen.rules import Confidence
+from backendgen.rules import Confidence, Severity
 
 MIDDLEWARE = "MIDDLEWARE"
 SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
@@ -159,7 +160,8 @@ def unlimited_upload(context: Context) -> Iterator[Hit]:
             one = settings.only(name)
             if one is not None and one.value is None:
                 message = f"is None: {what} as a caller likes, and all of it is read into memory"
-                yield _hit(settings, one, name, message, f"{name} = {limit}")
+                hit = _hit(settings, one, name, message, f"{name} = {limit}")
+                yield hit if "SIZE" in name else replace(hit, severity=Severity.LOW)
 
 
 @check("BG446")

@@ -113,9 +113,10 @@ def pickled_messages(context: Context) -> Iterator[Hit]:
             )
             fix = 'SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"'
             yield Hit(Location(one.path, one.line), message, fix, "SESSION_SERIALIZER")
-        for name in ("CELERY_TASK_SERIALIZER", "CELERY_RESULT_SERIALIZER", "CELERY_ACCEPT_CONTENT"):
-            found = [one for one in settings.of(name) if one.value is not UNKNOWN and "pickle" in str(one.value)]
-            yield from (_pickled(Location(one.path, one.line), name) for one in found[:1])
+        names = ("CELERY_ACCEPT_CONTENT", "CELERY_TASK_SERIALIZER", "CELERY_RESULT_SERIALIZER")
+        found = [(name, one) for name in names for one in settings.of(name) if one.value is not UNKNOWN]
+        pickled = [_pickled(Location(one.path, one.line), name) for name, one in found if "pickle" in str(one.value)]
+        yield from pickled[:1]
     yield from _celery(context)
 
 
@@ -133,11 +134,17 @@ def _celery(context: Context) -> Iterator[Hit]:
         text, path = module.file.text, module.file.path
         if "pickle" not in text or "celery" not in text.lower() or path in known or is_test(path):
             continue
-        for node in ast.walk(module.file.tree):
-            for name, value in _given(node):
-                texts = {one.value for one in ast.walk(value) if isinstance(one, ast.Constant)}
-                if SERIALIZERS.search(name) and "pickle" in texts:
-                    yield _pickled(Location(path, value.lineno), name.rpartition(".")[2])
+        pickled = [
+            _pickled(Location(path, value.lineno), name.rpartition(".")[2])
+            for node in ast.walk(module.file.tree)
+            for name, value in _given(node)
+            if SERIALIZERS.search(name)
+            and "pickle" in {one.value for one in ast.walk(value) if isinstance(one, ast.Constant)}
+        ]
+        pickled.sort(
+            key=lambda hit: ("ccept" not in hit.symbol.lower(), hit.location)
+        )  # what is taken, before what is sent
+        yield from pickled[:1]
 
 
 def _given(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
@@ -182,6 +189,8 @@ def flask_settings(context: Context) -> Iterator[Hit]:
         seen: set[int] = set()
         for name, value in _flask_values(module):
             known = FLASK.get(name)
+            if name == "WTF_CSRF_CHECK_DEFAULT" and ".protect()" in text:  # checked by hand, where it belongs
+                continue
             if known and isinstance(value, ast.Constant) and value.value is known[0] and value.lineno not in seen:
                 seen.add(value.lineno)
                 place = Location(module.file.path, value.lineno, value.col_offset + 1)
