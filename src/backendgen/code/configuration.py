@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TypeVar
 
-from backendgen.code import compose, dependencies, dockerfile, dotenv, openapi
+from backendgen.code import compose, dependencies, dockerfile, dotenv, openapi, settings
 from backendgen.code.documents import Document, Kind
 from backendgen.code.project import Hole
+from backendgen.code.symbols import Symbols
 from backendgen.code.trees import Unreadable
 
 T = TypeVar("T")
@@ -17,8 +18,9 @@ T = TypeVar("T")
 class Configuration:
     """A project's documents as data. `holes` are those that could not be read, of the kinds that were asked for."""
 
-    def __init__(self, documents: Iterable[Document]) -> None:
+    def __init__(self, documents: Iterable[Document], symbols: Symbols) -> None:
         self.documents = tuple(documents)
+        self._symbols = symbols
         self.by_path = {one.path: one for one in self.documents}
         self._holes: dict[str, Hole] = {}
 
@@ -64,6 +66,11 @@ class Configuration:
     def locks(self) -> tuple[dependencies.Lock, ...]:
         """What lock files fix."""
         return tuple(self._read("lock", dependencies.lock))
+
+    @cached_property
+    def django(self) -> tuple[settings.Settings, ...]:
+        """The settings that a Django project is deployed with."""
+        return settings.production(self._symbols)
 
     def _read(self, kind: Kind, reader: Callable[[Document], T]) -> Iterator[T]:
         for document in self.of(kind):

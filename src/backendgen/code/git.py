@@ -98,6 +98,19 @@ class Snapshot:
             at = end + size + 2
 
 
+def standing(path: Path) -> Literal["tracked", "ignored", "untracked", "outside"]:
+    """Tell what git knows of a file; `outside` when it is in no repository, or there is no git."""
+    try:
+        if process.run(_git(path.parent, "rev-parse", "--is-inside-work-tree"), timeout=_TIMEOUT).code:
+            return "outside"
+        if not process.run(_git(path.parent, "ls-files", "--error-unmatch", "--", path.name), timeout=_TIMEOUT).code:
+            return "tracked"
+        ignored = process.run(_git(path.parent, "check-ignore", "--quiet", "--", path.name), timeout=_TIMEOUT).code == 0
+    except UserError:
+        return "outside"
+    return "ignored" if ignored else "untracked"
+
+
 def snapshot(path: Path, revision: str) -> Snapshot:
     """Return a folder as it was at a revision.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from backendgen.audit.checks.credentials import DEFAULT_PASSWORDS, is_real_secret, names_secret
@@ -24,6 +24,9 @@ STORES = {
 STORE_PORTS = frozenset(
     {"5432", "3306", "27017", "6379", "11211", "9200", "5672", "9000", "8123", "9042", "7687", "5984", "2379", "9092"}
 )
+FOR_DEVELOPMENT = re.compile(
+    r"localstack|mailhog|mailpit|maildev|mailcatcher|smtp4dev|greenmail|stripe-mock|wiremock|toxiproxy"
+)
 READS_DOCKER = re.compile(r"traefik|watchtower|portainer|nginx-proxy|autoheal|socket-proxy|dozzle|ouroboros")
 WORK_TREES = (".", "./", "..", "../", "${PWD}", "$PWD")
 RELOADS = re.compile(r"--reload|runserver|--debug\b|\bdev\b|sleep infinity")
@@ -40,6 +43,7 @@ def is_for_development(file: ComposeFile) -> bool:
     """Is it named so, or does it run the code as it stands in the folder, or reload it?"""
     return is_development(file.path) or any(
         one.node.get("develop") is not None
+        or FOR_DEVELOPMENT.search(one.image)
         or any(volume.source in WORK_TREES for volume in one.volumes)
         or RELOADS.search(f"{one.text('command')} {' '.join(_words(one, 'command'))}")
         for one in file.containers
@@ -49,6 +53,17 @@ def is_for_development(file: ComposeFile) -> bool:
 def _words(one: Container, key: str) -> list[str]:
     found = one.node.get(key)
     return [node.text for node in found.items] if found else []
+
+
+def _once(hits: Iterable[Hit]) -> Iterator[Hit]:
+    """What several variants of a compose file say is said once, with the number of the others."""
+    groups: dict[tuple[str, Severity | None], list[Hit]] = {}
+    for hit in hits:
+        groups.setdefault((hit.message, hit.severity), []).append(hit)
+    for group in groups.values():
+        files = {hit.location.path for hit in group} - {group[0].location.path}
+        others = f" (and so in {len(files)} more {'file' if len(files) == 1 else 'files'})" if files else ""
+        yield replace(group[0], message=f"{group[0].message}{others}")
 
 
 def _hit(file: ComposeFile, one: Container, line: int, what: str, fix: str, severity: Severity | None = None) -> Hit:
@@ -62,6 +77,10 @@ def _hit(file: ComposeFile, one: Container, line: int, what: str, fix: str, seve
 @check("BG425")
 def container_with_rights_of_host(context: Context) -> Iterator[Hit]:
     """Containers that are as good as root on the host."""
+    return _once(_rights_of_host(context))
+
+
+def _rights_of_host(context: Context) -> Iterator[Hit]:
     for file, one in _containers(context):
         for key, what, fix in _rights(one):
             yield _hit(file, one, one.line_of(key), f"service `{one.name}` {what}", fix)
@@ -94,6 +113,10 @@ def _rights(one: Container) -> Iterator[tuple[str, str, str]]:
 @check("BG426")
 def store_published(context: Context) -> Iterator[Hit]:
     """Databases, caches and queues that listen on all addresses of the host."""
+    return _once(_published(context))
+
+
+def _published(context: Context) -> Iterator[Hit]:
     for file, one in _containers(context):
         kind = _store(one.image)
         for port in one.ports if kind else ():
@@ -116,6 +139,10 @@ def _is_everywhere(port: Port) -> bool:
 @check("BG427")
 def default_credentials(context: Context) -> Iterator[Hit]:
     """Passwords of stores and consoles that everybody knows."""
+    return _once(_known_passwords(context))
+
+
+def _known_passwords(context: Context) -> Iterator[Hit]:
     for file, one in _containers(context):
         is_seen = any(_is_everywhere(port) for port in one.ports)
         for setting in one.environment:
@@ -137,6 +164,10 @@ def default_credentials(context: Context) -> Iterator[Hit]:
 @check("BG428")
 def secret_in_compose(context: Context) -> Iterator[Hit]:
     """Secrets written into a compose file."""
+    return _once(_written_secrets(context))
+
+
+def _written_secrets(context: Context) -> Iterator[Hit]:
     for file, one in _containers(context):
         for setting in one.environment:
             value = default_of(setting.value or "")

@@ -92,7 +92,12 @@ def operation_without_route(context: Context) -> Iterator[Hit]:
         before = _prefix(context, api)
         if before is None:
             continue
-        missing = [one for one in api.operations if (one.method.upper(), before + normal(one.path)) not in routes]
+        tails = {(method, _tail(path)) for method, path in routes}
+        missing = [
+            one for one in api.operations
+            if (one.method.upper(), before + normal(one.path)) not in routes
+            and (one.method.upper(), _tail(normal(one.path))) not in tails  # mounted in a way that was not understood
+        ]  # fmt: skip
         if missing:
             names = ", ".join(f"`{one.name}`" for one in missing[:SHOWN])
             more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
@@ -101,6 +106,11 @@ def operation_without_route(context: Context) -> Iterator[Hit]:
                 "take it out of the document, or mount its route", missing[0].name,
                 confidence=Confidence.LOW if len(missing) > len(api.operations) / 4 else None,
             )  # fmt: skip
+
+
+def _tail(path: str) -> str:
+    """The last two parts of a path."""
+    return "/".join(path.split("/")[-2:])
 
 
 def _prefix(context: Context, api: OpenAPI) -> str | None:

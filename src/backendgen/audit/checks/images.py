@@ -16,6 +16,10 @@ DEVELOPMENT = re.compile(
     r"|bench|benchmarks?|loadtest|profiling)(?:[/._-]|$)",
     re.IGNORECASE,
 )
+KNOWN_ROOT = frozenset(
+    {"python", "node", "debian", "ubuntu", "alpine", "golang", "rust", "ruby", "php", "openjdk", "eclipse-temurin", "fedora",
+     "rockylinux", "almalinux", "centos", "bun"}
+)  # fmt: skip
 NOT_ROOT = re.compile(
     r"nonroot|non-root|rootless|unprivileged|distroless.*nonroot|postgres|bitnami|chainguard|cgr\.dev", re.IGNORECASE
 )
@@ -58,10 +62,14 @@ def container_runs_as_root(context: Context) -> Iterator[Hit]:
                     or not _runs(lineage)
                 ):
                     continue
+                is_known = (
+                    base.partition("@")[0].rpartition("/")[2].partition(":")[0] in KNOWN_ROOT and "lambda" not in base
+                )
                 yield Hit(
                     Location(dockerfile.path, stage.line),
                     f"the image built from `{base}` has no USER: its process is root, and so is whoever breaks into it",
                     "RUN useradd --system --uid 10001 app\nUSER 10001", stage.name or base,
+                    confidence=None if is_known else Confidence.LOW,
                 )  # fmt: skip
             elif re.fullmatch(r"(?:root|0)(?::\w+)?", users[0].text) and not _drops_root(lineage):
                 yield Hit(
@@ -120,10 +128,12 @@ def _unpinned(image: str) -> str:
 def remote_code_in_build(context: Context) -> Iterator[Hit]:
     """Code that is fetched and run, or added, without a look at what it is."""
     for dockerfile in context.configuration.dockerfiles:
+        seen: set[str] = set()
         for stage in dockerfile.stages:
             for one in stage.of("RUN", "ADD"):
                 wrong = _remote(one)
-                if wrong:
+                if wrong and wrong not in seen:
+                    seen.add(wrong)
                     yield Hit(
                         Location(dockerfile.path, one.line, 1, one.end_line), wrong,
                         "ADD --checksum=sha256:<digest> <address> /tmp/file", stage.name or stage.image,

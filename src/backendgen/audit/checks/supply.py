@@ -14,6 +14,11 @@ from backendgen.code.dependencies import Manifest, Requirement
 from backendgen.findings.finding import Hit, Location
 from backendgen.rules import Confidence, Severity
 
+RELEASE = re.compile(r"v?\d+(?:\.\d+)+\S*")
+MAIN = re.compile(
+    r"(?:^|/)(?:requirements(?:[-_.](?:prod|production|base|main|app|common))?|(?:prod|production|base|main|common))\.txt$"
+    r"|(?:^|/)(?:pyproject\.toml|Pipfile|environment\.ya?ml)$"
+)
 COMMIT = re.compile(r"[0-9a-f]{7,40}")
 OWN_INDEXES = re.compile(
     r"^https://(?:pypi\.org|files\.pythonhosted\.org|download\.pytorch\.org|pypi\.nvidia\.com|www\.piwheels\.org)/"
@@ -57,7 +62,9 @@ def dependency_not_pinned(context: Context) -> Iterator[Hit]:
     }  # fmt: skip
     for file in context.configuration.manifests:
         folder = str(PurePosixPath(file.path).parent)
-        if _is_set_aside(file.path) or _locked(context, file.path):
+        if not MAIN.search(file.path) or _is_set_aside(file.path) or _locked(context, file.path):
+            continue
+        if re.search(r"^classifiers\s*=", _text(context, file.path), re.MULTILINE):  # published: others install it
             continue
         loose = [
             one for one in file.requirements
@@ -121,6 +128,7 @@ def source_without_revision(context: Context) -> Iterator[Hit]:
                     Location(file.path, one.line), f"`{one.name or one.url}` is {wrong}: it can be another one tomorrow",
                     f"{one.name or 'package'} @ {one.url.partition('#')[0]}{'' if one.revision else '@<commit>'}", one.name,
                     severity=Severity.LOW if one.revision else None,
+                    confidence=Confidence.LOW if RELEASE.fullmatch(one.revision) else None,
                 )  # fmt: skip
 
 
@@ -142,10 +150,12 @@ def _moving(one: Requirement) -> str:
 def abandoned_library(context: Context) -> Iterator[Hit]:
     """Libraries for security that nobody mends any more."""
     seen: set[str] = set()
-    for file in sorted(context.configuration.manifests, key=lambda one: (_is_set_aside(one.path), one.path)):
-        compiled = file.requires_hashes or sum(one.is_hashed for one in file.requirements) > len(file.requirements) / 2
+    for file in context.configuration.manifests:
+        text = _text(context, file.path)
+        if _is_set_aside(file.path) or "# via" in text or "--hash=" in text:  # compiled: what others ask for is in it
+            continue
         for one in file.requirements:
-            if one.name in ABANDONED and one.name not in seen and not compiled:
+            if one.name in ABANDONED and one.name not in seen and not one.group:
                 seen.add(one.name)
                 became, instead = ABANDONED[one.name]
                 yield Hit(Location(file.path, one.line), f"`{one.name}` {became}", f"use {instead}", one.name)

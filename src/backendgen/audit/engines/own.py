@@ -53,4 +53,4 @@ def describe(project: Project, config: Config) -> Context:
     endpoints = [one for framework in FRAMEWORKS for one in framework(symbols).endpoints()]
     service = Service(tuple(one for one in endpoints if not is_test(one.location.path)))
     facts = Facts(symbols, service)
-    return Context(project, symbols, Index(symbols), service, config, Configuration(project.documents), facts)
+    return Context(project, symbols, Index(symbols), service, config, Configuration(project.documents, symbols), facts)
