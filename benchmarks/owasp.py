@@ -2,11 +2,11 @@
 
     owasp.py PATH [--half odd|even] [--write FINDINGS.json] [--wrong CATEGORY] [--peers]
 
-PATH holds `expectedresults-*.csv` and the cases. The set is GPL-3: fetch it, never copy it. A case counts as reported when a
-finding in its file has a CWE that counts; the score of a category is the share of true cases reported less that of
-false ones, the whole score the mean over categories, as the project itself counts. `--half` takes the cases with odd or even
-numbers only: one half to develop with, the other to see whether it generalises. Thirteen labels of version 0.1 are wrong (the
-parameter is never used); nothing is done about them.
+PATH holds `expectedresults-*.csv` and the cases. The set is GPL-3: fetch it, never copy it. A case counts as reported
+when a finding in its file has a CWE that counts; the score of a category is the share of true cases reported less
+that of false ones, the whole score the mean over categories, as the project itself counts. `--half` takes the cases
+with odd or even numbers only: one half to develop with, the other to see whether it generalises. Thirteen labels of
+version 0.1 are wrong (the parameter is never used); nothing is done about them.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import ast
 import re
 from functools import cached_property
 
-from backendgen.audit.queries.model import OUTSIDE, USER, Access, Query, Statement, Term, Write
+from backendgen.audit.queries.model import OUTSIDE, USER, Access, Query, Roots, Statement, Term, Write
 from backendgen.audit.queries.trace import Tracer
 from backendgen.audit.service import Endpoint, Service
 from backendgen.code.symbols import Function, Symbols
@@ -110,7 +110,7 @@ class Facts:
         for endpoint in self.service.endpoints:
             for write in self.access(endpoint).writes:
                 if write.verb == "insert":
-                    names = {name for name, roots in write.columns if roots == {USER}}
+                    names = {name for name, roots in write.columns if _is_the_user(roots)}
                     found.setdefault(write.table, set()).update(names)
         return {table: frozenset(names) for table, names in found.items() if names}
 
@@ -137,14 +137,17 @@ class Facts:
         )
 
     def keys(self, statement: Statement) -> tuple[Term, ...]:
-        """The conditions that say which one: a key compared with what the caller sends."""
-        return tuple(
-            term
-            for term in statement.terms
-            if not any(CAPABILITY.search(word) for word in (term.column, *(root.name for root in term.roots)))
-            and term.operator in ("==", "exact", "in_") and term.roots and self._is_key(statement, term.column)
-            and all(root.kind in OUTSIDE for root in term.roots)
-        )  # fmt: skip
+        """The conditions that say which one: what the path names, or a key compared with what the caller sends."""
+        return tuple(term for term in statement.terms if term.column and self._chooses(statement, term))
+
+    def _chooses(self, statement: Statement, term: Term) -> bool:
+        if term.operator not in ("==", "exact", "in_") or not term.roots:
+            return False
+        if any(CAPABILITY.search(word) for word in (term.column, *(root.name for root in term.roots))):
+            return False
+        if not all(root.kind in OUTSIDE for root in term.roots):
+            return False
+        return self._is_key(statement, term.column) or all(root.kind == "path" for root in term.roots)
 
     def _is_key(self, statement: Statement, name: str) -> bool:
         if name in ("id", "pk", "uuid", "uid", "slug", "guid", "public_id"):
@@ -154,3 +157,8 @@ class Facts:
         if column is not None:
             return column.unique or column.primary
         return False
+
+
+def _is_the_user(roots: Roots) -> bool:
+    """Does a value come from who calls, or from the row that is the user, and from nowhere else?"""
+    return USER in roots and all(root.kind in ("user", "row") for root in roots)

@@ -94,15 +94,23 @@ def _lets_in(context: Context, write: Write, value: Value) -> str:
         )
     if context.facts.tables.of(value.kind) is not None:
         return ""
-    names = set(schema_fields(context.symbols, value.kind)) - value.excluded
+    names = _sent(context, value) - value.excluded
     columns = table.names if table is not None else frozenset(names)
     privileged = sorted(name for name in names & columns if PRIVILEGED.match(name))
     if privileged:
-        return f"`{value.kind.name}` has `{privileged[0]}`"
-    if _takes_anything(context, value.kind):
+        return f"`{(value.sent or value.kind).name}` has `{privileged[0]}`"
+    if value.sent is not None and _takes_anything(context, value.sent):
         hidden = sorted(name for name in columns - names if PRIVILEGED.match(name))
-        return f"`{value.kind.name}` takes any field, so also `{hidden[0]}`" if hidden else ""
+        return f"`{value.sent.name}` takes any field, so also `{hidden[0]}`" if hidden else ""
     return ""
+
+
+def _sent(context: Context, value: Value) -> set[str]:
+    """The fields that come from the body: those of its model that the mapping has, or those given by name."""
+    if value.sent is None:
+        return {name for name, held in value.holds if held.has("body")}
+    names = set(schema_fields(context.symbols, value.sent))
+    return names if value.kind is None else names & set(schema_fields(context.symbols, value.kind)) or names
 
 
 def _takes_anything(context: Context, owner: Class) -> bool:

@@ -25,9 +25,11 @@ def read_of_others(context: Context) -> Iterator[Hit]:
             continue
         if not any(root.kind in ("path", "query") for root in key.roots):
             continue
-        siblings = [one for one in _siblings(context, endpoint, query) if not one.writes]
+        siblings = [one for one in _siblings(context, endpoint, query) if not one.writes or one is endpoint]
         if siblings:
-            yield _hit(context, endpoint, query, key, siblings, "answers with", Confidence.MEDIUM)
+            is_near = siblings[0].handler.path == endpoint.handler.path
+            confidence = Confidence.MEDIUM if is_near else Confidence.LOW
+            yield _hit(context, endpoint, query, key, siblings, "answers with", confidence)
 
 
 @check("BG306")
@@ -67,7 +69,10 @@ def _unscoped(context: Context) -> Iterator[tuple[Endpoint, Query, Term]]:
 
 def _asks_who(context: Context, endpoint: Endpoint) -> bool:
     """Does it know who calls, and serve everybody who is signed in?"""
-    if not endpoint.guards or is_open(endpoint, context.config.public) or context.facts.is_administration(endpoint):
+    is_asked = any(guard.scope != "body" for guard in endpoint.guards)
+    if not endpoint.guards or context.facts.is_administration(endpoint):
+        return False
+    if not is_asked and is_open(endpoint, context.config.public):
         return False
     return not context.facts.roles(endpoint) and context.facts.knows_caller(endpoint)
 
@@ -78,13 +83,19 @@ def _makes(context: Context, endpoint: Endpoint, table: str) -> bool:
 
 
 def _siblings(context: Context, endpoint: Endpoint, query: Query) -> list[Endpoint]:
-    """Other endpoints that tie rows of the table to the caller, those with the most alike paths first."""
+    """Endpoints that tie rows of the table to the caller, those nearby first; also this one, in another branch."""
     found = [
         one
         for one in context.facts.scoped.get(query.statement.table, ())
         if one.name != endpoint.name and one.guards and not is_open(one, context.config.public)
     ]
-    return sorted(found, key=lambda one: -_shared(one.path, endpoint.path))
+    if any(
+        one.statement.table == query.statement.table and context.facts.is_scoped(endpoint, one)
+        for one in context.facts.access(endpoint).queries
+    ):
+        found.append(endpoint)
+    near = endpoint.handler.path
+    return sorted(found, key=lambda one: (one.handler.path != near, -_shared(one.path, endpoint.path)))
 
 
 def _shared(one: str, other: str) -> int:
@@ -107,6 +118,8 @@ def _hit(
     columns = sorted(context.facts.owners.get(table, ()))
     owner = columns[0] if columns else "owner_id"
     others = f", while `{siblings[0].name}` does" if siblings else ""
+    if siblings and siblings[0] is endpoint:
+        others = ", while it does so elsewhere"
     return Hit(
         query.location,
         f"`{endpoint.name}` ({endpoint.handler.name}) {does} the `{table}` that `{sent}` names without "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from backendgen.audit.engines.result import EngineResult
+from backendgen.audit.frameworks.connexion import Connexion
 from backendgen.audit.frameworks.django import Django
 from backendgen.audit.frameworks.fastapi import FastAPI
 from backendgen.audit.frameworks.flask import Flask
@@ -50,7 +51,9 @@ def run(
 def describe(project: Project, config: Config) -> Context:
     """Build what checks look at: the names and the service model of a project."""
     symbols = Symbols(project)
+    configuration = Configuration(project.documents, symbols)
     endpoints = [one for framework in FRAMEWORKS for one in framework(symbols).endpoints()]
+    endpoints += Connexion(symbols, configuration).endpoints()
     service = Service(tuple(one for one in endpoints if not is_test(one.location.path)))
     facts = Facts(symbols, service)
-    return Context(project, symbols, Index(symbols), service, config, Configuration(project.documents, symbols), facts)
+    return Context(project, symbols, Index(symbols), service, config, configuration, facts)

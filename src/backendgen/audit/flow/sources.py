@@ -156,7 +156,7 @@ def read(kind: str, name: str) -> Value | None:
 
 
 def of_upload(kind: str, name: str) -> Value:
-    """What an uploaded file gives: its name and its content are the caller's. Django takes only the last part of the name."""
+    """What an uploaded file gives: its name and its content are the caller's. Django keeps only the name's last part."""
     if name in NAMES_OF_UPLOAD:
         origin = Origin("request", "the name of the uploaded file" if "name" in name else "the uploaded file")
         is_last = kind.startswith("django.")

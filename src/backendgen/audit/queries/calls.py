@@ -175,7 +175,7 @@ def _on(frame: Frame, node: ast.Call, func: ast.Attribute, base: Value, argument
         )
     if name in ("get", "get_one", "get_or_404", "one_or_404") and len(arguments.values) >= 2:
         return _by_key(frame, node, base, arguments)
-    if name in BUILDERS and arguments.nodes:
+    if name in ("query", "select") and arguments.nodes:
         statement = _built(frame, node, BUILDERS[name], arguments)
         if statement is not None:
             return Value(statement=replace(statement, lazy=name == "query"))
@@ -209,7 +209,7 @@ def _of_class(frame: Frame, node: ast.Call, name: str, owner: Class, arguments: 
                 Write("insert", table.name, owner, place(frame.function.path, node), frame.function, columns, (first,)),
             )
             return Value(first.roots | {Root("row", table.name)}, owner)
-        return Value(first.roots | update.roots, owner, row=first.row, excluded=first.excluded)
+        return replace(first, roots=first.roots | update.roots, kind=owner, dumped=False)
     if table is not None and name in ("get", "find_one", "get_or_none", "get_or_404") and arguments.values:
         statement = Statement("select", table.name, owner, place(frame.function.path, node), _key(first))
         return frame.executed(statement, node, many=False)
@@ -313,7 +313,8 @@ def _made(frame: Frame, node: ast.Call, owner: Class, arguments: Arguments) -> V
         return frame.tracer.made(frame, owner, maker, bound(frame, maker, Value(kind=owner), arguments))
     holds = tuple(arguments.keywords.items())
     roots = frozenset[Root]().union(*(each.roots for each in arguments.all)) if arguments.all else NOWHERE
-    return Value(roots, owner, holds)
+    sent = next((each.sent for each in arguments.spread if each.sent is not None), None)
+    return Value(roots, owner, holds, sent=sent)
 
 
 def note(frame: Frame, node: ast.AST, write: Write) -> None:
@@ -400,7 +401,7 @@ def dumped(value: Value, node: ast.Call) -> Value:
         if excluded is not None
         else frozenset[str]()
     )
-    return Value(value.roots, value.kind, value.holds, row=value.row, dumped=True, excluded=value.excluded | names)
+    return replace(value, statement=None, text=None, dumped=True, excluded=value.excluded | names)
 
 
 def _unknown(frame: Frame, node: ast.Call, base: Value, arguments: Arguments) -> Value:
@@ -424,8 +425,8 @@ def _unknown(frame: Frame, node: ast.Call, base: Value, arguments: Arguments) ->
     if name in ANSWERS and arguments.all:
         given = arguments.all[0] if arguments.values else Value(roots, holds=tuple(arguments.keywords.items()))
         return replace(given, roots=roots, dumped=given.dumped)
-    return Value(roots, base.kind if base.dumped or not arguments.all else None, base.holds, row=base.row,
-                 dumped=base.dumped, excluded=base.excluded)  # fmt: skip
+    kind = base.kind if base.dumped or not arguments.all else None
+    return replace(base, roots=roots, kind=kind, statement=None, text=None, itself=None)
 
 
 def _text_runs(frame: Frame, node: ast.AST, given: Value, arguments: Arguments, name: str) -> Value:

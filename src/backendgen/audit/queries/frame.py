@@ -465,7 +465,7 @@ class Frame:
             value = self.executed(value.statement, node, many=True)
         if value.row is not None:
             return Value(value.roots, value.kind, ((EACH, NOTHING),), row=value.row)
-        return Value(value.roots, value.kind, dumped=value.dumped, excluded=value.excluded)
+        return replace(value, holds=(), statement=None, text=None, itself=None)
 
     # -- types ------------------------------------------------------------------------------------------------------
 

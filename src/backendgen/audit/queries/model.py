@@ -89,7 +89,7 @@ class Value:
 
     `holds` are attributes and entries that are known; `text` is a constant text; `row` is the statement that loaded it;
     `itself` is the class that the expression names. `dumped`: it is a mapping with the fields of `kind`, but for those
-    that are `excluded`.
+    that are `excluded`; `sent` is the class that the request's body was read as.
     """
 
     roots: Roots = NOWHERE
@@ -101,6 +101,7 @@ class Value:
     dumped: bool = False
     itself: Class | None = None
     excluded: frozenset[str] = frozenset()
+    sent: Class | None = None
 
     def held(self, name: str) -> Value | None:
         """The attribute or entry of that name, when it is known."""
@@ -176,6 +177,7 @@ def either(one: Value, other: Value) -> Value:
         one.dumped or other.dumped,
         one.itself or other.itself,
         one.excluded & other.excluded,
+        one.sent or other.sent,
     )
 
 

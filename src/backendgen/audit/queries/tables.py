@@ -105,6 +105,7 @@ class Tables:
                 column = _column(name, member, call, made, is_sqlmodel=is_sqlmodel, django=django)
                 if column is not None:
                     columns.setdefault(name, column)
+                    mapped = mapped or made in COLUMNS
                     if made in DJANGO_RELATIONS:
                         relations.add(name)
         has_columns = any(each for each in columns.values()) and mapped

@@ -89,6 +89,8 @@ class Tracer:
             own, done = self._own(handler, endpoint)
             given[handler.parameters[0].arg] = own
             collected = collected.plus(done)
+        if any(USER in value.roots for value in given.values()):
+            collected = collected.plus(Access(knows=True))
         frame = Frame(self, handler, given)
         result = frame.run()
         if result.statement is not None:
@@ -132,7 +134,8 @@ class Tracer:
         if parameter.source == "request":
             return Value(frozenset({Root("request")})), Access()
         name = parameter.name if parameter.source != "body" or kind is None else ""
-        return Value(frozenset({Root(SOURCES[parameter.source], name)}), kind), Access()  # type: ignore[arg-type]
+        roots = frozenset({Root(SOURCES[parameter.source], name)})  # type: ignore[arg-type]
+        return Value(roots, kind, sent=kind if parameter.source == "body" else None), Access()
 
     def _dependency(
         self, parameter: Parameter, endpoint: Endpoint, kind: Class | None, depth: int

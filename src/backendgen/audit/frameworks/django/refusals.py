@@ -38,9 +38,9 @@ class Refusals:
             for block in _blocks(function.node):
                 found |= self._of_block(block)
             for node in _nodes(function.node):
-                if isinstance(node, ast.Raise) and node.exc is not None and DENIED.search(_called(node.exc)):
-                    found |= {403}
-                elif isinstance(node, ast.ExceptHandler) and _is_unsigned(node):
+                if (isinstance(node, ast.Raise) and node.exc is not None and DENIED.search(_called(node.exc))) or (
+                    isinstance(node, ast.ExceptHandler) and _is_unsigned(node)
+                ):
                     found |= {403}
             if depth < MAX_DEPTH:
                 for call in (one for one in _nodes(function.node) if isinstance(one, ast.Call)):
