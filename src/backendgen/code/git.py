@@ -15,6 +15,7 @@ from typing import Literal
 
 from backendgen import process
 from backendgen.errors import Problem, UserError
+from backendgen.files import is_folder
 
 Change = Literal["added", "modified", "deleted"]
 
@@ -145,7 +146,7 @@ def _is_shallow(top: Path) -> bool:
 
 def _resolved(path: Path, revision: str) -> tuple[Path, str]:
     """Return the top folder of the repository around a path, and the full id of a revision."""
-    folder = next(each for each in (path.resolve(), *path.resolve().parents) if each.is_dir())
+    folder = next(each for each in (path.resolve(), *path.resolve().parents) if is_folder(each))
     root = process.run(_git(folder, "rev-parse", "--show-toplevel"), timeout=_TIMEOUT)
     if root.code:
         raise UserError(Problem("is in no git repository, so nothing can be compared with a revision", str(path)))

@@ -76,7 +76,7 @@ RETURNS = {
 }
 
 NUMBERS_AND_SUCH = frozenset({
-    "int", "float", "bool", "complex", "bytes", "decimal.Decimal", "uuid.UUID", "datetime.datetime", "datetime.date",
+    "int", "float", "bool", "complex", "decimal.Decimal", "uuid.UUID", "datetime.datetime", "datetime.date",
     "datetime.time", "datetime.timedelta", "ipaddress.IPv4Address", "ipaddress.IPv6Address", "ipaddress.ip_address",
     "pydantic.UUID1", "pydantic.UUID4", "pydantic.UUID3", "pydantic.UUID5", "pydantic.PositiveInt",
     "pydantic.NonNegativeInt", "pydantic.conint", "pydantic.PositiveFloat", "pydantic.AwareDatetime",
@@ -84,7 +84,7 @@ NUMBERS_AND_SUCH = frozenset({
     "pydantic.PastDate", "pydantic.FutureDate", "pydantic.PastDatetime", "pydantic.FutureDatetime", "typing.Literal",
     "typing_extensions.Literal",
 })  # fmt: skip
-VALIDATING = NUMBERS_AND_SUCH - {"bytes", "bool", "typing.Literal", "typing_extensions.Literal"}
+VALIDATING = NUMBERS_AND_SUCH - {"bool", "typing.Literal", "typing_extensions.Literal"}
 NEUTRAL = frozenset({
     "len", "bool", "hash", "id", "isinstance", "issubclass", "callable", "ord", "sum", "round", "abs", "range", "hasattr",
     "type", "hex", "oct", "bin", "chr",
