@@ -135,7 +135,10 @@ def _work(work: Callable[[T], R], pieces: Sequence[T], queue: int, said: int, pa
 
 def _pickled(share: _Share[Any]) -> bytes:
     try:
-        return pickle.dumps(tuple(share), protocol=5)
+        said = pickle.dumps(tuple(share), protocol=5)
+        if share.failure:
+            pickle.loads(said)
+        return said
     except Exception as error:  # an exception of the work's own that cannot be sent
         failure = RuntimeError(f"{type(share.failure or error).__name__}: {share.failure or error}")
         return pickle.dumps(({}, None, failure), protocol=5)
