@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from backendgen import files, process
+from backendgen import process
 from backendgen.errors import Problem, UserError
 from backendgen.files import is_folder
 
