@@ -159,6 +159,14 @@ def test_a_shortened_entry_is_as_none(tmp_path: Path) -> None:
         assert run("migrate-check", ".", home=tmp_path, cwd=root) == first
 
 
+def test_an_entry_of_another_user_is_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tree() as root:
+        first = run("migrate-check", ".", home=tmp_path, cwd=root)
+        assert is_remembered("migrate-check", ".", home=tmp_path, cwd=root)
+        monkeypatch.setattr(os, "getuid", lambda: 12345)
+        assert run("migrate-check", ".", home=tmp_path, cwd=root) == first
+
+
 @pytest.mark.parametrize("home", ["/dev/null", "/proc/nowhere", "relative"])
 def test_where_no_cache_can_be_written_there_is_none(home: str) -> None:
     with tree() as root:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _NUMBER = struct.Struct("=I")  # as long as a pipe takes at once or not at all
-_MOST = 16_000  # pieces whose numbers a pipe holds
+_MOST = 4_000  # pieces whose numbers any system's pipe holds
 INTERRUPTED = 130
 
 
