@@ -18,7 +18,7 @@ from backendgen.sql.replay import Schema
 from backendgen.sql.schema import Column, Type
 
 _LIMIT = 63  # bytes: PostgreSQL cuts a longer identifier (manual, 4.1.1)
-_LONG = re.compile(r'\b\w{64}|"[^"]{64}', re.ASCII)
+_LONG, _LONG_IN_QUOTES = re.compile(r"\b\w{64}", re.ASCII), re.compile(r'"[^"]{64}')
 _WORD = re.compile(
     r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|(\$\w*\$).*?\1|"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^\W\d][\w$]*)""",
     re.DOTALL,
@@ -114,9 +114,12 @@ def name_too_long(operation: op.Operation, schema: Schema, context: Context) -> 
 
 @lru_cache(maxsize=1)  # an ALTER TABLE with ten actions is ten operations of one text
 def _may_be_too_long(sql: str) -> bool:
-    if '"' not in sql and max(map(len, sql.split()), default=0) <= _LIMIT:
-        return False  # no name is longer than what stands between white space
-    return not sql.isascii() or bool(_LONG.search(sql))
+    if not sql.isascii():
+        return True
+    words = max(
+        map(len, sql.split()), default=0
+    )  # no name without quotes is longer than what stands between white space
+    return (words > _LIMIT and bool(_LONG.search(sql))) or ('"' in sql and bool(_LONG_IN_QUOTES.search(sql)))
 
 
 @check("BG819")
