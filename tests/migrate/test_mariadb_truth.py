@@ -18,6 +18,7 @@ from backendgen.migrate import rewrite
 from backendgen.migrate.history import History
 from backendgen.migrate.mysql_algorithms import Cost, change
 from backendgen.migrate.pending import Pending
+from backendgen.migrate.sizes import MYSQL_QUERY, load
 from backendgen.rules import Rulebook
 from backendgen.sql import operation as op
 from backendgen.sql.mysql import parse
@@ -141,3 +142,13 @@ def test_what_is_fixed_runs(server: Run, alteration: str, tmp_path: Path) -> Non
     tables = ", ".join(("t", "p", "np", "g", "s", "tc", "tf"))
     assert not server(f"SET foreign_key_checks = 0; DROP TABLE IF EXISTS {tables}; {SETUP}")
     assert server((root / "2_b.sql").read_text()) == ""
+
+
+def test_the_query_of_sizes(server: Run, tmp_path: Path) -> None:
+    tables = ", ".join(("t", "p", "np", "g", "s", "tc", "tf"))
+    assert not server(f"SET foreign_key_checks = 0; DROP TABLE IF EXISTS {tables}; {SETUP}")
+    path = tmp_path / "stats.json"
+    path.write_text(server(MYSQL_QUERY))
+    sizes = load(path)
+    assert sorted(sizes) == sorted(tables.split(", "))
+    assert sizes["t"].bytes == 16384
