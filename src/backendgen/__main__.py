@@ -21,6 +21,7 @@ def main() -> None:
 
         sys.stdout.write(f"backendgen {__version__}\n")
         raise SystemExit(0)
+    sys.unraisablehook = _still_interrupted
     # A run makes many objects that live to its end: to look through them again and again costs a tenth of its time.
     gc.set_threshold(200_000, 20, 50)
     try:
@@ -36,6 +37,25 @@ def main() -> None:
         run()
     except KeyboardInterrupt:  # while modules are still being imported; later, typer sees it
         raise SystemExit(130) from None
+    except RuntimeError as error:  # what Python makes of it while a class is being made (until 3.12)
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise SystemExit(130) from None
+        raise
+
+
+def _still_interrupted(unraisable: sys.UnraisableHookArgs) -> None:
+    """Interrupt again what was interrupted where nothing can be raised: Python drops it there, and the run would go on.
+
+    That is so in each callback of the import system, in finalizers and in weak references' callbacks.
+    """
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)
+        return
+    import signal
+
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
 
 
 def _repeat(outcome: Outcome) -> None:

@@ -10,9 +10,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from on_disk import write
 
+from backendgen import files
+from backendgen.config import Config
+from backendgen.migrate import rewrite
 from backendgen.migrate.history import History
 from backendgen.migrate.mysql_algorithms import Cost, change
+from backendgen.migrate.pending import Pending
+from backendgen.migrate.sizes import MYSQL_QUERY, load
+from backendgen.rules import Rulebook
 from backendgen.sql import operation as op
 from backendgen.sql.mysql import parse
 from backendgen.sql.replay import Schema, replay
@@ -121,3 +128,27 @@ def measured(run: Run, alteration: str) -> tuple[str, str]:
 def test_what_the_server_does(server: Run, alteration: str) -> None:
     version = tuple(int(part) for part in server("SELECT version()").split("-")[0].split("."))
     assert measured(server, alteration) == expected(alteration, version)
+
+
+@pytest.mark.parametrize("alteration", CHANGES)
+def test_what_is_fixed_runs(server: Run, alteration: str, tmp_path: Path) -> None:
+    version = ".".join(server("SELECT version()").split("-")[0].split(".")[:3])
+    root = write(tmp_path, {"1_a.sql": SETUP, "2_b.sql": f"ALTER TABLE {alteration};\n"})
+    config = Config(dialect="mariadb", mariadb_version=version, confidence="low")
+    for _ in range(3):
+        plan = rewrite.fix(root, config, Rulebook(), Pending(applied=("1",)))
+        files.write_tree(root, plan.files, force=True)
+    assert plan.files == ()
+    tables = ", ".join(("t", "p", "np", "g", "s", "tc", "tf"))
+    assert not server(f"SET foreign_key_checks = 0; DROP TABLE IF EXISTS {tables}; {SETUP}")
+    assert server((root / "2_b.sql").read_text()) == ""
+
+
+def test_the_query_of_sizes(server: Run, tmp_path: Path) -> None:
+    tables = ", ".join(("t", "p", "np", "g", "s", "tc", "tf"))
+    assert not server(f"SET foreign_key_checks = 0; DROP TABLE IF EXISTS {tables}; {SETUP}")
+    path = tmp_path / "stats.json"
+    path.write_text(server(MYSQL_QUERY))
+    sizes = load(path)
+    assert sorted(sizes) == sorted(tables.split(", "))
+    assert sizes["t"].bytes == 16384

@@ -316,19 +316,50 @@ def test_diff_shows_and_writes_nothing(tmp_path: Path) -> None:
         invoke(tmp_path, "--diff")
 
 
-MYSQL = {"1_a.sql": "CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, age int) ENGINE=InnoDB;\n",
-         "2_b.sql": "ALTER TABLE t DROP COLUMN age;\n"}  # fmt: skip
+MYSQL = {
+    "1_a.sql": "CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, a int NOT NULL DEFAULT 3 COMMENT 'the a', "
+               "b varchar(20) NOT NULL, c int) ENGINE=InnoDB;\n",
+    "2_b.sql": "-- first\nALTER TABLE t ADD COLUMN d int; -- why\ncreate index i on t (b);\nALTER TABLE `t`\n"
+               "    MODIFY a int DEFAULT 4;\nALTER TABLE t MODIFY b varchar(30) AFTER c;\n"
+               "ALTER TABLE t DROP COLUMN c, ALGORITHM=COPY;\n",
+}  # fmt: skip
+
+
+def test_mysql_is_asked_for_the_best_algorithm_and_loses_no_attribute(tmp_path: Path) -> None:
+    write(tmp_path, MYSQL)
+    plan = fixed(tmp_path)
+    files.write_tree(plan.root, plan.files, force=True)
+    assert [str(one) for one in plan.unfixed] == [
+        "2_b.sql line 4 is not changed: two rules want to change one statement: run --fix again",
+        "2_b.sql line 6 is not changed: two rules want to change one statement: run --fix again",
+    ]
+    again = fixed(tmp_path)
+    assert written(again) == {"2_b.sql": (
+        "-- first\nSET SESSION lock_wait_timeout = 5;\nALTER TABLE t ADD COLUMN d int, ALGORITHM=INSTANT; -- why\n"
+        "create index i on t (b) ALGORITHM=INPLACE LOCK=NONE;\nALTER TABLE `t`\n"
+        "    MODIFY a int DEFAULT 4 NOT NULL COMMENT 'the a', ALGORITHM=INSTANT;\n"
+        "ALTER TABLE t MODIFY b varchar(30) NOT NULL AFTER c, ALGORITHM=INPLACE, LOCK=NONE;\n"
+        "ALTER TABLE t DROP COLUMN c, ALGORITHM=INSTANT;\n"
+    )}  # fmt: skip
+    files.write_tree(again.root, again.files, force=True)
+    assert fixed(tmp_path).files == ()
+    found = migrate.check(tmp_path, PLAIN, RULEBOOK, Pending(applied=("1",))).findings
+    assert {one.rule_id for one in found}.isdisjoint({"BG751", "BG752", "BG757", "BG764"})
 
 
 def test_what_is_not_rewritten_is_said(tmp_path: Path) -> None:
     write(tmp_path / "m", MYSQL)
-    reason = "only PostgreSQL's migrations are rewritten, this one is for mysql; each finding has the change to paste\n"
-    code, out, err = invoke(tmp_path / "m", "--applied", "1", "--fix", "--diff")
-    assert (code, out, err) == (0, "", f"note: 2_b.sql is not changed: {reason}nothing is changed\n")
     code, out, err = invoke(tmp_path / "m", "--applied", "1", "--plan", tmp_path / "next")
+    reason = "this is for PostgreSQL's migrations, and this one is for mysql; each finding has the change to paste\n"
     assert (code, out) == (0, "")
-    assert err == f"note: 2_b.sql:1 not planned: {reason}nothing is planned: see the notes\n"
+    assert err.splitlines(keepends=True)[0] == f"note: 2_b.sql:7 not planned: {reason}"
+    assert err.endswith("nothing is planned: see the notes\n")
     assert not (tmp_path / "next").exists()
+    write(tmp_path / "s", {"1_a.sql": "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT);\nPRAGMA foreign_keys=ON;\n",
+                           "2_b.sql": "ALTER TABLE t ADD COLUMN a int NOT NULL;\n"})  # fmt: skip
+    code, out, err = invoke(tmp_path / "s", "--applied", "1", "--fix", "--diff")
+    reason = reason.replace("mysql", "sqlite")
+    assert (code, out, err) == (0, "", f"note: 2_b.sql is not changed: {reason}nothing is changed\n")
 
 
 def test_fix_writes_and_reports_the_rest(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from on_disk import write
 from backendgen import migrate
 from backendgen.config import Config
 from backendgen.errors import UserError
-from backendgen.migrate.sizes import QUERY, Size
+from backendgen.migrate.sizes import MYSQL_QUERY, QUERY, Size
 from backendgen.migrate.trace.scratch import Session, new_database, throw_away
 from backendgen.rules import Rulebook
 
@@ -105,3 +105,25 @@ def test_a_partitioned_table_is_as_large_as_its_partitions(tmp_path: Path) -> No
     assert sizes["whole"] == sizes["half"] == sizes["leaf"]
     assert sizes["leaf"].rows == 1000 and sizes["leaf"].bytes >= 32_768
     assert sizes["app.empty"] == Size(0, 0, 0)
+
+
+def test_mysql_s_copies_are_graded_too(tmp_path: Path) -> None:
+    write(tmp_path, {
+        "1_a.sql": "CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, a int) ENGINE=InnoDB;\n",
+        "2_b.sql": "ALTER TABLE t MODIFY a varchar(9);\n",
+    })  # fmt: skip
+    pending, config = migrate.Pending(applied=("1",)), Config(select=("BG750",))
+    graded = [
+        migrate.check(tmp_path, config, RULEBOOK, pending, sizes={"t": size}).findings[0].severity.word
+        for size in (SMALL, LARGE)
+    ]
+    assert graded == ["low", "critical"]
+
+
+def test_a_query_for_each_database(backendgen: Run) -> None:
+    assert backendgen("migrate-check", "--stats-query").stdout == QUERY
+    assert backendgen("migrate-check", "--stats-query", "--dialect", "mariadb").stdout == MYSQL_QUERY
+    done = backendgen("migrate-check", "--stats-query", "--dialect", "sqlite")
+    assert (done.returncode, done.stderr) == (
+        2, "error: --stats-query prints nothing for sqlite: no finding of SQLite's migrations is a matter of size\n"
+    )  # fmt: skip

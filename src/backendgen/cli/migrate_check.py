@@ -172,14 +172,15 @@ def migrate_check(
         bool, typer.Option("--no-cache", help="Judge again, though nothing has changed since the last run.")
     ] = False,
     stats_query: Annotated[
-        bool, typer.Option("--stats-query", help="Print the query that makes the file for --stats, and stop.")
+        bool,
+        typer.Option("--stats-query", help="Print the query (of --dialect) that makes the file for --stats, and stop."),
     ] = False,
 ) -> None:
     """Find migrations that would hurt production."""
     if stats_query:
-        from backendgen.migrate.sizes import QUERY
+        from backendgen.migrate.sizes import query
 
-        typer.echo(QUERY, nl=False)
+        typer.echo(query(dialect or ""), nl=False)
         return
     _refuse_unused(context)
     from dataclasses import replace

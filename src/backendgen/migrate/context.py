@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from backendgen.findings.finding import Location
 from backendgen.migrate.history import Action, History, Migration
 from backendgen.migrate.locks import BLOCKS_WRITES, Lock, locks
 from backendgen.sql import operation as op
@@ -39,7 +40,8 @@ class Context:
     """The state of one migration while it is replayed. Like Schema it is advanced in place; checks only read it.
 
     `held` are the strong locks that the transaction keeps; `new_values` the enum values that it cannot use yet, by value,
-    and `new_types` the types that it made; `said` the checks that have said what they say once in each migration.
+    and `new_types` the types that it made; `said` the checks that have said what they say once in each migration, `said_at`
+    where those did that have a remedy for each statement.
     `running` is what is known of the code that runs meanwhile, None when none was given.
     """
 
@@ -58,6 +60,7 @@ class Context:
     new_values: dict[str, tuple[Action, str]] = field(default_factory=dict)
     new_types: set[str] = field(default_factory=set)
     said: set[str] = field(default_factory=set)
+    said_at: dict[str, Location] = field(default_factory=dict)
     _explicit: bool | None = None
     _by_name: dict[str, list[tuple[int, op.Operation]]] = field(default_factory=dict)
     _local_timeout: bool = False

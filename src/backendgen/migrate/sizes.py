@@ -1,6 +1,6 @@
 """Table sizes from production, turned into seconds of lock and into grades.
 
-The sizes come from a file that the user makes with QUERY; no connection is opened here.
+The sizes come from a file that the user makes with one of the queries; no connection is opened here.
 """
 
 from __future__ import annotations
@@ -36,12 +36,24 @@ SELECT jsonb_pretty(jsonb_object_agg(
 FROM size JOIN pg_class c ON c.oid = size.top JOIN pg_namespace n ON n.oid = c.relnamespace;
 """
 
+MYSQL_QUERY = """\
+-- mysql -N -B -r DATABASE < this.sql > stats.json     (MySQL 5.7.22, MariaDB 10.5); the counts are InnoDB's estimates
+SELECT JSON_OBJECTAGG(table_name, JSON_OBJECT(
+         'rows', COALESCE(table_rows, 0), 'bytes', COALESCE(data_length, 0), 'index_bytes', COALESCE(index_length, 0)))
+FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE';
+"""
+
+_QUERIES = {"": QUERY, "postgresql": QUERY, "mysql": MYSQL_QUERY, "mariadb": MYSQL_QUERY}
+_NO_MATTER_OF_SIZE = "no finding of SQLite's migrations is a matter of size"
+
 Work = Literal["scan", "index", "rewrite", "update"]
 
 # What the statement that a rule reports does while its lock is held.
 WORK: Mapping[str, Work] = {
     "BG701": "index", "BG704": "scan", "BG705": "scan", "BG706": "scan", "BG707": "index", "BG708": "rewrite",
     "BG709": "rewrite", "BG711": "scan", "BG712": "rewrite", "BG726": "scan", "BG805": "update", "BG806": "update",
+    "BG750": "rewrite", "BG753": "index", "BG754": "rewrite", "BG755": "rewrite", "BG758": "rewrite", "BG759": "rewrite",
+    "BG760": "rewrite", "BG761": "rewrite", "BG762": "rewrite",
 }  # fmt: skip
 
 # Rates of PostgreSQL 18 on two shared cores with cold storage; a fast machine does several times as much.
@@ -98,8 +110,15 @@ def _human(count: float) -> str:
     return f"{count:.3g} TB"
 
 
+def query(dialect: str) -> str:
+    """Return the query that makes a file of sizes. Raises UserError where sizes have no part."""
+    if dialect not in _QUERIES:
+        raise UserError(f"--stats-query prints nothing for {dialect}: {_NO_MATTER_OF_SIZE}")
+    return _QUERIES[dialect]
+
+
 def load(path: Path) -> dict[str, Size]:
-    """Return the sizes in a file that QUERY made, by table. Raises UserError that lists everything wrong in it."""
+    """Return the sizes in a file that one of the queries made, by table. Raises UserError with all that is wrong in it."""
     try:
         parsed = json.loads(files.read_text(path, limit=50_000_000))
     except (ValueError, RecursionError) as error:
@@ -128,8 +147,8 @@ def _is_size(value: Any) -> bool:
 
 def unsized(found: Iterable[Finding], sizes: Mapping[str, Size], dialects: Set[str]) -> tuple[Problem, ...]:
     """Say of which tables a size would have changed grades, but is not known."""
-    if "postgresql" not in dialects:
-        return (Problem("--stats grades findings of PostgreSQL's migrations only; these are graded without"),)
+    if dialects <= {"sqlite"}:
+        return (Problem(f"--stats changes no grade here: {_NO_MATTER_OF_SIZE}"),)
     wanted = sorted({one.symbol for one in found if one.rule_id in WORK and one.symbol} - sizes.keys())
     if not wanted:
         return ()

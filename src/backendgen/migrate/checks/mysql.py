@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
 from backendgen.findings.finding import Hit
-from backendgen.migrate.checks.registry import check, once
+from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
-from backendgen.migrate.fixes import Stage, statement_of
+from backendgen.migrate.fixes import Stage, remedy, statement_of
 from backendgen.migrate.mysql_algorithms import Change, change, enum_values
 from backendgen.migrate.mysql_fixes import alter, definition, online, pasted, with_clauses
 from backendgen.migrate.quoting import literal, mysql_name
@@ -144,9 +144,8 @@ def table_copied(operation: op.Operation, schema: Schema, context: Context) -> I
 
 
 @check("BG751")
-@once
 def algorithm_not_stated(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
-    """Without the clauses the server falls back to what is slow, and says nothing."""
+    """Without the clauses the server falls back to what is slow, and says nothing. Said once a file, mended everywhere."""
     steps = [action.operation for action in statement_of(context)]
     if operation is not steps[0] or operation.algorithm or operation.lock or not operation.sql:
         return
@@ -159,8 +158,13 @@ def algorithm_not_stated(operation: op.Operation, schema: Schema, context: Conte
         f"{table} is changed without ALGORITHM and LOCK: where {_server(context)} cannot do it online, "
         "it copies the table and lets writes wait"
     )
-    fix = pasted(context, Stage((with_clauses(operation.sql, worst.cost),)))
-    yield Hit(context.action.location, message, fix, table)
+    stage = Stage((with_clauses(operation.sql, worst.cost),))
+    change = remedy(context, stage)
+    if first := context.said_at.get("BG751"):
+        yield Hit(first, "", "", table, remedy=change)  # joins what was said there
+        return
+    context.said_at["BG751"] = context.action.location
+    yield Hit(context.action.location, message, pasted(context, stage), table, remedy=change)
 
 
 @check("BG752")
@@ -176,12 +180,12 @@ def slow_algorithm_asked_for(operation: op.Operation, schema: Schema, context: C
     what = "reads and writes" if operation.lock == "EXCLUSIVE" else "writes"
     message = f"{' and '.join(asked)} makes {what} of {table} wait until the change is done"
     found = [each for action in statement_of(context) if (each := _change(action.operation, schema, context))]
-    if any(each.cost.blocks_writes for each in found):
-        fix = online(context)
-    else:
-        worst = max(found, key=lambda each: (each.cost.algorithm == "INPLACE", each.cost.rebuilds), default=None)
-        fix = pasted(context, Stage((with_clauses(operation.sql, worst.cost),))) if worst else online(context)
-    yield Hit(context.action.location, message, fix, table)
+    worst = max(found, key=lambda each: (each.cost.algorithm == "INPLACE", each.cost.rebuilds), default=None)
+    if worst is None or any(each.cost.blocks_writes for each in found):
+        yield Hit(context.action.location, message, online(context), table)
+        return
+    stage = Stage((with_clauses(operation.sql, worst.cost),))
+    yield Hit(context.action.location, message, pasted(context, stage), table, remedy=remedy(context, stage))
 
 
 @check("BG753")

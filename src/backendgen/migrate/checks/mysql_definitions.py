@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 from backendgen.findings.finding import Hit
 from backendgen.migrate.checks.registry import check, once
 from backendgen.migrate.context import Context
-from backendgen.migrate.fixes import Stage
+from backendgen.migrate.fixes import Stage, remedy, stands_alone
 from backendgen.migrate.mysql_algorithms import charset_of
 from backendgen.migrate.mysql_fixes import alter, definition, pasted
 from backendgen.migrate.quoting import mysql_name
@@ -71,7 +72,37 @@ def attributes_lost(operation: op.Operation, schema: Schema, context: Context) -
     place = f" {operation.position}" if operation.position else ""
     fix = pasted(context, Stage((alter(operation.table, f"MODIFY COLUMN {definition(kept)}{place}"),)))
     confidence = Confidence.MEDIUM if only_null else None
-    yield Hit(context.action.location, message, fix, operation.table, confidence=confidence)
+    whole = _with_what_is_lost(operation, kept, lost, context)
+    change = remedy(context, Stage((whole,))) if whole else None
+    yield Hit(context.action.location, message, fix, operation.table, confidence=confidence, remedy=change)
+
+
+# What CHARACTER SET and COLLATE belong to is the type, so that they cannot be appended.
+_APPENDED = ("not_null", "default", "on_update", "auto_increment", "comment")
+_ENDING = re.compile(r"\s+(?:FIRST|AFTER\s+(?:`[^`]+`|[\w$]+))\s*$", re.IGNORECASE)
+
+
+def _with_what_is_lost(
+    operation: op.ModifyColumn, kept: Column, lost: dict[str, tuple[str, object]], context: Context
+) -> str:
+    """Return the user's own statement with what it leaves out at the end; empty when that does not say the same."""
+    from backendgen.sql.mysql import parse
+
+    if not stands_alone(context) or not lost.keys() <= {*_APPENDED} or "," in _without_parentheses(operation.sql):
+        return ""
+    ending = found[0] if (found := _ENDING.search(operation.sql)) else ""
+    words = " ".join(lost[word][0] for word in _APPENDED if word in lost)
+    sql = f"{operation.sql[: len(operation.sql) - len(ending)]} {words}{ending}"
+    match parse(sql):
+        case (op.ModifyColumn() as read,):
+            same = replace(read.definition, line=0) == replace(kept, line=0)
+            return sql if same and read.position == operation.position else ""
+        case _:
+            return ""
+
+
+def _without_parentheses(sql: str) -> str:
+    return re.sub(r"'(?:[^']|'')*'|\([^()]*\)", "", sql)
 
 
 def _lost(operation: op.ModifyColumn, old: Column, table: Table) -> dict[str, tuple[str, object]]:
@@ -149,8 +180,10 @@ def no_lock_wait_timeout(operation: op.Operation, schema: Schema, context: Conte
         f"this waits for every open transaction that has used {table}, for up to {long}, and all who come later wait "
         "behind it"
     )
-    fix = pasted(context, Stage(("SET SESSION lock_wait_timeout = 5", operation.sql)))
-    yield Hit(context.action.location, message, fix, table)
+    setting = "SET SESSION lock_wait_timeout = 5"
+    change = remedy(context, Stage((setting,)), place="head")
+    fix = pasted(context, Stage((setting, operation.sql)))
+    yield Hit(context.action.location, message, fix, table, remedy=change)
 
 
 @check("BG765")

@@ -28,7 +28,7 @@ from backendgen.migrate.plan.route import Route, Unplannable
 from backendgen.migrate.plan.tables import changed_rows, dropped_table, renamed_table
 from backendgen.migrate.plan.write import Written, modules, revisions, scripts
 from backendgen.migrate.readers import read
-from backendgen.migrate.rewrite.files import unwritten
+from backendgen.migrate.rewrite.files import unplanned as unwritable
 from backendgen.migrate.rewrite.fix import uncommitted
 from backendgen.migrate.rewrite.naming import Folder, script_of
 from backendgen.migrate.rewrite.pieces import Unfixable
@@ -141,7 +141,7 @@ def _planned(
             if not rules:
                 continue
             try:
-                if reason := unwritten(history, migration):
+                if reason := unwritable(history, migration):
                     raise Unplannable(reason)
                 route = _route(rules[0], schema, context, pending)
                 _refuse_shared(route, planning.planned)

@@ -22,8 +22,16 @@ WRITTEN: frozenset[Tool] = frozenset({
 
 def unwritten(history: History, migration: Migration) -> str:
     """Say why a migration cannot be rewritten; nothing when it can."""
+    if history.is_mysql:
+        of_its_own = migration.path.endswith(".sql") and migration.tool in WRITTEN
+        return "" if of_its_own else f"only SQL files are rewritten for {history.dialect}; {_PASTE}"
+    return unplanned(history, migration)
+
+
+def unplanned(history: History, migration: Migration) -> str:
+    """Say why the ways of a migration's changes cannot be written; nothing when they can."""
     if history.dialect != "postgresql":
-        return f"only PostgreSQL's migrations are rewritten, this one is for {history.dialect}; {_PASTE}"
+        return f"this is for PostgreSQL's migrations, and this one is for {history.dialect}; {_PASTE}"
     if migration.tool == "liquibase" and not migration.path.endswith(".sql"):
         return f"changelogs in XML, YAML and JSON are not rewritten; {_PASTE}"
     if migration.tool not in WRITTEN:

@@ -63,7 +63,11 @@ def fix(
     written: dict[Path, str] = {}
     folders: dict[Path, Folder] = {}
     sources = dict(histories.sources)
-    changing = Changing(histories.root, sources, frozenset(_pending_paths(histories, selection)))
+    pending_paths = frozenset(_pending_paths(histories, selection))
+    commits_each = frozenset(
+        one.path for history in histories.histories if history.is_mysql for one in history.migrations
+    )
+    changing = Changing(histories.root, sources, pending_paths, commits_each)
     refused = dict(_unwritten(histories, selection, report.findings))
     unfixed += [Problem(f"is not changed: {reason}", each) for each, reason in refused.items()]
     for migration, later, found in _with_remedies(histories, selection, report.findings):
@@ -123,11 +127,15 @@ def _unwritten(histories: Histories, selection: Selection, findings: tuple[Findi
 
 @dataclass(frozen=True, slots=True)
 class Changing:
-    """The texts as they are by now, and the paths of the migrations that may be changed."""
+    """The texts as they are by now, and the paths of the migrations that may be changed.
+
+    In those at `commits_each` each statement commits by itself.
+    """
 
     root: Path
     texts: dict[str, str]
     pending: frozenset[str]
+    commits_each: frozenset[str]
 
 
 def _pending_paths(histories: Histories, selection: Selection) -> Iterator[str]:
@@ -153,7 +161,8 @@ def _rewritten(
         return {path: rewrite_revision(migration, before, remedies, left)}
     else:
         source = Source(changing.root, migration, changing.texts, later)
-        texts = rewriter_of(migration)(source, remedies, folder, left)
+        in_place = migration.path in changing.commits_each
+        texts = rewriter_of(migration, in_place=in_place)(source, remedies, folder, left)
     if "\r\n" in before and before.count("\r\n") == before.count("\n"):
         texts = {path: text.replace("\r\n", "\n").replace("\n", "\r\n") for path, text in texts.items()}
     changing.texts.update({os.path.relpath(path, changing.root).replace(os.sep, "/"): texts[path] for path in texts})

@@ -14,8 +14,15 @@ from backendgen.migrate.rewrite.scripts import Source
 Rewriter = Callable[[Source, Sequence[Remedy], Folder, list[str]], dict[Path, str]]
 
 
-def rewriter_of(migration: Migration) -> Rewriter:
-    """Return what rewrites a migration: a file of its own, a changeset of a file, or a change of a plan."""
+def rewriter_of(migration: Migration, *, in_place: bool = False) -> Rewriter:
+    """Return what rewrites a migration: a file of its own, a changeset of a file, or a change of a plan.
+
+    `in_place`: its statements commit by themselves, so that none has to move.
+    """
+    if in_place:
+        from backendgen.migrate.rewrite import in_place as statements
+
+        return statements.rewrite
     if migration.tool == "liquibase":
         from backendgen.migrate.rewrite import liquibase
 
