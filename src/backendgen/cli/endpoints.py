@@ -27,16 +27,21 @@ def endpoints(path: Path, settings: Config, format: str, output: Path | None) ->
                         f"{did_you_mean(format, FORMATS)}")  # fmt: skip
     found = matrix(path, settings, progress)
     progress("")
+    text = FORMATS[format](found.table, found.summary).encode(errors="backslashreplace")  # half of a surrogate pair
     if output is not None:
-        files.write(output, FORMATS[format](found.table, found.summary).encode())
+        files.write(output, text)
     elif format == "text" and is_colourful():
         _show(found)
     else:
-        typer.echo(FORMATS[format](found.table, found.summary), nl=False)
+        typer.echo(text.decode(), nl=False)
     for hole in found.holes:
         typer.echo(f"error: {hole}", err=True)
     sys.stdout.flush()
     sys.exit(2 if found.holes else 0)
+
+
+def _shown(cell: str) -> str:
+    return cell.encode(errors="backslashreplace").decode()
 
 
 def _show(found: Matrix) -> None:
@@ -50,7 +55,7 @@ def _show(found: Matrix) -> None:
     shown = Table(*titles, header_style="bold", pad_edge=False, box=SIMPLE_HEAD)
     colours = {"open": "red", "open on purpose": "yellow", "guarded": "green"}
     for row in rows:
-        shown.add_row(*(Text(cell, style=colours.get(cell, ""), overflow="fold") for cell in row))
+        shown.add_row(*(Text(_shown(cell), style=colours.get(cell, ""), overflow="fold") for cell in row))
     console = Console()
     if rows:
         console.print(shown)
