@@ -165,7 +165,8 @@ def create():
 EXPECTED = {
     "flask": {
         ("GET", "/"), ("GET", "/v1/ping"), ("GET", "/api/orders"), ("POST", "/api/orders/"), ("PUT", "/api/orders/{name}"),
-        ("DELETE", "/api/orders/{name}"), ("GET", "/api/orders/by-name/{name}"), ("PATCH", "/api/orders/{order}/lines/{line}"),
+        ("DELETE", "/api/orders/{name}"), ("GET", "/api/orders/by-name/{name}"),
+        ("PATCH", "/api/orders/{order}/lines/{line}"),
         ("GET", "/items"), ("POST", "/items"), ("GET", "/items/{id}"), ("POST", "/items/{id}"), ("GET", "/account"),
         ("PUT", "/account"), ("GET", "/late/{path}"),
     },

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import fnmatch
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backendgen.audit.registry import Context
-from backendgen.audit.service import Endpoint, Guard
+from backendgen.audit.service import Endpoint, Guard, is_declared_open
 from backendgen.code.project import load
 from backendgen.config import Config
 from backendgen.errors import Problem
@@ -80,13 +79,7 @@ def access(endpoint: Endpoint, public: tuple[str, ...]) -> str:
         endpoint.guards and not SIGN_IN.search(endpoint.path)
     ):
         return GUARDED  # a sign-in that answers 401 itself is open to all who try
-    return ON_PURPOSE if is_declared(endpoint, public) else OPEN
-
-
-def is_declared(endpoint: Endpoint, public: tuple[str, ...]) -> bool:
-    """Does the configuration say that it is open on purpose: `GET /catalog`, or `/catalog/*` for all methods?"""
-    names = (endpoint.name, endpoint.path)
-    return any(fnmatch.fnmatchcase(name, pattern.strip()) for pattern in public for name in names)
+    return ON_PURPOSE if is_declared_open(endpoint.name, public) else OPEN
 
 
 def _authentication(endpoint: Endpoint, context: Context) -> str:
