@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
 from dataclasses import dataclass
 from typing import Literal
 
@@ -111,6 +112,12 @@ class Endpoint:
     def is_elsewhere(self) -> bool:
         """Does a library answer, so that no code of the handler is here? See `elsewhere`."""
         return not self.handler.node.body
+
+
+def is_declared_open(name: str, public: tuple[str, ...]) -> bool:
+    """Does the configuration say that this endpoint, `POST /orders`, is open on purpose?"""
+    names = (name, name.partition(" ")[2])
+    return any(fnmatch.fnmatchcase(one, pattern.strip()) for pattern in public for one in names)
 
 
 def elsewhere(name: str, module: Module, line: int, owner: Class | None = None) -> Function:

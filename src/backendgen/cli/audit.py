@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from backendgen.cli.options import (
     BaselineOption,
@@ -17,6 +20,7 @@ from backendgen.cli.options import (
     ReportOption,
     SelectOption,
     WriteBaselineOption,
+    refuse_unused,
     settings_of,
 )
 from backendgen.cli.output import Outlets, progress, report_on
@@ -27,10 +31,15 @@ EXAMPLES = (
     "audit . --select BG3 --fail-on high",
     "audit . --write-baseline backendgen-baseline.json",
     "audit . --baseline backendgen-baseline.json --report sarif=audit.sarif",
+    "audit . --endpoints",
+    "audit . --endpoints --format markdown --output docs/access.md",
 )
+# What an access matrix leaves unused.
+_OF_FINDINGS = ("fail_on", "confidence", "select", "ignore", "report", "baseline", "write_baseline")
 
 
 def audit(
+    context: typer.Context,
     path: PathArgument = Path(),
     format: FormatOption = "text",
     output: OutputOption = None,
@@ -42,10 +51,19 @@ def audit(
     report: ReportOption = None,
     baseline: BaselineOption = None,
     write_baseline: WriteBaselineOption = None,
+    endpoints: Annotated[
+        bool, typer.Option("--endpoints", help="Show who may call which endpoint, as text, json or markdown, and stop.")
+    ] = False,
 ) -> None:
     """Find OWASP and backend problems in Python code."""
+    if endpoints:
+        refuse_unused(context, {"endpoints": _OF_FINDINGS})
+    settings = settings_of(path, config, fail_on, confidence, select, ignore, baseline, write_baseline)
+    if endpoints:
+        from backendgen.cli.endpoints import endpoints as show
+
+        show(path, settings, format, output)
     from backendgen import audit as core
 
-    settings = settings_of(path, config, fail_on, confidence, select, ignore, baseline, write_baseline)
     run = partial(core.audit, path, settings, progress=progress)
     report_on(run, path, settings, Outlets(format, output, report, write_baseline))

@@ -21,6 +21,7 @@ from backendgen.cli.options import (
     ReportOption,
     SelectOption,
     WriteBaselineOption,
+    refuse_unused,
     settings_of,
 )
 from backendgen.cli.output import Outlets, progress, report_on
@@ -66,23 +67,6 @@ _UNUSED = {
     "plan": _OF_REPORTS,
 }
 _NEEDS = {"diff": ("fix",), "trace_anyway": ("trace_dsn",), "trace_timeout": ("trace", "trace_dsn")}
-
-
-def _refuse_unused(context: typer.Context) -> None:
-    """Raise UserError when an option of the command line would do nothing."""
-    written = {each.name: each.opts[0] for each in context.command.params if each.name}
-    given = [
-        name
-        for name in written
-        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
-        and context.params[name] is not False
-    ]
-    for name, needed in _NEEDS.items():
-        if name in given and not set(needed) & set(given):
-            raise UserError(f"{written[name]} does nothing without {' or '.join(written[each] for each in needed)}")
-    for name, unused in _UNUSED.items():
-        if name in given and (idle := [written[each] for each in unused if each in given]):
-            raise UserError(f"{written[name]} ends without a report: leave out {', '.join(idle)}, or {written[name]}")
 
 
 def migrate_check(
@@ -182,7 +166,7 @@ def migrate_check(
 
         typer.echo(query(dialect or ""), nl=False)
         return
-    _refuse_unused(context)
+    refuse_unused(context, _UNUSED, _NEEDS)
     from dataclasses import replace
 
     from backendgen import migrate as core

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -85,6 +86,28 @@ ConfigOption = Annotated[
     Path | None,
     typer.Option(help="Read this file, not the nearest backendgen.toml or pyproject.toml.", metavar="FILE"),
 ]
+
+
+def refuse_unused(
+    context: typer.Context, unused: Mapping[str, Sequence[str]], needs: Mapping[str, Sequence[str]] | None = None
+) -> None:
+    """Raise UserError when an option of the command line would do nothing.
+
+    `unused` are what the options that end a run without a report leave unused, `needs` what others do nothing without.
+    """
+    written = {each.name: each.opts[0] for each in context.command.params if each.name}
+    given = [
+        name
+        for name in written
+        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+        and context.params[name] is not False
+    ]
+    for name, needed in (needs or {}).items():
+        if name in given and not set(needed) & set(given):
+            raise UserError(f"{written[name]} does nothing without {' or '.join(written[each] for each in needed)}")
+    for name, idle_ones in unused.items():
+        if name in given and (idle := [written[each] for each in idle_ones if each in given]):
+            raise UserError(f"{written[name]} ends without a report: leave out {', '.join(idle)}, or {written[name]}")
 
 
 def settings_of(

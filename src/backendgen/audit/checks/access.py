@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
-import fnmatch
 import re
 from collections.abc import Iterator
 
+from backendgen.audit.frameworks.dependencies import Dependencies
+from backendgen.audit.frameworks.made import Place
+from backendgen.audit.frameworks.outcomes import TOO_OFTEN
 from backendgen.audit.registry import Context, check
-from backendgen.audit.service import WRITES, Endpoint, Service
+from backendgen.audit.service import WRITES, Endpoint, is_declared_open
 from backendgen.code.symbols import Class, External
-from backendgen.findings.finding import Hit
+from backendgen.findings.finding import Hit, Location
 from backendgen.rules import Confidence
 
 OPEN_WORDS = re.compile(
@@ -19,12 +21,18 @@ OPEN_WORDS = re.compile(
     r"|contact|subscribe|unsubscribe|otp|session|sessions|magic-link)",
     re.IGNORECASE,
 )
+CAPABILITY = re.compile(r"{\w*(?:token|secret|signature|nonce|hash)(?::\w+)?}", re.IGNORECASE)  # who has it may
 SIGNS_UP = re.compile(
     r"(?:register|sign_?up|sign_?in|log_?in|sign_?out|log_?out)(?:_(?:new_)?(?:user|account|customer))?", re.IGNORECASE
 )
 LOGIN = re.compile(
     r"(?:^|[/_-])(?:log-?in|sign-?in|authenticate|access-token|token|otp|two-factor|2fa|mfa)(?:$|[/_-])", re.IGNORECASE
 )
+LIMITERS = {
+    "Flask": "Flask-Limiter",
+    "Django": "django-ratelimit, django-axes or a throttle",
+    "aiohttp": "aiohttplimiter",
+}
 CREDENTIALS = re.compile(r"password|passwd|otp|pin_?code|OAuth2PasswordRequestForm", re.IGNORECASE)
 
 
@@ -32,11 +40,7 @@ CREDENTIALS = re.compile(r"password|passwd|otp|pin_?code|OAuth2PasswordRequestFo
 def write_without_authentication(context: Context) -> Iterator[Hit]:
     """Endpoints that change state and that nothing guards."""
     service = context.service
-    for endpoint in service.endpoints:
-        if endpoint.method not in WRITES or endpoint.guards or is_open(endpoint, context.config.public):
-            continue
-        if _only_redirects(context, endpoint):
-            continue
+    for endpoint, names in _writes(context):
         why = (
             "no dependency, middleware or code of it answers 401 or 403, while other endpoints of this service ask who calls"
             if service.has_authentication
@@ -44,16 +48,37 @@ def write_without_authentication(context: Context) -> Iterator[Hit]:
         )
         yield Hit(
             endpoint.location,
-            f"`{endpoint.name}` ({endpoint.handler.name}) changes state and anyone may call it: {why}",
+            f"`{names}` ({endpoint.handler.name}) changes state and anyone may call it: {why}",
             fix=_guard_fix(context, endpoint),
             symbol=endpoint.name,
-            confidence=_confidence(endpoint, service),
+            confidence=_confidence(context, endpoint),
         )
 
 
-def _confidence(endpoint: Endpoint, service: Service) -> Confidence:
-    """Sure when the others ask who calls; a router that no application includes may be guarded where it is included."""
-    if not endpoint.mounted:
+def _writes(context: Context) -> Iterator[tuple[Endpoint, str]]:
+    """Open endpoints that change state, with their names: one for each route, whatever its methods."""
+    found: dict[tuple[Location, str], list[Endpoint]] = {}
+    for endpoint in context.service.endpoints:
+        if endpoint.method not in WRITES or endpoint.guards or is_open(endpoint, context.config.public):
+            continue
+        if not _only_redirects(context, endpoint):
+            found.setdefault((endpoint.location, endpoint.handler.name), []).append(endpoint)
+    for endpoints in found.values():
+        methods = ", ".join(dict.fromkeys(one.method for one in endpoints if one.path == endpoints[0].path))
+        yield endpoints[0], f"{methods} {endpoints[0].path}"
+
+
+def _confidence(context: Context, endpoint: Endpoint) -> Confidence:
+    """Sure when the others ask who calls; a router that no application includes may be guarded where it is included.
+
+    A page that takes its own form (GET and POST by one handler) may only search or show: unless it is seen to write.
+    """
+    service = context.service
+    is_page = any(
+        one.method == "GET" and one.path == endpoint.path and one.handler == endpoint.handler
+        for one in service.endpoints
+    )
+    if not endpoint.mounted or (is_page and not context.facts.access(endpoint).writes):
         return Confidence.LOW
     return Confidence.HIGH if service.has_authentication else Confidence.MEDIUM
 
@@ -62,13 +87,11 @@ def is_open(endpoint: Endpoint, public: tuple[str, ...]) -> bool:
     """Is it open on purpose: declared in the configuration, or a sign-in, webhook or health endpoint by its path or name?"""
     if is_declared_open(endpoint.name, public):
         return True
-    return bool(OPEN_WORDS.search(endpoint.path) or SIGNS_UP.fullmatch(endpoint.handler.node.name))
-
-
-def is_declared_open(name: str, public: tuple[str, ...]) -> bool:
-    """Does the configuration say that this endpoint, `POST /orders`, is open on purpose?"""
-    names = (name, name.partition(" ")[2])
-    return any(fnmatch.fnmatchcase(one, pattern.strip()) for pattern in public for one in names)
+    return bool(
+        OPEN_WORDS.search(endpoint.path)
+        or CAPABILITY.search(endpoint.path)
+        or SIGNS_UP.fullmatch(endpoint.handler.node.name)
+    )
 
 
 def _only_redirects(context: Context, endpoint: Endpoint) -> bool:
@@ -85,11 +108,12 @@ def _guard_fix(context: Context, endpoint: Endpoint) -> str:
     """The change to paste, with the guard that other endpoints of this service use."""
     names = [guard.name for one in context.service.endpoints for guard in one.guards if guard.scope != "body"]
     guard = max(set(names), key=lambda name: (names.count(name), name)) if names else "current_user"
-    method = endpoint.method.lower()
-    return (
-        f'@router.{method}("{endpoint.path}", dependencies=[Depends({guard})])\n'
-        f'or, when it is open on purpose, in the configuration: public = ["{endpoint.name}"]'
-    )
+    method, path = endpoint.method.lower(), endpoint.path
+    change = {
+        "FastAPI": f'@router.{method}("{path}", dependencies=[Depends({guard})])',
+        "Django": f"@{guard} on {endpoint.handler.name}, or the mixin or permission class that other views have",
+    }.get(endpoint.framework, f"@{guard} below the route of {endpoint.handler.name}")
+    return f'{change}\nor, when it is open on purpose, in the configuration: public = ["{endpoint.name}"]'
 
 
 @check("BG302")
@@ -105,7 +129,7 @@ def login_without_limit(context: Context) -> Iterator[Hit]:
             "passwords can be guessed without end",
             symbol=endpoint.name,
             fix="add a dependency or middleware that counts attempts per address and account and answers 429, for example\n"
-            f'@limiter.limit("10/minute") above {endpoint.handler.name} (slowapi)',
+            f'@limiter.limit("10/minute") above {endpoint.handler.name} ({LIMITERS.get(endpoint.framework, "slowapi")})',
         )
 
 
@@ -124,3 +148,49 @@ def _tests_credentials(context: Context, endpoint: Endpoint) -> bool:
         for name in owner.module.members.get(id(owner.node), {})
     ]
     return any(map(CREDENTIALS.search, [ast.unparse(endpoint.handler.node), *fields]))
+
+
+@check("BG360")
+def guard_above_the_route(context: Context) -> Iterator[Hit]:
+    """Decorators that refuse callers, written above the route: the framework calls the function without them."""
+    dependencies = Dependencies(context.symbols, context.facts.tracer.outcomes)
+    seen: set[Location] = set()
+    for endpoint in context.service.endpoints:
+        handler, line = endpoint.handler, endpoint.location.line
+        listed = handler.node.decorator_list
+        if (
+            endpoint.view is not None
+            or endpoint.location.path != handler.path
+            or line not in [one.lineno for one in listed]
+        ):
+            continue
+        for decorator in (one for one in listed if one.lineno < line):
+            location = Location(handler.path, decorator.lineno, decorator.col_offset + 1)
+            guard = dependencies.wrapper(Place(decorator, handler.module, handler.outer), "route")
+            if guard.statuses and location not in seen:
+                seen.add(location)
+                does = "counts calls" if guard.statuses <= TOO_OFTEN else "asks who calls"
+                yield Hit(
+                    location,
+                    f"`{guard.name}` {does}, but stands above the route of `{endpoint.name}`: "
+                    f"{endpoint.framework} has `{handler.node.name}` as it is below the route, and calls it without",
+                    f"move @{guard.name} below the route, directly above {handler.node.name}",
+                    endpoint.name,
+                )
+
+
+@check("BG361")
+def socket_without_authentication(context: Context) -> Iterator[Hit]:
+    """WebSockets that anyone may open, in a service that asks who calls."""
+    if not context.service.has_authentication:
+        return
+    for endpoint in context.service.endpoints:
+        if endpoint.method == "WEBSOCKET" and not endpoint.guards and not is_open(endpoint, context.config.public):
+            yield Hit(
+                endpoint.location,
+                f"`{endpoint.name}` ({endpoint.handler.name}) is open to anyone, also to scripts of other websites: "
+                "nothing refuses the connection, while other endpoints of this service ask who calls",
+                "look at the caller's token or session, and at the Origin, before `accept()`; refuse with close(code=1008)",
+                endpoint.name,
+                confidence=Confidence.MEDIUM if endpoint.mounted else Confidence.LOW,
+            )

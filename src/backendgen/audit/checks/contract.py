@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from backendgen.audit.checks.access import OPEN_WORDS, is_declared_open
+from backendgen.audit.checks.access import OPEN_WORDS
 from backendgen.audit.checks.drift import is_of_another_service, route_of
 from backendgen.audit.registry import Context, check
+from backendgen.audit.service import is_declared_open
 from backendgen.code.openapi import OpenAPI, Operation, Schema
 from backendgen.code.trees import Node
 from backendgen.findings.finding import Hit, Location

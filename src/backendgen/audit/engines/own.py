@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from backendgen.audit.engines.result import EngineResult
+from backendgen.audit.frameworks.aiohttp import Aiohttp
 from backendgen.audit.frameworks.connexion import Connexion
 from backendgen.audit.frameworks.django import Django
 from backendgen.audit.frameworks.fastapi import FastAPI
@@ -21,7 +22,7 @@ from backendgen.findings.finding import Finding, finding
 from backendgen.rules import Rule
 
 NAME = "own"
-FRAMEWORKS = (FastAPI, Flask, Django)
+FRAMEWORKS = (FastAPI, Flask, Django, Aiohttp)
 
 
 def run(

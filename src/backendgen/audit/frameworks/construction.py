@@ -32,6 +32,7 @@ class Construction(Evaluation):
         self._frames: dict[int, Frame] = {}
         self._results: dict[tuple[object, ...], tuple[Value, list[Value]]] = {}
         self._instances: dict[int, Made] = {}
+        self._announced: dict[int, Made] = {}
         self._depth = 0
         self._left = MAX_STATEMENTS
 
@@ -252,7 +253,13 @@ class Construction(Evaluation):
         maker = self.symbols.member(owner, "__init__")
         if isinstance(maker, Function):
             self._called(Closure(maker, self._frames.get(id(maker.module)), made), made.args, made.keywords, made.place)
-        self.told(made)
+        self.announce(made)
+
+    def announce(self, made: Made) -> None:
+        """Tell of an object once: when its class's `__init__` calls the library's, or after it."""
+        if id(made) not in self._announced:
+            self._announced[id(made)] = made
+            self.told(made)
 
     def _called(self, closure: Closure, args: list[Value], keywords: dict[str, Value], place: Place | None) -> Value:
         if closure.receiver is not None:
@@ -319,7 +326,7 @@ def _asks_settings(test: ast.expr) -> bool:
     """Is it asked for the configuration: `if ENABLE_SIGN_UP:`, `if settings.debug:`?"""
     for one in ast.walk(test):
         name = one.attr if isinstance(one, ast.Attribute) else one.id if isinstance(one, ast.Name) else ""
-        if (len(name) > 1 and name.isupper()) or (isinstance(one, ast.Name) and name.lower().endswith(SETTINGS)):
+        if (len(name) > 1 and name.isupper()) or name.lower().endswith(SETTINGS):
             return True
     return False
 

@@ -43,6 +43,10 @@ class Evaluation:
         """Return what a call gives."""
         raise NotImplementedError
 
+    def announce(self, made: Made) -> None:
+        """Tell that there is an object of a library's class."""
+        raise NotImplementedError
+
     def rounds(self, values: Value) -> list[Value]:
         """Return what a loop goes over."""
         raise NotImplementedError
@@ -56,10 +60,12 @@ class Evaluation:
         """Is a value true? None when that is not known."""
         if value is None or isinstance(value, str | int | float | list | tuple | dict | set):
             return bool(value)
-        if isinstance(value, Closure | Class | Module) or (
-            isinstance(value, Made) and not value.member and value.target
-        ):
+        if isinstance(value, Closure | Class | Module):
             return True
+        if isinstance(value, Made) and not value.member and value.target is not None:
+            return (
+                True if value.target.name.rpartition(".")[2][:1].isupper() else None
+            )  # what a function gives may be None
         return None
 
     def added(self, left: Value, right: Value) -> Value:
@@ -163,6 +169,7 @@ class Evaluation:
             return UNKNOWN
         if name == "__init__":
             receiver.args, receiver.keywords = args, {**receiver.keywords, **keywords}
+            self.announce(receiver)
             return None
         return self.call(
             Made(None, receiver.kinds, place, [], {}, {}, receiver, f"{receiver.member}.{name}".strip(".")),

@@ -12,11 +12,15 @@ from collections.abc import Iterator
 from backendgen.audit.frameworks.libraries import ANSWERS, guarding
 from backendgen.code.symbols import Class, External, Function, Module, Symbol, Symbols, Variable
 
-REFUSALS = frozenset({401, 403, 423, 429})
+REFUSALS = frozenset({401, 403, 423, 429, 1008})  # 1008 is a WebSocket's "against the policy"
+CLOSINGS = frozenset(
+    {1008, 3000, 3003, 4001, 4003, 4401, 4403}
+)  # what refuses a WebSocket's caller: unauthorised, forbidden
 TOO_OFTEN = frozenset({423, 429})  # an account that is locked after too many attempts answers 423
 NAMED = {
     "HTTP_401_UNAUTHORIZED": 401, "HTTP_403_FORBIDDEN": 403, "HTTP_429_TOO_MANY_REQUESTS": 429,
     "HTTP_423_LOCKED": 423, "LOCKED": 423, "UNAUTHORIZED": 401, "FORBIDDEN": 403, "TOO_MANY_REQUESTS": 429,
+    "WS_1008_POLICY_VIOLATION": 1008,
 }  # fmt: skip
 SIGN_IN = 302  # what sends a stranger to the sign-in page refuses him as 401 does
 HANDLERS = re.compile(r"add_exception_handler|register_error_handler|exception_handler|(?:app_)?errorhandler")
@@ -164,6 +168,8 @@ class Outcomes:
         name = _last(call.func)
         if name in ("abort", "HTTPException", "Response", "JSONResponse", "PlainTextResponse"):
             return _written(call)
+        if name == "close":
+            return _closing(call)
         target = self.callee(call, function)
         if isinstance(target, Function):
             return self.of(target, depth + 1)
@@ -307,6 +313,13 @@ def _written(node: ast.expr) -> Statuses:
         elif isinstance(one, ast.IfExp):
             pending += [one.body, one.orelse]
     return found
+
+
+def _closing(call: ast.Call) -> Statuses:
+    """`websocket.close(code=1008)`: the code by which a WebSocket refuses its caller."""
+    given = [*call.args[:1], *(one.value for one in call.keywords if one.arg in ("code", "reason"))]
+    constants = {one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, int)}
+    return (CLOSINGS & constants) | frozenset[int]().union(*map(_status, given))
 
 
 def _status(node: ast.expr) -> Statuses:
