@@ -7,12 +7,18 @@ import fnmatch
 import re
 from collections.abc import Iterator
 
+from backendgen.audit.checks.walk import reached
 from backendgen.audit.registry import Context, check
-from backendgen.audit.service import WRITES, Endpoint, Service
-from backendgen.code.symbols import Class, External
+from backendgen.audit.service import WRITES, Endpoint
+from backendgen.code.symbols import Class, External, Variable
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
 
+DJANGO = ("Django", "Django REST framework")
+CHANGES = re.compile(
+    r"^(?:a?save|a?create|a?delete|a?update|a?bulk_create|a?bulk_update|a?get_or_create|a?update_or_create|add|remove|clear"
+    r"|set|execute|send\w*|delay|apply_async|enqueue|publish|post|put|patch|write\w*|log_?in|set_password|notify\w*|ping)$"
+)
 OPEN_WORDS = re.compile(
     r"(?:^|[/_-])(?:log-?in|log-?out|sign-?in|sign-?up|sign-?out|register|registration|token|tokens|refresh|auth|oauth2?|password"
     r"|reset|forgot|recover|verify|verification|confirm|activate|webhooks?|callback|health|healthz|ready|readyz|readiness|livez?|liveness|ping|metrics|status|csp-report"
@@ -35,10 +41,16 @@ def write_without_authentication(context: Context) -> Iterator[Hit]:
     for endpoint in service.endpoints:
         if endpoint.method not in WRITES or endpoint.guards or is_open(endpoint, context.config.public):
             continue
-        if _only_redirects(context, endpoint):
+        if _only_redirects(context, endpoint) or (
+            endpoint.is_elsewhere and endpoint.framework in DJANGO and not endpoint.view
+        ):
             continue
+        if opened(context, endpoint):
+            continue  # BG370 shows where
+        attached = "decorator, permission class" if endpoint.framework in DJANGO else "dependency"
         why = (
-            "no dependency, middleware or code of it answers 401 or 403, while other endpoints of this service ask who calls"
+            f"no {attached}, middleware or code of it answers 401 or 403, while other endpoints of this service ask who "
+            "calls"
             if service.has_authentication
             else "nothing in this service asks who calls"
         )
@@ -47,15 +59,43 @@ def write_without_authentication(context: Context) -> Iterator[Hit]:
             f"`{endpoint.name}` ({endpoint.handler.name}) changes state and anyone may call it: {why}",
             fix=_guard_fix(context, endpoint),
             symbol=endpoint.name,
-            confidence=_confidence(endpoint, service),
+            confidence=_confidence(context, endpoint),
         )
 
 
-def _confidence(endpoint: Endpoint, service: Service) -> Confidence:
-    """Sure when the others ask who calls; a router that no application includes may be guarded where it is included."""
-    if not endpoint.mounted:
+def _confidence(context: Context, endpoint: Endpoint) -> Confidence:
+    """Sure when the others ask who calls; a router that no application includes may be guarded where it is included.
+
+    What Django's function views do for POST need not be a write: a form that searches, say.
+    """
+    service = context.service
+    if not endpoint.mounted or (endpoint.framework == "Django" and not _changes_state(context, endpoint)):
         return Confidence.LOW
     return Confidence.HIGH if service.has_authentication else Confidence.MEDIUM
+
+
+def _changes_state(context: Context, endpoint: Endpoint) -> bool:
+    """Does a handler, or what it calls, write or send anything? Library code may."""
+    if endpoint.is_elsewhere:
+        return True
+    for function in reached(context, endpoint.handler):
+        for call in function.module.calls_in(function):
+            name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            if CHANGES.search(name):
+                return True
+    return False
+
+
+def opened(context: Context, endpoint: Endpoint) -> Variable | None:
+    """The `permission_classes` with which a view of Django REST framework says itself that anyone may call."""
+    if endpoint.framework != "Django REST framework" or endpoint.view is None or endpoint.guards:
+        return None
+    declared = context.symbols.member(endpoint.view, "permission_classes")
+    if not isinstance(declared, Variable) or not isinstance(declared.value, ast.List | ast.Tuple):
+        return None
+    classes = [context.symbols.value(one, declared.module) for one in declared.value.elts]
+    is_open = all(isinstance(one, External) and one.name.endswith(".AllowAny") for one in classes)
+    return declared if is_open else None
 
 
 def is_open(endpoint: Endpoint, public: tuple[str, ...]) -> bool:
@@ -86,10 +126,14 @@ def _guard_fix(context: Context, endpoint: Endpoint) -> str:
     names = [guard.name for one in context.service.endpoints for guard in one.guards if guard.scope != "body"]
     guard = max(set(names), key=lambda name: (names.count(name), name)) if names else "current_user"
     method = endpoint.method.lower()
-    return (
-        f'@router.{method}("{endpoint.path}", dependencies=[Depends({guard})])\n'
-        f'or, when it is open on purpose, in the configuration: public = ["{endpoint.name}"]'
-    )
+    public = f'or, when it is open on purpose, in the configuration: public = ["{endpoint.name}"]'
+    if endpoint.framework == "Django REST framework":
+        return f"permission_classes = [IsAuthenticated] in {(endpoint.view or endpoint.handler).name}\n{public}"
+    if endpoint.framework == "Django":
+        if endpoint.view is not None:
+            return f"class {endpoint.view.name}(LoginRequiredMixin, ...):\n{public}"
+        return f"@login_required above {endpoint.handler.name}\n{public}"
+    return f'@router.{method}("{endpoint.path}", dependencies=[Depends({guard})])\n{public}'
 
 
 @check("BG302")

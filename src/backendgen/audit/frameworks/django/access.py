@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from backendgen.audit.frameworks.dependencies import keyword_roles, rate_of
@@ -25,6 +26,7 @@ HOOKS = (
 METHOD_DECORATOR = "django.utils.decorators.method_decorator"
 OPEN = ("login_not_required",)
 MIDDLEWARE = ("__call__", "process_request", "process_view", "__acall__")
+LATER = re.compile(r"\btry[_ -](?:again[_ -])?later|\btoo[_ -]many|\brate[_ -]?limit|\bthrottl", re.IGNORECASE)
 ASKS = ("is_authenticated", "is_anonymous", "authorization", "HTTP_AUTHORIZATION", "AnonymousUser")
 
 
@@ -202,13 +204,36 @@ class Access:
             return roles_in_function(member) if isinstance(member, Function) else ()
         return ()
 
+    def _is_own(self, view: Class) -> bool:
+        """Does a view look for its object among those of the caller only?"""
+        for name in ("get_queryset", "get_object"):
+            member = self.symbols.member(view, name)
+            if isinstance(member, Function) and "request.user" in ast.unparse(member.node):
+                return True
+        return False
+
+    def _slowed(self, answer: Answer) -> Statuses:
+        """A handler, or a form that it fills, that tells who tries too often to come back later."""
+        places: list[Function | Class] = [answer.handler, *([answer.view] if answer.view is not None else [])]
+        for call in answer.handler.module.calls_in(answer.handler):
+            made = self.symbols.value(call.func, answer.handler.module, answer.handler)
+            if isinstance(made, Class):
+                places += self.symbols.lineage(made)
+        for place in places:
+            for node in ast.walk(place.node):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and LATER.search(node.value):
+                    return frozenset({429})
+        return NONE
+
     def _of_body(self, answer: Answer) -> Statuses:
         key = (id(answer.handler.node), id(answer.view.node) if answer.view is not None else 0)
         if key not in self._bodies or not answer.handler.node.body:
             statuses = self.refusals.of(answer.handler) if answer.handler.node.body else NONE
             if answer.view is not None and (not answer.handler.node.body or calls(answer.handler, "super")):
                 statuses |= self.refusals.of_class(answer.view, HOOKS)
-            self._bodies[key] = statuses
+            if answer.view is not None and self.permissions.gets_object(answer) and self._is_own(answer.view):
+                statuses |= {404}
+            self._bodies[key] = statuses | self._slowed(answer)
         return self._bodies[key]
 
 

@@ -55,7 +55,7 @@ class Permissions:
         for one in permissions:
             if not one.refuses or (one.only_writes and answer.method in SAFE):
                 continue
-            if one.on_object and not self._gets_object(answer):
+            if one.on_object and not self.gets_object(answer):
                 continue
             yield Guard(one.name, scope, BOTH if one.is_known else frozenset(), one.roles)
 
@@ -249,7 +249,8 @@ class Permissions:
             )
         return Permission(name, False)
 
-    def _gets_object(self, answer: Answer) -> bool:
+    def gets_object(self, answer: Answer) -> bool:
+        """Does an answer look for one object, and judge it?"""
         if not answer.handler.node.body:
             return answer.action in ON_OBJECT or (not answer.action and answer.method != "POST")
         text = ast.unparse(answer.handler.node)
