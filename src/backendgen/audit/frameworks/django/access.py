@@ -40,7 +40,7 @@ class Access:
         self.refusals = refusals
         self.permissions = Permissions(urlconf)
         self._middleware: tuple[list[Guard], list[Limit]] | None = None
-        self._decorators: dict[tuple[int, Scope], tuple[Guard | None, Limit | None]] = {}
+        self._decorators: dict[tuple[int, object, Scope], tuple[Guard | None, Limit | None]] = {}
         self._classes: dict[int, tuple[Guard, ...]] = {}
         self._bodies: dict[tuple[int, int], Statuses] = {}
 
@@ -53,7 +53,7 @@ class Access:
         if any(_last(one.symbol) in OPEN for _, one in attached):
             guards = [one for one in guards if one.name != "LoginRequiredMiddleware"]
         for scope, decorator in attached:
-            key = (id(decorator.place.node), scope)
+            key = (id(decorator.place.node), decorator.symbol, scope)
             if key not in self._decorators:
                 self._decorators[key] = self._decorator(decorator, scope)
             guard, limit = self._decorators[key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,7 @@ KNOWN: dict[str, tuple[bool, bool, tuple[str, ...]]] = {  # refuses, only writes
     "DjangoModelPermissionsOrAnonReadOnly": (True, True, ("model permissions",)),
     "DjangoObjectPermissions": (True, False, ("model permissions",)),
 }
+OF_OBJECT = re.compile(r"Update|Delete|Detail|Retrieve|Destroy|SingleObject")
 ON_OBJECT = frozenset({"retrieve", "update", "partial_update", "destroy"})
 
 
@@ -252,7 +254,10 @@ class Permissions:
     def gets_object(self, answer: Answer) -> bool:
         """Does an answer look for one object, and judge it?"""
         if not answer.handler.node.body:
-            return answer.action in ON_OBJECT or (not answer.action and answer.method != "POST")
+            if answer.action:
+                return answer.action in ON_OBJECT
+            bases = self.symbols.bases(answer.view) if answer.view is not None else ()
+            return any(OF_OBJECT.search(base.rpartition(".")[2]) for base in bases)
         text = ast.unparse(answer.handler.node)
         return (
             "get_object(" in text

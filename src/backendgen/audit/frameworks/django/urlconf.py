@@ -254,6 +254,8 @@ class Urlconf(Construction):
 
     def _told(self, made: Made) -> None:
         root = made.root
+        if made.member and any(one.startswith("ninja") for one in root.kinds):
+            root.attributes.setdefault(" told", []).append(made)
         if made.member == "get_routes()" and is_router(
             root
         ):  # `super().get_routes(viewset)`: the routes as they are now
