@@ -42,7 +42,8 @@ class Access:
         self._middleware: tuple[list[Guard], list[Limit]] | None = None
         self._decorators: dict[tuple[int, object, Scope], tuple[Guard | None, Limit | None]] = {}
         self._classes: dict[int, tuple[Guard, ...]] = {}
-        self._bodies: dict[tuple[int, int], Statuses] = {}
+        self._later: dict[int, bool] = {}
+        self._bodies: dict[tuple[int | str, int], Statuses] = {}
 
     def of(self, answer: Answer, above: tuple[Decorator, ...]) -> tuple[tuple[Guard, ...], tuple[Limit, ...]]:
         """Return what refuses callers of an answer. `above` are decorators of what includes its route."""
@@ -208,7 +209,7 @@ class Access:
         """Does a view look for its object among those of the caller only?"""
         for name in ("get_queryset", "get_object"):
             member = self.symbols.member(view, name)
-            if isinstance(member, Function) and "request.user" in ast.unparse(member.node):
+            if isinstance(member, Function) and "request.user" in _text(member):
                 return True
         return False
 
@@ -219,15 +220,21 @@ class Access:
             made = self.symbols.value(call.func, answer.handler.module, answer.handler)
             if isinstance(made, Class):
                 places += self.symbols.lineage(made)
-        for place in places:
-            for node in ast.walk(place.node):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str) and LATER.search(node.value):
-                    return frozenset({429})
-        return NONE
+        return frozenset({429}) if any(map(self._says_later, places)) else NONE
+
+    def _says_later(self, place: Function | Class) -> bool:
+        key = id(place.node)
+        if key not in self._later:
+            self._later[key] = LATER.search(_text(place)) is not None and any(
+                isinstance(node, ast.Constant) and isinstance(node.value, str) and LATER.search(node.value)
+                for node in ast.walk(place.node)
+            )
+        return self._later[key]
 
     def _of_body(self, answer: Answer) -> Statuses:
-        key = (id(answer.handler.node), id(answer.view.node) if answer.view is not None else 0)
-        if key not in self._bodies or not answer.handler.node.body:
+        handler = answer.handler
+        key = (id(handler.node) if handler.node.body else handler.name, id(answer.view.node) if answer.view else 0)
+        if key not in self._bodies:
             statuses = self.refusals.of(answer.handler) if answer.handler.node.body else NONE
             if answer.view is not None and (not answer.handler.node.body or calls(answer.handler, "super")):
                 statuses |= self.refusals.of_class(answer.view, HOOKS)
@@ -235,6 +242,11 @@ class Access:
                 statuses |= {404}
             self._bodies[key] = statuses | self._slowed(answer)
         return self._bodies[key]
+
+
+def _text(place: Function | Class) -> str:
+    """The source of a function or class."""
+    return "\n".join(place.module.file.lines[place.node.lineno - 1 : place.node.end_lineno])
 
 
 def calls(function: Function, name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from backendgen.code.symbols import Class, External, Function
 
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 REFUSED = frozenset({401})
+SLASHES = re.compile(r"/{2,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def operations(urlconf: Urlconf, api: Made, prefix: str, above: Value = UNKNOWN,
             given = call.keywords.get("auth", auth)
             methods = (name.upper(),) if name in METHODS else _methods(call) if name == "api_operation" else ()
             text = call.argument(1 if name == "api_operation" else 0, "path", default="")
-            path = prefix + converted(_braces(text if isinstance(text, str) else ""))
+            path = SLASHES.sub("/", prefix + converted(_braces(text if isinstance(text, str) else "")))
             guards = tuple(_guards(given, "route" if "auth" in call.keywords else "router"))
             limits = tuple(Limit(_name(one), "route") for one in _listed(call.keywords.get("throttle", throttle)))
             for method in methods:
@@ -52,7 +54,7 @@ def operations(urlconf: Urlconf, api: Made, prefix: str, above: Value = UNKNOWN,
             router = urlconf.dotted(router) if isinstance(router, str) else router
             text = made.argument(0, "prefix", default="")
             if isinstance(router, Made):
-                inner = prefix.rstrip("/") + "/" + text.strip("/") if isinstance(text, str) else prefix
+                inner = f"{prefix}/{text}" if isinstance(text, str) else prefix
                 yield from operations(urlconf, router, inner, made.keywords.get("auth", auth), hops + 1)
 
 

@@ -258,12 +258,9 @@ class Permissions:
                 return answer.action in ON_OBJECT
             bases = self.symbols.bases(answer.view) if answer.view is not None else ()
             return any(OF_OBJECT.search(base.rpartition(".")[2]) for base in bases)
-        text = ast.unparse(answer.handler.node)
-        return (
-            "get_object(" in text
-            or "check_object_permissions(" in text
-            or (answer.action in ON_OBJECT and "super()" in text)
-        )
+        called = {_last(call.func) for call in answer.handler.module.calls_in(answer.handler)}
+        looks = bool(called & {"get_object", "check_object_permissions"})
+        return looks or (answer.action in ON_OBJECT and "super" in called)
 
 
 def is_rest(answer: Answer, bases: frozenset[str]) -> bool:
@@ -271,6 +268,10 @@ def is_rest(answer: Answer, bases: frozenset[str]) -> bool:
     if answer.view is None:
         return any(_is_external(one.symbol, "rest_framework.decorators.api_view") for one in answer.decorators)
     return any(base.startswith(("rest_framework", "drf_", "dj_rest_auth")) for base in bases)
+
+
+def _last(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def _is_external(symbol: object, name: str) -> bool:
