@@ -6,15 +6,21 @@ import ast
 import re
 from collections.abc import Iterator
 
+from backendgen.audit.checks.walk import reached
 from backendgen.audit.frameworks.dependencies import Dependencies
 from backendgen.audit.frameworks.made import Place
 from backendgen.audit.frameworks.outcomes import TOO_OFTEN
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import WRITES, Endpoint, is_declared_open
-from backendgen.code.symbols import Class, External
+from backendgen.code.symbols import Class, External, Variable
 from backendgen.findings.finding import Hit, Location
 from backendgen.rules import Confidence
 
+DJANGO = ("Django", "Django REST framework")
+CHANGES = re.compile(
+    r"^(?:a?save|a?create|a?delete|a?update|a?bulk_create|a?bulk_update|a?get_or_create|a?update_or_create|add|remove|clear"
+    r"|set|execute|send\w*|delay|apply_async|enqueue|publish|post|put|patch|write\w*|log_?in|set_password|notify\w*|ping)$"
+)
 OPEN_WORDS = re.compile(
     r"(?:^|[/_-])(?:log-?in|log-?out|sign-?in|sign-?up|sign-?out|register|registration|token|tokens|refresh|auth|oauth2?|password"
     r"|reset|forgot|recover|verify|verification|confirm|activate|webhooks?|callback|health|healthz|ready|readyz|readiness|livez?|liveness|ping|metrics|status|csp-report"
@@ -41,8 +47,10 @@ def write_without_authentication(context: Context) -> Iterator[Hit]:
     """Endpoints that change state and that nothing guards."""
     service = context.service
     for endpoint, names in _writes(context):
+        attached = "decorator, permission class" if endpoint.framework in DJANGO else "dependency"
         why = (
-            "no dependency, middleware or code of it answers 401 or 403, while other endpoints of this service ask who calls"
+            f"no {attached}, middleware or code of it answers 401 or 403, while other endpoints of this service ask who "
+            "calls"
             if service.has_authentication
             else "nothing in this service asks who calls"
         )
@@ -61,8 +69,11 @@ def _writes(context: Context) -> Iterator[tuple[Endpoint, str]]:
     for endpoint in context.service.endpoints:
         if endpoint.method not in WRITES or endpoint.guards or is_open(endpoint, context.config.public):
             continue
-        if not _only_redirects(context, endpoint):
-            found.setdefault((endpoint.location, endpoint.handler.name), []).append(endpoint)
+        if _only_redirects(context, endpoint) or opened(context, endpoint):  # BG370 shows where
+            continue
+        if endpoint.is_elsewhere and endpoint.framework in DJANGO and not endpoint.view:
+            continue
+        found.setdefault((endpoint.location, endpoint.handler.name), []).append(endpoint)
     for endpoints in found.values():
         methods = ", ".join(dict.fromkeys(one.method for one in endpoints if one.path == endpoints[0].path))
         yield endpoints[0], f"{methods} {endpoints[0].path}"
@@ -78,9 +89,34 @@ def _confidence(context: Context, endpoint: Endpoint) -> Confidence:
         one.method == "GET" and one.path == endpoint.path and one.handler == endpoint.handler
         for one in service.endpoints
     )
-    if not endpoint.mounted or (is_page and not context.facts.access(endpoint).writes):
+    is_form = is_page or endpoint.framework == "Django"
+    if not endpoint.mounted or (is_form and not _is_seen_to_write(context, endpoint)):
         return Confidence.LOW
     return Confidence.HIGH if service.has_authentication else Confidence.MEDIUM
+
+
+def _is_seen_to_write(context: Context, endpoint: Endpoint) -> bool:
+    """Does a handler, or what it calls, write or send anything? Library code may."""
+    if endpoint.is_elsewhere or context.facts.access(endpoint).writes:
+        return True
+    for function in reached(context, endpoint.handler):
+        for call in function.module.calls_in(function):
+            name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            if CHANGES.search(name):
+                return True
+    return False
+
+
+def opened(context: Context, endpoint: Endpoint) -> Variable | None:
+    """The `permission_classes` with which a view of Django REST framework says itself that anyone may call."""
+    if endpoint.framework != "Django REST framework" or endpoint.view is None or endpoint.guards:
+        return None
+    declared = context.symbols.member(endpoint.view, "permission_classes")
+    if not isinstance(declared, Variable) or not isinstance(declared.value, ast.List | ast.Tuple):
+        return None
+    classes = [context.symbols.value(one, declared.module) for one in declared.value.elts]
+    is_open = all(isinstance(one, External) and one.name.endswith(".AllowAny") for one in classes)
+    return declared if is_open else None
 
 
 def is_open(endpoint: Endpoint, public: tuple[str, ...]) -> bool:
@@ -108,10 +144,11 @@ def _guard_fix(context: Context, endpoint: Endpoint) -> str:
     """The change to paste, with the guard that other endpoints of this service use."""
     names = [guard.name for one in context.service.endpoints for guard in one.guards if guard.scope != "body"]
     guard = max(set(names), key=lambda name: (names.count(name), name)) if names else "current_user"
-    method, path = endpoint.method.lower(), endpoint.path
+    method, path, name = endpoint.method.lower(), endpoint.path, (endpoint.view or endpoint.handler).name
     change = {
         "FastAPI": f'@router.{method}("{path}", dependencies=[Depends({guard})])',
-        "Django": f"@{guard} on {endpoint.handler.name}, or the mixin or permission class that other views have",
+        "Django": f"class {name}(LoginRequiredMixin, ...):" if endpoint.view else f"@login_required above {name}",
+        "Django REST framework": f"permission_classes = [IsAuthenticated] in {name}",
     }.get(endpoint.framework, f"@{guard} below the route of {endpoint.handler.name}")
     return f'{change}\nor, when it is open on purpose, in the configuration: public = ["{endpoint.name}"]'
 

@@ -10,6 +10,7 @@ from backendgen.audit.frameworks.connexion import Connexion
 from backendgen.audit.frameworks.django import Django
 from backendgen.audit.frameworks.fastapi import FastAPI
 from backendgen.audit.frameworks.flask import Flask
+from backendgen.audit.frameworks.graphql import GraphQL
 from backendgen.audit.properties import Facts
 from backendgen.audit.registry import Context
 from backendgen.audit.service import Service
@@ -22,7 +23,7 @@ from backendgen.findings.finding import Finding, finding
 from backendgen.rules import Rule
 
 NAME = "own"
-FRAMEWORKS = (FastAPI, Flask, Django, Aiohttp)
+FRAMEWORKS = (FastAPI, Flask, Django, GraphQL, Aiohttp)
 
 
 def run(

@@ -40,10 +40,15 @@ class Django:
         guards, limits = access.of(answer, route.above)
         if ADMIN.search(answer.handler.name):
             guards = (*guards, Guard("AdminSite", "include", frozenset({302}), ("staff",)))
+        framework = "Django"
+        if route.operation is not None:
+            guards, limits = (*guards, *route.operation.guards), (*limits, *route.operation.limits)
+            framework = "django-ninja"
         bases = self.symbols.bases(answer.view) if answer.view is not None else frozenset[str]()
         rest = is_rest(answer, bases)
+        parameters = parameters_of(answer, route.path, rest, self.symbols if route.operation else None)
         return Endpoint(
             answer.method, route.path, answer.handler, route.location, route.module.file.path,
-            parameters_of(answer, route.path, rest), (), guards, limits, None, route.mounted,
-            "Django REST framework" if rest else "Django", answer.view,
+            parameters, (), guards, limits, None, route.mounted,
+            "Django REST framework" if rest else framework, answer.view,
         )  # fmt: skip

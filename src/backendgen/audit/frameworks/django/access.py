@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from backendgen.audit.frameworks.dependencies import keyword_roles, rate_of
@@ -25,6 +26,7 @@ HOOKS = (
 METHOD_DECORATOR = "django.utils.decorators.method_decorator"
 OPEN = ("login_not_required",)
 MIDDLEWARE = ("__call__", "process_request", "process_view", "__acall__")
+LATER = re.compile(r"\btry[_ -](?:again[_ -])?later|\btoo[_ -]many|\brate[_ -]?limit|\bthrottl", re.IGNORECASE)
 ASKS = ("is_authenticated", "is_anonymous", "authorization", "HTTP_AUTHORIZATION", "AnonymousUser")
 
 
@@ -38,9 +40,10 @@ class Access:
         self.refusals = refusals
         self.permissions = Permissions(urlconf)
         self._middleware: tuple[list[Guard], list[Limit]] | None = None
-        self._decorators: dict[tuple[int, Scope], tuple[Guard | None, Limit | None]] = {}
+        self._decorators: dict[tuple[int, object, Scope], tuple[Guard | None, Limit | None]] = {}
         self._classes: dict[int, tuple[Guard, ...]] = {}
-        self._bodies: dict[tuple[int, int], Statuses] = {}
+        self._later: dict[int, bool] = {}
+        self._bodies: dict[tuple[int | str, int], Statuses] = {}
 
     def of(self, answer: Answer, above: tuple[Decorator, ...]) -> tuple[tuple[Guard, ...], tuple[Limit, ...]]:
         """Return what refuses callers of an answer. `above` are decorators of what includes its route."""
@@ -51,7 +54,7 @@ class Access:
         if any(_last(one.symbol) in OPEN for _, one in attached):
             guards = [one for one in guards if one.name != "LoginRequiredMiddleware"]
         for scope, decorator in attached:
-            key = (id(decorator.place.node), scope)
+            key = (id(decorator.place.node), decorator.symbol, scope)
             if key not in self._decorators:
                 self._decorators[key] = self._decorator(decorator, scope)
             guard, limit = self._decorators[key]
@@ -202,14 +205,48 @@ class Access:
             return roles_in_function(member) if isinstance(member, Function) else ()
         return ()
 
+    def _is_own(self, view: Class) -> bool:
+        """Does a view look for its object among those of the caller only?"""
+        for name in ("get_queryset", "get_object"):
+            member = self.symbols.member(view, name)
+            if isinstance(member, Function) and "request.user" in _text(member):
+                return True
+        return False
+
+    def _slowed(self, answer: Answer) -> Statuses:
+        """A handler, or a form that it fills, that tells who tries too often to come back later."""
+        places: list[Function | Class] = [answer.handler, *([answer.view] if answer.view is not None else [])]
+        for call in answer.handler.module.calls_in(answer.handler):
+            made = self.symbols.value(call.func, answer.handler.module, answer.handler)
+            if isinstance(made, Class):
+                places += self.symbols.lineage(made)
+        return frozenset({429}) if any(map(self._says_later, places)) else NONE
+
+    def _says_later(self, place: Function | Class) -> bool:
+        key = id(place.node)
+        if key not in self._later:
+            self._later[key] = LATER.search(_text(place)) is not None and any(
+                isinstance(node, ast.Constant) and isinstance(node.value, str) and LATER.search(node.value)
+                for node in ast.walk(place.node)
+            )
+        return self._later[key]
+
     def _of_body(self, answer: Answer) -> Statuses:
-        key = (id(answer.handler.node), id(answer.view.node) if answer.view is not None else 0)
-        if key not in self._bodies or not answer.handler.node.body:
+        handler = answer.handler
+        key = (id(handler.node) if handler.node.body else handler.name, id(answer.view.node) if answer.view else 0)
+        if key not in self._bodies:
             statuses = self.refusals.of(answer.handler) if answer.handler.node.body else NONE
             if answer.view is not None and (not answer.handler.node.body or calls(answer.handler, "super")):
                 statuses |= self.refusals.of_class(answer.view, HOOKS)
-            self._bodies[key] = statuses
+            if answer.view is not None and self.permissions.gets_object(answer) and self._is_own(answer.view):
+                statuses |= {404}
+            self._bodies[key] = statuses | self._slowed(answer)
         return self._bodies[key]
+
+
+def _text(place: Function | Class) -> str:
+    """The source of a function or class."""
+    return "\n".join(place.module.file.lines[place.node.lineno - 1 : place.node.end_lineno])
 
 
 def calls(function: Function, name: str) -> bool:

@@ -6,7 +6,7 @@ import re
 
 CONVERTED = re.compile(r"<(?:(?P<converter>[^<>:]+):)?(?P<name>[^<>]+)>")
 NUMBERS = re.compile(r"(?:\\d|\[0-9\])(?:[+*]|\{[\d,]+\})?")
-ANYTHING = re.compile(r"(?<!\\)\.[+*]|\[\^?[^\]]*/[^\]]*\][+*]")
+ANYTHING = re.compile(r"(?<!\\)\.[+*]|\[(?:[^^\]][^\]]*/[^\]]*|\^[^\]/]+)\][+*]")  # also a slash
 ESCAPED = re.compile(r"\\([^\w\s])")
 ANCHORS = re.compile(r"\\[AbBZz]")
 QUANTIFIER = re.compile(r"[?*+]\??|\{\d*,?\d*\}")

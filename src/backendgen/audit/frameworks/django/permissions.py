@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,7 @@ KNOWN: dict[str, tuple[bool, bool, tuple[str, ...]]] = {  # refuses, only writes
     "DjangoModelPermissionsOrAnonReadOnly": (True, True, ("model permissions",)),
     "DjangoObjectPermissions": (True, False, ("model permissions",)),
 }
+OF_OBJECT = re.compile(r"Update|Delete|Detail|Retrieve|Destroy|SingleObject")
 ON_OBJECT = frozenset({"retrieve", "update", "partial_update", "destroy"})
 
 
@@ -55,7 +57,7 @@ class Permissions:
         for one in permissions:
             if not one.refuses or (one.only_writes and answer.method in SAFE):
                 continue
-            if one.on_object and not self._gets_object(answer):
+            if one.on_object and not self.gets_object(answer):
                 continue
             yield Guard(one.name, scope, BOTH if one.is_known else frozenset(), one.roles)
 
@@ -249,15 +251,16 @@ class Permissions:
             )
         return Permission(name, False)
 
-    def _gets_object(self, answer: Answer) -> bool:
+    def gets_object(self, answer: Answer) -> bool:
+        """Does an answer look for one object, and judge it?"""
         if not answer.handler.node.body:
-            return answer.action in ON_OBJECT or (not answer.action and answer.method != "POST")
-        text = ast.unparse(answer.handler.node)
-        return (
-            "get_object(" in text
-            or "check_object_permissions(" in text
-            or (answer.action in ON_OBJECT and "super()" in text)
-        )
+            if answer.action:
+                return answer.action in ON_OBJECT
+            bases = self.symbols.bases(answer.view) if answer.view is not None else ()
+            return any(OF_OBJECT.search(base.rpartition(".")[2]) for base in bases)
+        called = {_last(call.func) for call in answer.handler.module.calls_in(answer.handler)}
+        looks = bool(called & {"get_object", "check_object_permissions"})
+        return looks or (answer.action in ON_OBJECT and "super" in called)
 
 
 def is_rest(answer: Answer, bases: frozenset[str]) -> bool:
@@ -265,6 +268,10 @@ def is_rest(answer: Answer, bases: frozenset[str]) -> bool:
     if answer.view is None:
         return any(_is_external(one.symbol, "rest_framework.decorators.api_view") for one in answer.decorators)
     return any(base.startswith(("rest_framework", "drf_", "dj_rest_auth")) for base in bases)
+
+
+def _last(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def _is_external(symbol: object, name: str) -> bool:

@@ -38,9 +38,7 @@ class Refusals:
             for block in _blocks(function.node):
                 found |= self._of_block(block)
             for node in _nodes(function.node):
-                if (isinstance(node, ast.Raise) and node.exc is not None and DENIED.search(_called(node.exc))) or (
-                    isinstance(node, ast.ExceptHandler) and _is_unsigned(node)
-                ):
+                if _is_denial(node) or (isinstance(node, ast.ExceptHandler) and _is_unsigned(node)):
                     found |= {403}
             if depth < MAX_DEPTH:
                 for call in (one for one in _nodes(function.node) if isinstance(one, ast.Call)):
@@ -109,6 +107,11 @@ def _refused(block: list[ast.stmt], *, redirects: bool) -> Statuses:
         if isinstance(node, ast.If):
             found |= _refused(node.body, redirects=redirects) | _refused(node.orelse, redirects=redirects)
     return found
+
+
+def _is_denial(node: ast.AST) -> bool:
+    """Does it raise what says by its name that the caller may not?"""
+    return isinstance(node, ast.Raise) and node.exc is not None and DENIED.search(_called(node.exc)) is not None
 
 
 def _is_unsigned(node: ast.ExceptHandler) -> bool:

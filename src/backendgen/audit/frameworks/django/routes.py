@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from backendgen.audit.frameworks.django.ninja import Operation, is_api, operations
 from backendgen.audit.frameworks.django.paths import converted, simplified
 from backendgen.audit.frameworks.django.routers import Routers
 from backendgen.audit.frameworks.django.tables import URLS
@@ -29,6 +30,7 @@ class Route:
     mounted: bool
     module: Module
     above: tuple[Decorator, ...] = ()
+    operation: Operation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ class Routes:
             yield from self._include(view.argument(0, "arg"), under, place)
         elif isinstance(view, tuple) or (isinstance(view, External) and view.name.endswith(".urls")):
             yield from self._include(view, under, place)
+        elif isinstance(view, Made) and view.member == "urls" and is_api(view.root):
+            yield from self._operations(view.root, under)
         elif isinstance(view, Made) and (view.member == "urls" or view.member.endswith(".urls")):
             yield from self._external(_kind(view), under, place)
         else:
@@ -125,7 +129,9 @@ class Routes:
         if isinstance(given, str):
             module = self.symbols.module(given, under.module)
             given = module if module is not None else External(given)
-        if isinstance(given, Module):
+        if isinstance(given, Made) and given.member == "urls" and is_api(given.root):
+            yield from self._operations(given.root, under)
+        elif isinstance(given, Module):
             yield from self._module(given, under)
         elif isinstance(given, External):
             yield from self._external(given.name, under, place)
@@ -174,6 +180,16 @@ class Routes:
                 yield Route(
                     _absolute(under.prefix + one.path), answer, location, under.mounted, one.place.module, under.above
                 )
+
+    def _operations(self, api: Made, under: _Under) -> Iterator[Route]:
+        """What a NinjaAPI answers."""
+        for one in operations(self.urlconf, api, _absolute(under.prefix).rstrip("/")):
+            handler = one.handler
+            first = min([handler.line, *(node.lineno for node in handler.node.decorator_list)])
+            yield Route(
+                one.path, Answer(one.method, handler), Location(handler.path, first, 1, handler.line), under.mounted,
+                handler.module, under.above, one,
+            )  # fmt: skip
 
     def _location(self, place: Place) -> Location:
         node = place.node

@@ -254,6 +254,8 @@ class Urlconf(Construction):
 
     def _told(self, made: Made) -> None:
         root = made.root
+        if made.member and any(one.startswith("ninja") for one in root.kinds):
+            root.attributes.setdefault(" told", []).append(made)
         if made.member == "get_routes()" and is_router(
             root
         ):  # `super().get_routes(viewset)`: the routes as they are now
@@ -286,11 +288,8 @@ class Urlconf(Construction):
             return Made(route.target, route.kinds, route.place, route.args, {**route.keywords, **keywords})
         views = [one for one in args if is_view(one)]
         result = super().call(target, args, keywords, place)
-        if isinstance(target, Closure) and isinstance(result, Closure) and views and place is not None:
-            same = isinstance(views[0], Closure) and views[0].function.node is result.function.node
-            inside = result.function.outer is not None and result.function.outer.node is target.function.node
-            if inside or (same and result.wraps):
-                return Wrapped(views[0], target.function, place)
+        if isinstance(target, Closure) and views and place is not None and _wraps(result, views[0], target.function):
+            return Wrapped(views[0], target.function, place)
         return result
 
     def library(self, name: str, args: list[Value], keywords: dict[str, Value]) -> Value:
@@ -395,6 +394,17 @@ class Urlconf(Construction):
                 if isinstance(found, External) and found.name == "django.conf.settings":
                     return True
         return False
+
+
+def _wraps(result: Value, view: Value, by: Function) -> bool:
+    """Is this what a function that got a view gives back for it?"""
+    if isinstance(result, Made):
+        return result.target is None and not result.member and len(result.args) == 1 and result.args[0] is view
+    if isinstance(result, Closure):
+        same = isinstance(view, Closure) and view.function.node is result.function.node
+        inside = result.function.outer is not None and result.function.outer.node is by.node
+        return inside or (same and bool(result.wraps))
+    return False
 
 
 class Registry(dict[object, Value]):

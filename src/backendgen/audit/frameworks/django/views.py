@@ -70,7 +70,8 @@ class Views:
                 and not view.member.endswith("as_view()")
                 and not (isinstance(view.target, External) and view.target.name.endswith(".as_view"))
             ):
-                found.append(self.decorator(Place(_function(view.place.node), view.place.module, view.place.scope)))
+                written = self.decorator(Place(_function(view.place.node), view.place.module, view.place.scope))
+                found.append(Decorator(view.target, written.call, written.place) if view.target else written)
                 view = view.args[0]
             elif isinstance(view, Closure):
                 wraps = [self.decorator(one) for one in reversed(view.wraps)]
