@@ -98,7 +98,8 @@ def _switched(frame: Frame, node: ast.Call, receiver: Value, positional: list[Va
     feature = positional[0].function
     if isinstance(variable, ast.Name) and isinstance(feature, External):
         key = feature.name.rpartition(".")[2]
-        frame.names[variable.id] = replace(receiver, items={**(receiver.items or {}), key: positional[1]})
+        switched = replace(positional[1], items={"line": constant(node.lineno)})
+        frame.names[variable.id] = replace(receiver, items={**(receiver.items or {}), key: switched})
     return NOTHING
 
 

@@ -99,7 +99,7 @@ class _Entries:
             return HARMLESS
         if parameter.source == "file" or _is_upload(found):
             name = self._source(parameter, endpoint, function)
-            upload = Value(kind=External("fastapi.UploadFile"), items={"filename": name})
+            upload = replace(sources.an_upload("fastapi.UploadFile"), items={"filename": name})
             return Value(items={"[]": upload}) if found.element is not None else upload
         value = replace(self._source(parameter, endpoint, function), kind=found.kind)
         if found.element is not None:
@@ -156,7 +156,7 @@ def _hits(engine: Engine, entries: _Entries) -> Iterator[tuple[Rule, Hit]]:
     groups: dict[tuple[str, str, str, Origin], list[tuple[Location, Found]]] = {}
     for (rule_id, location), found in engine.hits.items():
         shortest = min(found, key=lambda one: (len(one[0].steps), one[0].origin.name, one[0].origin.path))
-        one = Found(*shortest, len(found) - 1, all(each.confidence is not None for _, each in found))
+        one = Found(*shortest, len(found) - 1, all(each.grades != (None, None) for _, each in found))
         if one.reached.rule.kind in GUARDED:
             key = (rule_id, location.path, one.reached.symbol, one.taint.origin)
             groups.setdefault(key, []).append((location, one))
@@ -177,8 +177,8 @@ def _hit(location: Location, found: Found, others: list[int]) -> tuple[Rule, Hit
         lines = ", ".join(map(str, others))
         message += f"; the same again on line{'s' if len(others) > 1 else ''} {lines}"
     steps = (*found.taint.steps, Step(location, f"reaches `{reached.sink}`"))
-    confidence = reached.confidence if found.is_graded else None
-    return rule.rule, Hit(location, message, rule.fix, reached.symbol, steps, confidence=confidence)
+    confidence, severity = reached.grades if found.is_graded else (None, None)
+    return rule.rule, Hit(location, message, rule.fix, reached.symbol, steps, severity, confidence)
 
 
 def _described(taint: Taint) -> str:
