@@ -1,6 +1,6 @@
 """Scores the audit on OWASP Benchmark for Python, beside bandit, ruff and semgrep where they are installed.
 
-    owasp.py PATH [--half odd|even] [--write FINDINGS.json] [--wrong CATEGORY] [--peers]
+    owasp.py PATH [--half odd|even] [--confidence low|medium|high] [--write FINDINGS.json] [--wrong CATEGORY] [--peers]
 
 PATH holds `expectedresults-*.csv` and the cases. The set is GPL-3: fetch it, never copy it. A case counts as reported
 when a finding in its file has a CWE that counts; the score of a category is the share of true cases reported less
@@ -56,12 +56,13 @@ def main() -> None:
     parser.add_argument("--half", choices=("odd", "even"))
     parser.add_argument("--write", type=Path)
     parser.add_argument("--wrong", metavar="CATEGORY")
+    parser.add_argument("--confidence", choices=("low", "medium", "high"), default="medium")
     parser.add_argument("--peers", action="store_true")
     chosen = parser.parse_args()
     cases = [case for case in expected(chosen.path) if _wanted(case, chosen.half)]
     start = time.perf_counter()
     rulebook = Rulebook()
-    findings = audit(chosen.path, replace(Config(), confidence="low"), rulebook).findings
+    findings = audit(chosen.path, replace(Config(), confidence=chosen.confidence), rulebook).findings
     tools = {f"backendgen ({time.perf_counter() - start:.0f} s)": ours(findings, rulebook)}
     if chosen.write:
         chosen.write.write_text(json.dumps(list(_rows(findings, rulebook)), indent=1), encoding="utf-8")

@@ -46,6 +46,7 @@ def run(
         progress("following data from requests")
     chosen = tuple(rule for rule in rules if rule.detect.kind == "flow")
     flow = analyse(context, chosen + tuple(rule for rule in judges if rule not in chosen))
+    findings = [one for one in findings if (one.rule_id, one.location.path, one.location.line) not in flow.cleared]
     findings.extend(finding(rule, hit, NAME) for rule, hit in flow.hits if rule in chosen)
     return EngineResult(NAME, tuple(findings), context.configuration.holes, cleared=flow.cleared)
 

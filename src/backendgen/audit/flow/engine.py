@@ -11,7 +11,7 @@ from backendgen.audit.flow.types import Types
 from backendgen.audit.flow.values import NOTHING, Origin, Taint, Value, is_safe, resolved
 from backendgen.code.symbols import Class, External, Function, Module, Symbols, Variable
 from backendgen.findings.finding import Location, Step
-from backendgen.rules import Confidence
+from backendgen.rules import Confidence, Severity
 
 MAX_CALLS = 40
 FIELD_VALIDATORS = frozenset({"pydantic.field_validator", "pydantic.validator"})
@@ -27,7 +27,7 @@ class Reached:
     symbol: str
     value: Value = field(compare=False)
     unproven: bool = False
-    confidence: Confidence | None = None
+    grades: tuple[Confidence | None, Severity | None] = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +181,9 @@ class Engine:
         value = Value(taints, text=text, whole=outer)
         return self.reach(replace(reached, value=value, unproven=unproven))
 
-    def judge(self, rule_id: str, path: str, node: ast.expr, harmless: bool) -> None:
+    def judge(self, rule_id: str, path: str, line: int, harmless: bool) -> None:
         """Remember whether all that was seen at a line is harmless."""
-        key = (rule_id, path, node.lineno)
+        key = (rule_id, path, line)
         self.judged[key] = self.judged.get(key, True) and harmless
 
     def owner(self, value: Value) -> Class | None:

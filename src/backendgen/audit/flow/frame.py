@@ -218,8 +218,10 @@ class Frame:
         elif len(known.items or {}) < MAX_ITEMS:
             self.names[holder.id] = replace(known, items={**(known.items or {}), key: value}, const=UNKNOWN)
 
-    def loop(self, body: list[ast.stmt], orelse: list[ast.stmt], bind: Callable[[], None] | None) -> bool:
-        """Interpret a loop's body as often as it takes for values to come round, and also not at all."""
+    def loop(
+        self, body: list[ast.stmt], orelse: list[ast.stmt], bind: Callable[[], None] | None, *, once: bool = False
+    ) -> bool:
+        """Interpret a loop's body as often as it takes for values to come round, and, unless `once`, also not at all."""
         for _ in range(2 if self.loops < MAX_LOOPS else 1):
             self.loops += 1
             if bind is not None:
@@ -228,7 +230,7 @@ class Frame:
             state, through = self.branch(body)
             ends = [state, *self.left] if through else self.left
             self.left = outer
-            self.meet([(self.names, self.cleared), *ends])
+            self.meet(ends if once and ends else [(self.names, self.cleared), *ends])
             if not through:
                 self.names = {**state[0], **self.names}
             self.loops -= 1

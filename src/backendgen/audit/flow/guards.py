@@ -12,6 +12,7 @@ from backendgen.audit.flow.libraries import NUMBERS_AND_SUCH
 from backendgen.audit.flow.values import (
     ADDRESSES,
     HARMLESS,
+    TEXT,
     UNKNOWN,
     Value,
     all_taints,
@@ -69,6 +70,8 @@ def _comparison(frame: Frame, test: ast.Compare, outcome: bool) -> None:
             _contained(frame, right.value)
         elif is_allow_list(frame.evaluate(right)):
             _allow(frame, left)
+        elif isinstance(left, ast.Attribute) and left.attr in libraries.HOSTS:
+            _allow_host(frame, left, right)
     elif isinstance(operator, ast.Eq | ast.NotEq | ast.Is | ast.IsNot):
         if is_positive:
             _equal(frame, left, right)
@@ -120,6 +123,16 @@ def _same_host(frame: Frame, left: ast.expr, right: ast.expr) -> None:
             ours = frame.evaluate(other)
             if all(taint.origin.name == sources.HOST for taint in ours.taints):
                 mark(frame, side.value, ADDRESSES)
+
+
+def _allow_host(frame: Frame, left: ast.Attribute, right: ast.expr) -> None:
+    """`url.netloc in allowed_hosts`: whatever the hosts are, as long as the caller does not give them with the address."""
+    value = frame.evaluate(left.value)
+    origins = {taint.origin for taint in value.taints}
+    if not any(
+        taint.origin in origins or taint.origin.kind == "request" for taint in all_taints(frame.evaluate(right))
+    ):
+        mark(frame, left.value, ADDRESSES)
 
 
 def mark(frame: Frame, node: ast.expr, kinds: frozenset[str]) -> None:
@@ -199,13 +212,16 @@ def _call(frame: Frame, call: ast.Call) -> None:
     if name == "isinstance" and len(call.args) == 2:
         kinds = call.args[1].elts if isinstance(call.args[1], ast.Tuple) else [call.args[1]]
         found = [frame.engine.symbols.value(kind, frame.module, frame.function) for kind in kinds]
+        tested = frame.evaluate(call.args[0])
         if all(isinstance(kind, External) and kind.name in NUMBERS_AND_SUCH for kind in found):
-            frame.clear(frame.evaluate(call.args[0]), ALL)
+            frame.clear(tested, ALL)
+        elif all(isinstance(kind, External) and kind.name == "str" for kind in found):
+            mark(frame, call.args[0], TEXT)
     elif name in ("re.fullmatch", "re.match") and len(call.args) >= 2:
         pattern = frame.evaluate(call.args[0]).const
         if isinstance(pattern, str) and is_strict(pattern, whole=name == "re.fullmatch"):
             frame.clear(frame.evaluate(call.args[1]), ALL)
-    elif name in libraries.SAFE_CHECKS and call.args:
+    elif name.rpartition(".")[2] in libraries.SAFE_CHECKS and call.args:
         mark(frame, call.args[0], ADDRESSES)
     elif name == "any" and len(call.args) == 1 and isinstance(call.args[0], ast.GeneratorExp):
         _any(frame, call.args[0])

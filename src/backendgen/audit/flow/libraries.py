@@ -21,9 +21,9 @@ TRACES = frozenset({"traceback.format_exc", "traceback.format_exception", "trace
 DOWNLOADS = ("requests.", "httpx.", "urllib.request.", "urllib3.")
 FETCHES = frozenset({"get", "post", "request", "urlopen"})
 KEEPS_ONLY = re.compile(r"\[\^(?:\\[wd]|[A-Za-z0-9_ -])+\]\+?|\\W\+?|\\D\+?")
-SAFE_CHECKS = frozenset({
-    "django.utils.http.url_has_allowed_host_and_scheme", "django.utils.http.is_safe_url", "ipaddress.ip_address",
-})  # fmt: skip
+SAFE_CHECKS = frozenset(
+    {"url_has_allowed_host_and_scheme", "is_safe_url"}
+)  # of Django, and of packages that took it over
 ADDRESS_TESTS = frozenset({"is_private", "is_global", "is_loopback", "is_link_local", "is_reserved"})
 CONNECTS_THROUGH = {
     "httpx.Client": "transport", "httpx.AsyncClient": "transport", "aiohttp.ClientSession": "connector",

@@ -98,7 +98,8 @@ def _switched(frame: Frame, node: ast.Call, receiver: Value, positional: list[Va
     feature = positional[0].function
     if isinstance(variable, ast.Name) and isinstance(feature, External):
         key = feature.name.rpartition(".")[2]
-        frame.names[variable.id] = replace(receiver, items={**(receiver.items or {}), key: positional[1]})
+        switched = replace(positional[1], items={"line": constant(node.lineno)})
+        frame.names[variable.id] = replace(receiver, items={**(receiver.items or {}), key: switched})
     return NOTHING
 
 
@@ -123,13 +124,22 @@ def _from_outside(name: str, last: str, receiver: Value | None, positional: list
             part = positional[0].const if positional else UNKNOWN
             known = isinstance(part, str) and read.whole is not None and last.startswith("get_")
             return attribute_of(read, str(part)) if known else read
-    if name in (f"random.{last}", f"random.Random.{last}") and last in libraries.WEAK_RANDOM:
+    if name == f"random.{last}" and last in libraries.WEAK_RANDOM:
+        if last in ("choice", "choices", "sample", "shuffle") and not _is_alphabet(positional):
+            return None
         return tainted(Origin("random", f"`{name}`"))
     if name in libraries.TRACES:
         return tainted(Origin("exception", "the stack trace"))
     if name.startswith(libraries.DOWNLOADS) and last in libraries.FETCHES:
         return tainted(Origin("download", "what is downloaded"))
     return None
+
+
+def _is_alphabet(positional: list[Value]) -> bool:
+    """Is something chosen from characters or numbers, and not from a program's objects?"""
+    given = positional[0] if positional else NOTHING
+    is_named = isinstance(given.function, External) and given.function.name.startswith("string.")
+    return is_named or given.text is not None or given.is_harmless
 
 
 def attribute_of(value: Value, name: str) -> Value:
@@ -233,11 +243,12 @@ def _address(frame: Frame, node: ast.Call, positional: list[Value], keywords: di
 
 
 def _composed(frame: Frame, node: ast.Call, positional: list[Value], keywords: dict[str, Value]) -> Value | None:
-    """`urlunsplit(("", "", path, query, ""))`: without a scheme and a host an address of this server."""
+    """`urlunsplit(("", "", path, query, ""))`: where it leads is in the scheme and the host, not in what follows."""
     parts = positional[0].items or {}
-    if {0, 1} <= parts.keys() and all(parts[index].is_constant for index in (0, 1)):
-        return Value(sanitised(positional[0], ADDRESSES).taints, text=HOLE)
-    return None
+    if not {0, 1, 2} <= parts.keys():
+        return None
+    rest = [sanitised(part, ADDRESSES) for index, part in parts.items() if index not in (0, 1)]
+    return carrying(Value(text=HOLE), parts[0], parts[1], *rest)
 
 
 SPECIAL = {
@@ -282,6 +293,8 @@ def method(
         frame.clear(receiver, frozenset({"path"}))
     if name in ANSWERED:
         return NOTHING
+    if name == "resolve" and not positional and receiver.taints:
+        return replace(sanitised(receiver, frozenset({"resolved"})), kind=External("pathlib.Path"))
     if receiver.harmless:
         return HARMLESS
     if name in ("read", "getvalue", "readlines", "readline") and not receiver.kind:  # io.StringIO(text).read()

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from backendgen.audit.flow import sources, spec
 from backendgen.audit.flow.calls import applied
-from backendgen.audit.flow.engine import Engine
+from backendgen.audit.flow.engine import Engine, Reached
 from backendgen.audit.flow.types import Type, is_constrained
-from backendgen.audit.flow.values import HARMLESS, NOTHING, TEXT, Origin, Taint, Value, substituted
+from backendgen.audit.flow.values import HARMLESS, TEXT, Origin, Taint, Value, substituted
 from backendgen.audit.frameworks.dependencies import Dependencies
 from backendgen.audit.frameworks.outcomes import Outcomes
 from backendgen.audit.frameworks.parameters import Parameters, is_method
@@ -23,6 +23,17 @@ from backendgen.rules import Rule
 WORDS = {"path": "path parameter", "query": "query parameter", "header": "header", "cookie": "cookie", "body": "body",
          "form": "form field", "file": "uploaded file"}  # fmt: skip
 MAX_DEPTH = 6
+GUARDED = frozenset({"path", "url", "redirect"})  # kinds of sinks before which one check serves for all that follow
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What reaches a sink by the shortest way, how many other values do, and whether the sink has a grade of its own."""
+
+    taint: Taint
+    reached: Reached
+    more: int
+    is_graded: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +61,7 @@ def analyse(context: Context, rules: tuple[Rule, ...]) -> Analysis:
         for function in module.functions:
             engine.summary(function)
         engine.module_frame(module)
-    hits = tuple(_hits(engine, entries))
-    return Analysis(hits, frozenset(_cleared(engine, hits)))
+    return Analysis(tuple(_hits(engine, entries)), frozenset(_cleared(engine)))
 
 
 class _Entries:
@@ -87,12 +97,9 @@ class _Entries:
             return Value(kind=External(parameter.kind) if parameter.kind else found.kind)
         if found.harmless or is_constrained(parameter.default):
             return HARMLESS
-        if parameter.source == "file" and not isinstance(found.kind, External) and not _is_upload(found.element):
-            return NOTHING
         if parameter.source == "file" or _is_upload(found):
-            upload = Value(
-                kind=External("fastapi.UploadFile"), items={"filename": self._source(parameter, endpoint, function)}
-            )
+            name = self._source(parameter, endpoint, function)
+            upload = replace(sources.an_upload("fastapi.UploadFile"), items={"filename": name})
             return Value(items={"[]": upload}) if found.element is not None else upload
         value = replace(self._source(parameter, endpoint, function), kind=found.kind)
         if found.element is not None:
@@ -145,19 +152,33 @@ def _is_upload(found: Type | None) -> bool:
 
 
 def _hits(engine: Engine, entries: _Entries) -> Iterator[tuple[Rule, Hit]]:
-    """One hit for each place, told by its shortest flow."""
-    for (_, location), found in engine.hits.items():
-        taint, reached = min(found, key=lambda one: (len(one[0].steps), one[0].origin.name, one[0].origin.path))
-        rule = reached.rule
-        source = _described(taint)
-        more = len(found) - 1
-        message = rule.message.format(source=source, sink=reached.sink)
-        if more:
-            message += f" (and {more} more {'value' if more == 1 else 'values'} from outside)"
-        last = Step(location, f"reaches `{reached.sink}`")
-        steps = (*taint.steps, last)
-        confidence = None if any(each.confidence is None for _, each in found) else reached.confidence
-        yield rule.rule, Hit(location, message, rule.fix, reached.symbol, steps, confidence=confidence)
+    """One hit for each place, told by its shortest flow; one for a whole function where one guard serves all places."""
+    groups: dict[tuple[str, str, str, Origin], list[tuple[Location, Found]]] = {}
+    for (rule_id, location), found in engine.hits.items():
+        shortest = min(found, key=lambda one: (len(one[0].steps), one[0].origin.name, one[0].origin.path))
+        one = Found(*shortest, len(found) - 1, all(each.grades != (None, None) for _, each in found))
+        if one.reached.rule.kind in GUARDED:
+            key = (rule_id, location.path, one.reached.symbol, one.taint.origin)
+            groups.setdefault(key, []).append((location, one))
+        else:
+            yield _hit(location, one, [])
+    for group in groups.values():
+        group.sort(key=lambda each: (each[1].is_graded, each[0]))
+        (location, one), *others = group
+        yield _hit(location, one, sorted({each.line for each, _ in others} - {location.line}))
+
+
+def _hit(location: Location, found: Found, others: list[int]) -> tuple[Rule, Hit]:
+    rule, reached = found.reached.rule, found.reached
+    message = rule.message.format(source=_described(found.taint), sink=reached.sink)
+    if found.more:
+        message += f" (and {found.more} more {'value' if found.more == 1 else 'values'} from outside)"
+    if others:
+        lines = ", ".join(map(str, others))
+        message += f"; the same again on line{'s' if len(others) > 1 else ''} {lines}"
+    steps = (*found.taint.steps, Step(location, f"reaches `{reached.sink}`"))
+    confidence, severity = reached.grades if found.is_graded else (None, None)
+    return rule.rule, Hit(location, message, rule.fix, reached.symbol, steps, severity, confidence)
 
 
 def _described(taint: Taint) -> str:
@@ -172,9 +193,9 @@ def _described(taint: Taint) -> str:
     )
 
 
-def _cleared(engine: Engine, hits: tuple[tuple[Rule, Hit], ...]) -> Iterator[tuple[str, str, int]]:
+def _cleared(engine: Engine) -> Iterator[tuple[str, str, int]]:
     """Lines whose arguments are harmless, and texts that are built of harmless parts only."""
-    hit_lines = {(rule.id, hit.location.path, hit.location.line) for rule, hit in hits}
+    hit_lines = {(rule_id, location.path, location.line) for rule_id, location in engine.hits}
     for key, harmless in engine.judged.items():
         if harmless and key not in hit_lines:
             yield key

@@ -73,6 +73,8 @@ def _is_data(value: Value) -> bool:
 
 def note_named(frame: Frame, node: ast.expr | ast.stmt, name: str, value: Value) -> None:
     """Note what is given a name that matters: a variable, attribute, key or argument."""
+    if value.text is not None and " " in value.text.strip():  # a sentence that holds it is no secret, nor a name
+        return
     for rule, sink in frame.engine.sinks_by_words:
         assert sink.names is not None
         if sink.names.search(name):
@@ -152,7 +154,9 @@ def _program(positional: list[Value], keywords: Mapping[str, Value]) -> list[Val
 
 
 WORDS = {"shell": _script, "option": _options, "program": _program}
-VERIFIES = re.compile(r"verif|authenticat|check_?pass|checkpw|compare_digest|login_user|valid|hash", re.IGNORECASE)
+VERIFIES = re.compile(
+    r"verif|authenticat|check_?pass|checkpw|compare_digest|log_?in|sign_?in|valid|hash", re.IGNORECASE
+)
 
 
 def _verifies(function: Function | None) -> bool:
@@ -183,6 +187,8 @@ def _reach(
         return
     if any(_is(wanted, _option(path, positional, named)) for path, wanted in (sink.unless or {}).items()):
         return
+    given_by = [_option(path, positional, named) for path in sink.given or {}]
+    switches = [int(each.items["line"].const) for each in given_by if each.items and "line" in each.items]
     if sink.where == "unverified" and _verifies(frame.function):
         return
     choose = WORDS.get(sink.where)
@@ -191,7 +197,10 @@ def _reach(
         given = [part for value in given for part in _filters(value, sink.where)]
     for value in given:
         for rule_id in (rule.rule.id, *rule.rule.supersedes):
-            frame.engine.judge(rule_id, frame.path, node, value.is_harmless)
+            frame.engine.judge(rule_id, frame.path, node.lineno, value.is_harmless)
+            for switch in switches:  # what is dangerous only for the data that is judged here
+                is_known = value.is_harmless or any(taint.origin.kind in rule.sources for taint in value.taints)
+                frame.engine.judge(rule_id, frame.path, switch, is_known)
         if value.taints or value.items:
             unproven = not proven and not looks_like_sql(value.text)
             if not unproven or value.whole is not None:
@@ -252,6 +261,8 @@ def _note(
         return
     symbol = frame.function.name if frame.function else ""
     kept = Value(taints, text=value.text, whole=value.whole)
-    left = frame.engine.reach(Reached(rule, place(frame.path, node), code, symbol, kept, unproven, sink.confidence))
+    left = frame.engine.reach(
+        Reached(rule, place(frame.path, node), code, symbol, kept, unproven, (sink.confidence, sink.severity))
+    )
     if left is not None:
         frame.reached.append(left)

@@ -7,6 +7,7 @@ framework signed in, the method, the session) is not from the caller.
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backendgen.audit.flow.values import ADDRESSES, HARMLESS, NOTHING, TEXT, Origin, Taint, Value, constant, tainted
@@ -150,9 +151,14 @@ def read(kind: str, name: str) -> Value | None:
             kind=External("wsgi.environ"), taints=(Taint(Origin("request", HEADERS)),), whole=Origin("request", HEADERS)
         )
     if label == FILES:
-        return Value(items={"[]": Value(kind=External(DJANGO_UPLOAD if "META" in parts else UPLOAD))})
+        return Value(items={"[]": an_upload(DJANGO_UPLOAD if "META" in parts else UPLOAD)})
     safe = frozenset() if label in OBJECTS else TEXT | ADDRESSES if label == PATH else TEXT
     return tainted(Origin("request", label), safe=safe)
+
+
+def an_upload(kind: str) -> Value:
+    """An uploaded file: given to what reads files, it is its content."""
+    return replace(tainted(Origin("request", "the uploaded file"), kind=External(kind), safe=CONTENT), whole=None)
 
 
 def of_upload(kind: str, name: str) -> Value:

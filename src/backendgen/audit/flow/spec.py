@@ -9,7 +9,7 @@ from typing import Any
 
 from backendgen.audit.flow.values import HOLE
 from backendgen.errors import Problem, UserError
-from backendgen.rules import Confidence, Rule
+from backendgen.rules import Confidence, Rule, Severity
 
 SQL = re.compile(
     r"\s*\(?\s*(?:select\b.*\bfrom\b|select\b|insert\s+into\b|update\b.*\bset\b|delete\s+from\b|with\b.*\bas\b|create\s|alter\s|drop\s"
@@ -40,6 +40,7 @@ class Sink:
     names: re.Pattern[str] | None = None
     beside: re.Pattern[str] | None = None
     confidence: Confidence | None = None
+    severity: Severity | None = None
 
     @property
     def sql(self) -> bool:
@@ -66,7 +67,19 @@ class FlowRule:
 
 PROSE = re.compile(r"\s*(?:Select|Insert|Update|Delete|Create|Drop|With|Call|Set|Copy|Merge)\s")
 _KEYS = {"kind", "sinks", "sanitisers", "message", "fix", "sources", "imports"}
-_SINK_KEYS = {"call", "method", "place", "argument", "where", "given", "unless", "name", "beside", "confidence"}
+_SINK_KEYS = {
+    "call",
+    "method",
+    "place",
+    "argument",
+    "where",
+    "given",
+    "unless",
+    "name",
+    "beside",
+    "confidence",
+    "severity",
+}
 
 
 def read(rule: Rule) -> FlowRule:
@@ -87,10 +100,11 @@ def _sink(sink: dict[str, Any], rule: Rule) -> Sink:
         raise UserError(Problem(f"a sink has the keys {', '.join(sorted(_SINK_KEYS))}", rule.path))
     names, beside = (re.compile(sink[key], re.IGNORECASE) if key in sink else None for key in ("name", "beside"))
     confidence = Confidence[sink["confidence"].upper()] if "confidence" in sink else None
+    severity = Severity[sink["severity"].upper()] if "severity" in sink else None
     return Sink(
         frozenset(sink.get("call", ())), frozenset(sink.get("method", ())), frozenset(sink.get("place", ())),
         tuple(sink.get("argument", (0,))), sink.get("where", ""), sink.get("given"), sink.get("unless"), names, beside,
-        confidence,
+        confidence, severity,
     )  # fmt: skip
 
 

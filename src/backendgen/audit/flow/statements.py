@@ -113,8 +113,10 @@ def _if(frame: Frame, node: ast.If) -> bool:
 
 
 def _for(frame: Frame, node: ast.For | ast.AsyncFor) -> bool:
-    each = element(frame.evaluate(node.iter))
-    return frame.loop(node.body, node.orelse, lambda: frame.assign(node.target, each))
+    value = frame.evaluate(node.iter)
+    each = element(value)
+    once = isinstance(node.iter, ast.Tuple | ast.List) and bool(node.iter.elts)
+    return frame.loop(node.body, node.orelse, lambda: frame.assign(node.target, each), once=once)
 
 
 def _while(frame: Frame, node: ast.While) -> bool:

@@ -23,6 +23,7 @@ MAX_STEPS = 12
 MAX_DEPTH = 4
 MAX_OTHERS = 6
 
+FILES: Final = ("UploadFile", "UploadedFile", "FileStorage")
 TEXT: Final = frozenset({"nosql"})  # kinds of sinks that a text cannot harm, only an object
 ADDRESSES: Final = frozenset({"url", "redirect"})  # kinds of sinks that a fixed host makes harmless
 
@@ -194,8 +195,9 @@ def carrying(value: Value, *sources: Value) -> Value:
 
 
 def all_taints(value: Value, depth: int = 0) -> tuple[Taint, ...]:
-    """The taints of a value and of everything in it."""
-    if not value.items or depth > MAX_DEPTH:
+    """The taints of a value and of everything in it. An uploaded file is not its name."""
+    is_file = isinstance(value.kind, External) and value.kind.name.endswith(FILES)
+    if not value.items or depth > MAX_DEPTH or is_file:
         return value.taints
     return union(value.taints, *(all_taints(each, depth + 1) for each in value.items.values()))
 
