@@ -20,6 +20,7 @@ from backendgen.findings.settle import settle
 from backendgen.rules import Rule, Rulebook
 
 if TYPE_CHECKING:
+    from backendgen.audit.fixes import Fixed
     from backendgen.audit.registry import Check
     from backendgen.rules import Checks
 
@@ -48,6 +49,15 @@ def audit(path: Path, config: Config, rulebook: Rulebook, progress: Progress | N
             patterns.result(),
         ]
     return _report(project, rules, config, rulebook, results)
+
+
+def fix(path: Path, config: Config, rulebook: Rulebook, progress: Progress | None = None) -> Fixed:
+    """Audit, and plan the changes that take findings away where a tool can make them by itself. Nothing is written."""
+    from backendgen.audit import fixes
+
+    report = audit(path, config, rulebook, progress)
+    with _unhindered():
+        return fixes.fix(path, config, report, progress)
 
 
 def _judges(rules: tuple[Rule, ...], rulebook: Rulebook) -> tuple[Rule, ...]:
@@ -111,4 +121,4 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(name)
 
 
-__all__ = ["CHECKS", "audit"]
+__all__ = ["CHECKS", "audit", "fix"]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from backendgen.cli.options import (
     BaselineOption,
@@ -19,7 +23,11 @@ from backendgen.cli.options import (
     WriteBaselineOption,
     settings_of,
 )
-from backendgen.cli.output import Outlets, progress, report_on
+from backendgen.cli.output import Outlets, progress, report_on, rulebook_for
+from backendgen.errors import UserError
+
+if TYPE_CHECKING:
+    from backendgen.config import Config
 
 EXAMPLES = (
     "audit .",
@@ -27,6 +35,8 @@ EXAMPLES = (
     "audit . --select BG3 --fail-on high",
     "audit . --write-baseline backendgen-baseline.json",
     "audit . --baseline backendgen-baseline.json --report sarif=audit.sarif",
+    "audit . --fix --diff",
+    "audit . --fix",
 )
 
 
@@ -42,10 +52,39 @@ def audit(
     report: ReportOption = None,
     baseline: BaselineOption = None,
     write_baseline: WriteBaselineOption = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Correct what a tool can correct by itself, then report what is left.")
+    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="With --fix: print the changes, write nothing.")] = False,
 ) -> None:
     """Find OWASP and backend problems in Python code."""
     from backendgen import audit as core
 
     settings = settings_of(path, config, fail_on, confidence, select, ignore, baseline, write_baseline)
+    if diff and not fix:
+        raise UserError("--diff does nothing without --fix")
+    if fix:
+        _fixed(path, settings, only_diff=diff)
     run = partial(core.audit, path, settings, progress=progress)
     report_on(run, path, settings, Outlets(format, output, report, write_baseline))
+
+
+def _fixed(path: Path, settings: Config, *, only_diff: bool) -> None:
+    """Write the fixes and say what was written; with `only_diff`, print a diff and exit: 1 when something would change."""
+    from backendgen import audit as core
+    from backendgen import files
+    from backendgen.code import edits
+
+    plan = core.fix(path, settings, rulebook_for(path), progress)
+    progress("")
+    for problem in plan.unfixed:
+        typer.echo(f"note: {problem}", err=True)
+    if not plan.files:
+        typer.echo("nothing to fix" if not plan.unfixed else "nothing is changed", err=True)
+    if only_diff:
+        typer.echo(edits.diff(plan.before, plan.files), nl=False)
+        sys.exit(1 if plan.files else 0)
+    if plan.files:
+        files.write_tree(plan.root, plan.files, force=True)
+    for line in plan.lines():
+        typer.echo(line, err=True)
