@@ -35,6 +35,7 @@ EXAMPLES = (
     "audit . --select BG3 --fail-on high",
     "audit . --write-baseline backendgen-baseline.json",
     "audit . --baseline backendgen-baseline.json --report sarif=audit.sarif",
+    "audit . --since origin/main",
     "audit . --fix --diff",
     "audit . --fix",
 )
@@ -55,6 +56,10 @@ def audit(
     fix: Annotated[
         bool, typer.Option("--fix", help="Correct what a tool can correct by itself, then report what is left.")
     ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Report only what is on lines that changed since this git revision.", metavar="REV"),
+    ] = None,
     diff: Annotated[bool, typer.Option("--diff", help="With --fix: print the changes, write nothing.")] = False,
 ) -> None:
     """Find OWASP and backend problems in Python code."""
@@ -63,19 +68,21 @@ def audit(
     settings = settings_of(path, config, fail_on, confidence, select, ignore, baseline, write_baseline)
     if diff and not fix:
         raise UserError("--diff does nothing without --fix")
+    if since and write_baseline:
+        raise UserError("--write-baseline lists all findings: leave out --since")
     if fix:
-        _fixed(path, settings, only_diff=diff)
-    run = partial(core.audit, path, settings, progress=progress)
+        _fixed(path, settings, since, only_diff=diff)
+    run = partial(core.audit, path, settings, progress=progress, since=since)
     report_on(run, path, settings, Outlets(format, output, report, write_baseline))
 
 
-def _fixed(path: Path, settings: Config, *, only_diff: bool) -> None:
+def _fixed(path: Path, settings: Config, since: str | None, *, only_diff: bool) -> None:
     """Write the fixes and say what was written; with `only_diff`, print a diff and exit: 1 when something would change."""
     from backendgen import audit as core
     from backendgen import files
     from backendgen.code import edits
 
-    plan = core.fix(path, settings, rulebook_for(path), progress)
+    plan = core.fix(path, settings, rulebook_for(path), progress, since=since)
     progress("")
     for problem in plan.unfixed:
         typer.echo(f"note: {problem}", err=True)

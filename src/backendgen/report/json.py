@@ -35,6 +35,7 @@ def render(report: Report, rulebook: Rulebook) -> str:
         "histories": list(report.histories),
         "skipped": [_problem(one) for one in report.skipped],
         "failures": [_problem(one) for one in report.failures],
+        **({} if report.elsewhere is None else {"elsewhere": report.elsewhere}),
         **({"trace": trace.data(report.trace)} if report.trace else {}),
     }
     return laid_out(content) + "\n"
