@@ -94,10 +94,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A finding that a comment in the code hides, and the reason given there."""
+    """A finding that a comment in the code hides, and the reason given there. `by`: another tool that it is for."""
 
     finding: Finding
     reason: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)

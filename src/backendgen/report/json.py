@@ -26,7 +26,10 @@ def render(report: Report, rulebook: Rulebook) -> str:
         "root": report.root or ".",
         "files": report.files,
         "findings": [_finding(one, rulebook) for one in report.findings],
-        "ignored": [{**_finding(one.finding, rulebook), "reason": one.reason} for one in report.ignored],
+        "ignored": [
+            {**_finding(one.finding, rulebook), "reason": one.reason, **({"by": one.by} if one.by else {})}
+            for one in report.ignored
+        ],
         "known": [_finding(one, rulebook) for one in report.known],
         "stale": [
             {"path": one.path, "rule": one.rule_id, "content": one.content}

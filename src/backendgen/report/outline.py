@@ -27,8 +27,8 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
 def summary(report: Report) -> str:
     """Say in one line what was found, checked, ignored and known."""
     parts = [f"{count(report.files, 'file')} checked"]
-    if report.ignored:
-        parts.append(f"{len(report.ignored):,} ignored with a reason")
+    by = Counter(one.by for one in report.ignored)
+    parts += [f"{by[tool]:,} ignored {f'by {tool}' if tool else 'with a reason'}" for tool in sorted(by)]
     if report.known:
         parts.append(f"{len(report.known):,} in the baseline")
     if report.elsewhere:
