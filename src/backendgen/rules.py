@@ -73,7 +73,10 @@ class Detect:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One card. `why`, `fix` and the sections are Markdown; `supersedes` are rules that it replaces on the same line."""
+    """One card. `why`, `fix` and the sections are Markdown; `supersedes` are rules that it replaces on the same line.
+
+    `peers` are bandit's tests and semgrep's rules that say the same: comments that hide those hide this one.
+    """
 
     id: str
     slug: str
@@ -92,6 +95,7 @@ class Rule:
     cwe: tuple[int, ...] = ()
     aliases: tuple[str, ...] = ()
     supersedes: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ()
     path: str = ""
 
     @property
@@ -241,7 +245,8 @@ def parse_card(text: str, path: Path) -> Rule:
         fix=next((text for title, text in sections if title in ("Fix", "Do instead")), ""),
         sections=sections, examples=tuple(_examples(body, first_line, named[1], path)),
         owasp=tuple(head.get("owasp", ())), api=tuple(head.get("api", ())), cwe=tuple(head.get("cwe", ())),
-        aliases=tuple(head.get("aliases", ())), supersedes=tuple(head.get("supersedes", ())), path=str(path),
+        aliases=tuple(head.get("aliases", ())), supersedes=tuple(head.get("supersedes", ())),
+        peers=tuple(head.get("peers", ())), path=str(path),
     )  # fmt: skip
 
 
@@ -267,7 +272,7 @@ _PLAIN = re.compile(
     r"(?P<key>[a-z]+): (?P<value>[A-Za-z](?:[^:#\"{}\[\]\\&*!|>%@`]*[^:#\"{}\[\]\\&*!|>%@`\s])?|\d+\.\d+\.\d+)"
 )
 _NO_TEXT = frozenset({"y", "n", "yes", "no", "true", "false", "on", "off", "null"})
-_HEAD = {"title", "severity", "confidence", "owasp", "api", "cwe", "detect", "since", "aliases", "supersedes"}
+_HEAD = {"title", "severity", "confidence", "owasp", "api", "cwe", "detect", "since", "aliases", "supersedes", "peers"}
 
 
 def _head_problems(head: dict[str, Any], path: Path) -> list[Problem]:

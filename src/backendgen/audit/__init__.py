@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from backendgen.audit.engines import bandit, own, semgrep
 from backendgen.audit.engines.result import EngineResult
+from backendgen.code import git
 from backendgen.code.project import Project, is_test, load
 from backendgen.config import Config
+from backendgen.findings import changed
 from backendgen.findings.finding import Finding, Hit, Location, Report, finding
 from backendgen.findings.settle import settle
 from backendgen.rules import Rule, Rulebook
 
 if TYPE_CHECKING:
+    from backendgen.audit.fixes import Fixed
     from backendgen.audit.registry import Check
     from backendgen.rules import Checks
 
@@ -31,13 +34,17 @@ MAX_RECURSION = 30_000  # Python's parser stops near 3,000 levels; a visitor tak
 Progress = Callable[[str], None]
 
 
-def audit(path: Path, config: Config, rulebook: Rulebook, progress: Progress | None = None) -> Report:
+def audit(
+    path: Path, config: Config, rulebook: Rulebook, progress: Progress | None = None, *, since: str | None = None
+) -> Report:
     """Audit a directory or one file with the rules that the configuration selects.
 
+    `since` is a git revision: only findings on lines that differ from it are reported.
     An engine that could not run is in the report's `failures`; a file that could not be analysed is a finding. Raises
     UserError when the path does not exist, holds nothing to audit, or the configuration names unknown rules.
     """
     rules = rulebook.select("audit", config.select, config.ignore)
+    lines = _changed_since(since, path) if since else None
     with ThreadPoolExecutor(1) as pool, _unhindered():
         project = load(path, config.exclude, progress)
         judged = project.without_tests()
@@ -47,7 +54,26 @@ def audit(path: Path, config: Config, rulebook: Rulebook, progress: Progress | N
             bandit.run(judged, rules),
             patterns.result(),
         ]
-    return _report(project, rules, config, rulebook, results)
+    report = _report(project, rules, config, rulebook, results)
+    return report if lines is None else changed.since(report, lines)
+
+
+def _changed_since(revision: str, path: Path) -> dict[str, frozenset[int] | None]:
+    """The lines that differ from a revision, by the file's path beneath the scanned root."""
+    root = (path if path.is_dir() else path.parent).resolve()
+    lines = git.base(path, revision).lines(path)
+    return {file.relative_to(root).as_posix(): found for file, found in lines.items() if file.is_relative_to(root)}
+
+
+def fix(
+    path: Path, config: Config, rulebook: Rulebook, progress: Progress | None = None, *, since: str | None = None
+) -> Fixed:
+    """Audit, and plan the changes that take findings away where a tool can make them by itself. Nothing is written."""
+    from backendgen.audit import fixes
+
+    report = audit(path, config, rulebook, progress, since=since)
+    with _unhindered():
+        return fixes.fix(path, config, report, progress)
 
 
 def _judges(rules: tuple[Rule, ...], rulebook: Rulebook) -> tuple[Rule, ...]:
@@ -111,4 +137,4 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(name)
 
 
-__all__ = ["CHECKS", "audit"]
+__all__ = ["CHECKS", "audit", "fix"]

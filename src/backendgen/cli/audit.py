@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,7 +24,11 @@ from backendgen.cli.options import (
     refuse_unused,
     settings_of,
 )
-from backendgen.cli.output import Outlets, progress, report_on
+from backendgen.cli.output import Outlets, progress, report_on, rulebook_for
+from backendgen.errors import UserError
+
+if TYPE_CHECKING:
+    from backendgen.config import Config
 
 EXAMPLES = (
     "audit .",
@@ -33,9 +38,12 @@ EXAMPLES = (
     "audit . --baseline backendgen-baseline.json --report sarif=audit.sarif",
     "audit . --endpoints",
     "audit . --endpoints --format markdown --output docs/access.md",
+    "audit . --since origin/main",
+    "audit . --fix --diff",
+    "audit . --fix",
 )
 # What an access matrix leaves unused.
-_OF_FINDINGS = ("fail_on", "confidence", "select", "ignore", "report", "baseline", "write_baseline")
+_OF_FINDINGS = ("fail_on", "confidence", "select", "ignore", "report", "baseline", "write_baseline", "fix", "diff", "since")
 
 
 def audit(
@@ -54,16 +62,51 @@ def audit(
     endpoints: Annotated[
         bool, typer.Option("--endpoints", help="Show who may call which endpoint, as text, json or markdown, and stop.")
     ] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Correct what a tool can correct by itself, then report what is left.")
+    ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Report only what is on lines that changed since this git revision.", metavar="REV"),
+    ] = None,
+    diff: Annotated[bool, typer.Option("--diff", help="With --fix: print the changes, write nothing.")] = False,
 ) -> None:
     """Find OWASP and backend problems in Python code."""
     if endpoints:
         refuse_unused(context, {"endpoints": _OF_FINDINGS})
+    if diff and not fix:
+        raise UserError("--diff does nothing without --fix")
+    if since and write_baseline:
+        raise UserError("--write-baseline lists all findings: leave out --since")
     settings = settings_of(path, config, fail_on, confidence, select, ignore, baseline, write_baseline)
     if endpoints:
         from backendgen.cli.endpoints import endpoints as show
 
         show(path, settings, format, output)
+    if fix:
+        _fixed(path, settings, since, only_diff=diff)
     from backendgen import audit as core
 
-    run = partial(core.audit, path, settings, progress=progress)
+    run = partial(core.audit, path, settings, progress=progress, since=since)
     report_on(run, path, settings, Outlets(format, output, report, write_baseline))
+
+
+def _fixed(path: Path, settings: Config, since: str | None, *, only_diff: bool) -> None:
+    """Write the fixes and say what was written; with `only_diff`, print a diff and exit: 1 when something would change."""
+    from backendgen import audit as core
+    from backendgen import files
+    from backendgen.code import edits
+
+    plan = core.fix(path, settings, rulebook_for(path), progress, since=since)
+    progress("")
+    for problem in plan.unfixed:
+        typer.echo(f"note: {problem}", err=True)
+    if not plan.files:
+        typer.echo("nothing to fix" if not plan.unfixed else "nothing is changed", err=True)
+    if only_diff:
+        typer.echo(edits.diff(plan.before, plan.files), nl=False)
+        sys.exit(1 if plan.files else 0)
+    if plan.files:
+        files.write_tree(plan.root, plan.files, force=True)
+    for line in plan.lines():
+        typer.echo(line, err=True)

@@ -24,6 +24,7 @@ _SAFE = (
     "-c", "protocol.allow=never",
 )  # fmt: skip
 _TIMEOUT = 60
+_HUNK = re.compile(r"@@ -\d+(?:,(?P<gone>\d+))? \+(?P<first>\d+)(?:,(?P<count>\d+))? @@")
 _DEEPEN = "fetch the rest (git fetch --unshallow); in CI, check out the whole history (fetch-depth: 0)"
 _BATCH = 16_000_000  # bytes of files held at once
 _STATUS: dict[str, Change] = {"A": "added", "M": "modified", "T": "modified", "D": "deleted"}
@@ -46,6 +47,19 @@ class Base:
         found = {self.root / name: _STATUS.get(status[:1], "modified") for status, name in _pairs(names)}
         found.update({self.root / name: "added" for name in _words(untracked)})
         return found
+
+    def lines(self, folder: Path) -> dict[Path, frozenset[int] | None]:
+        """Return the lines of each file beneath a folder that differ now: new, changed, and those beside what is gone.
+
+        None for a file that git does not know: all of its lines are new.
+        """
+        inside = str(folder.resolve())
+        options = ("--unified=0", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color", "--diff-filter=d")
+        prefixes = ("--src-prefix=a/", "--dst-prefix=b/")
+        shown = _run(self.root, "diff", *options, *prefixes, self.commit, "--", inside)
+        untracked = _run(self.root, "ls-files", "--others", "--exclude-standard", "-z", "--", inside)
+        found: dict[Path, frozenset[int] | None] = {self.root / name: lines for name, lines in _hunks(shown)}
+        return found | {self.root / name: None for name in _words(untracked)}
 
     def text(self, path: Path) -> str | None:
         """Return the text that a file had, None when it was not there or is no UTF-8."""
@@ -176,6 +190,34 @@ def _run(folder: Path, *arguments: str) -> str:
             Problem(f"git {arguments[0]} failed: {done.stderr.decode(errors='replace').strip()}", str(folder))
         )
     return done.stdout.decode(errors="surrogateescape")
+
+
+def _hunks(shown: str) -> Iterator[tuple[str, frozenset[int]]]:
+    """Yield the files of a diff without context, each with its lines that differ."""
+    name, lines, skip = "", set[int](), 0
+    for line in shown.split("\n"):
+        if skip:  # a line of the text, whatever it looks like
+            skip -= not line.startswith("\\")
+            continue
+        if line.startswith("diff --git "):
+            if name:
+                yield name, frozenset(lines)
+            name, lines = "", set()
+        elif line.startswith("+++ "):
+            name = _unquoted(line[4:].rstrip("\t")).removeprefix("b/")
+        elif hunk := _HUNK.match(line):
+            gone, first, count = int(hunk["gone"] or 1), int(hunk["first"]), int(hunk["count"] or 1)
+            skip = gone + count
+            lines.update(range(first, first + count) if count else (first, first + 1))
+    if name:
+        yield name, frozenset(lines)
+
+
+def _unquoted(name: str) -> str:
+    """Return a name as it is: git puts one with quotes or control characters between quotes."""
+    if not name.startswith('"'):
+        return name
+    return name[1:-1].encode("latin-1", "backslashreplace").decode("unicode_escape")
 
 
 def _words(output: str) -> Iterator[str]:

@@ -94,10 +94,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A finding that a comment in the code hides, and the reason given there."""
+    """A finding that a comment in the code hides, and the reason given there. `by`: another tool that it is for."""
 
     finding: Finding
     reason: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -163,7 +164,8 @@ class Report:
     """The outcome of a run. `failures` are engines that could not run: the exit code is 2 then, findings or not.
 
     `histories` names what was read as one history each, where there are several. `root` leads from where the report is
-    read to the scanned root, to which every path is relative.
+    read to the scanned root, to which every path is relative. `elsewhere` counts findings left out for their lines, which
+    have not changed since a revision; None when that was not asked.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -175,6 +177,7 @@ class Report:
     root: str = ""
     trace: Trace | None = None
     histories: tuple[str, ...] = ()
+    elsewhere: int | None = None
 
     @property
     def known(self) -> tuple[Finding, ...]:

@@ -40,10 +40,10 @@ def scan(path: str, text: str) -> tuple[Ignore, ...]:
     """Return the ignores in a file's text."""
     if "backendgen:" not in text:
         return ()
-    comments = list(_comments(path, text))
-    code_lines = _without(comments, text).split("\n")
+    written_in = list(comments(path, text))
+    code_lines = _without(written_in, text).split("\n")
     found = []
-    for start, end in comments:
+    for start, end in written_in:
         written = COMMENT.search(text[start:end])
         if written:
             line = text.count("\n", 0, start + written.start("words")) + 1
@@ -54,10 +54,10 @@ def scan(path: str, text: str) -> tuple[Ignore, ...]:
     return tuple(found)
 
 
-def _without(comments: Iterable[tuple[int, int]], text: str) -> str:
+def _without(spans: Iterable[tuple[int, int]], text: str) -> str:
     """Return the text without its comments; every line stays where it is."""
     parts, at = [], 0
-    for start, end in comments:
+    for start, end in spans:
         parts += [text[at:start], "\n" * text.count("\n", start, end)]
         at = end
     return "".join([*parts, text[at:]])
@@ -76,7 +76,7 @@ def _ignore(path: str, line: int, target: int, written: str, reason: str) -> Ign
     return Ignore(path, line, target, ids, " ".join(reason.split()).strip(" :-"), until, wrong)
 
 
-def _comments(path: str, text: str) -> Iterator[tuple[int, int]]:
+def comments(path: str, text: str) -> Iterator[tuple[int, int]]:
     """Where comments stand, from offset to offset: what a string only quotes is none."""
     spans = _python_comments(text) if path.endswith((".py", ".pyi")) else None
     if spans is not None:

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from backendgen.config import Config
-from backendgen.findings import baseline, ignore
+from backendgen.findings import baseline, foreign, ignore
 from backendgen.findings.finding import Finding, Report
 from backendgen.findings.merge import merge, numbered
 from backendgen.findings.policy import Policy
@@ -38,12 +38,14 @@ def settle(
     merged += merge((one for one in every if one.confidence < least), rulebook)
     comments = [comment for path, text in texts.items() for comment in ignore.scan(path, text)]
     applied = ignore.apply(numbered(merged, texts), comments, rulebook, judged.__contains__, today or date.today())
-    standing = [*applied.standing, *numbered(applied.complaints, texts)]
+    left, hidden = foreign.apply(applied.standing, texts, rulebook)
+    standing = [*left, *numbered(applied.complaints, texts)]
     standing = [policy.grade(one) for one in standing if policy.wants(one)]
     comparison = None
     if config.baseline:
         standing, comparison = baseline.compare(standing, config.baseline, root, texts.keys(), judged)
     shown = [one for one in standing if one.confidence >= least]
     shown.sort(key=lambda one: (one.location, one.rule_id))
-    ignored = tuple(one for one in applied.hidden if policy.wants(one.finding))
+    hidden = [one for one in hidden if one.finding.confidence >= least]  # nobody would have seen the others
+    ignored = tuple(one for one in (*applied.hidden, *hidden) if policy.wants(one.finding))
     return Report(tuple(shown), ignored, comparison=comparison)

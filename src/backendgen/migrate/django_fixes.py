@@ -6,6 +6,8 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 
+from backendgen.code.edits import Places
+
 _FROM = "# from django.contrib.postgres.operations import "
 # The operation of django.contrib.postgres that does the same without blocking.
 _CONCURRENT = {"AddIndex": "AddIndexConcurrently", "RemoveIndex": "RemoveIndexConcurrently"}
@@ -88,12 +90,7 @@ def altered(call: str) -> str:
 
 def span(source: str, node: ast.expr | ast.stmt) -> tuple[int, int]:
     """Return where a node begins and ends in its source."""
-    lines = source.splitlines(keepends=True)
-
-    def offset(line: int, column: int) -> int:
-        return sum(map(len, lines[: line - 1])) + len(lines[line - 1].encode()[:column].decode())
-
-    return offset(node.lineno, node.col_offset), offset(node.end_lineno or 1, node.end_col_offset or 0)
+    return Places(source).span(node)
 
 
 def state_at(stages: Sequence[Sequence[str]], call: str) -> int:

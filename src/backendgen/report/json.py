@@ -26,7 +26,10 @@ def render(report: Report, rulebook: Rulebook) -> str:
         "root": report.root or ".",
         "files": report.files,
         "findings": [_finding(one, rulebook) for one in report.findings],
-        "ignored": [{**_finding(one.finding, rulebook), "reason": one.reason} for one in report.ignored],
+        "ignored": [
+            {**_finding(one.finding, rulebook), "reason": one.reason, **({"by": one.by} if one.by else {})}
+            for one in report.ignored
+        ],
         "known": [_finding(one, rulebook) for one in report.known],
         "stale": [
             {"path": one.path, "rule": one.rule_id, "content": one.content}
@@ -35,6 +38,7 @@ def render(report: Report, rulebook: Rulebook) -> str:
         "histories": list(report.histories),
         "skipped": [_problem(one) for one in report.skipped],
         "failures": [_problem(one) for one in report.failures],
+        **({} if report.elsewhere is None else {"elsewhere": report.elsewhere}),
         **({"trace": trace.data(report.trace)} if report.trace else {}),
     }
     return laid_out(content) + "\n"

@@ -27,15 +27,18 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
 def summary(report: Report) -> str:
     """Say in one line what was found, checked, ignored and known."""
     parts = [f"{count(report.files, 'file')} checked"]
-    if report.ignored:
-        parts.append(f"{len(report.ignored):,} ignored with a reason")
+    by = Counter(one.by for one in report.ignored)
+    parts += [f"{by[tool]:,} ignored {f'by {tool}' if tool else 'with a reason'}" for tool in sorted(by)]
     if report.known:
         parts.append(f"{len(report.known):,} in the baseline")
+    if report.elsewhere:
+        parts.append(f"{report.elsewhere:,} on lines that did not change")
     rest = ", ".join(parts)
+    is_part = report.comparison is not None or report.elsewhere is not None
     if not report.findings:
-        clean = "no new findings" if report.comparison else "no findings"
+        clean = "no new findings" if is_part else "no findings"
         return f"{'incomplete: something could not run' if report.failures else clean}; {rest}"
-    new = "new " if report.comparison else ""
+    new = "new " if is_part else ""
     return f"{count(len(report.findings), f'{new}finding')} ({grades(report.findings)}); {rest}"
 
 

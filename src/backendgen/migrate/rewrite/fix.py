@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backendgen import files
+from backendgen.code import edits
 from backendgen.config import Config
 from backendgen.errors import Problem, UserError
 from backendgen.findings.finding import Finding
@@ -210,11 +210,4 @@ def _encoded(text: str, old: bytes) -> bytes:
 
 def diff(fixed: Fixed) -> str:
     """Return what would change as a unified diff."""
-    parts: list[str] = []
-    for file in fixed.files:
-        old = fixed.before.get(file.path, b"").decode("utf-8-sig").splitlines(keepends=True)
-        new = file.content.decode("utf-8-sig").splitlines(keepends=True)
-        origin = f"a/{file.path}" if file.path in fixed.before else "/dev/null"
-        for line in difflib.unified_diff(old, new, origin, f"b/{file.path}"):
-            parts.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
-    return "".join(parts)
+    return edits.diff(fixed.before, fixed.files)
