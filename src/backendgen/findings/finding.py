@@ -159,11 +159,30 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
+class Surface:
+    """The endpoints that one framework routes to, and how many of them ask who calls."""
+
+    framework: str
+    endpoints: int
+    guarded: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What an audit looked at: the rules and engines that ran, the files by kind, and the endpoints."""
+
+    rules: tuple[str, ...]
+    engines: tuple[str, ...]
+    kinds: tuple[tuple[str, int], ...] = ()
+    surfaces: tuple[Surface, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The outcome of a run. `failures` are engines that could not run: the exit code is 2 then, findings or not.
 
     `histories` names what was read as one history each, where there are several. `root` leads from where the report is
-    read to the scanned root, to which every path is relative.
+    read to the scanned root, to which every path is relative. `coverage` is an audit's.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -175,6 +194,7 @@ class Report:
     root: str = ""
     trace: Trace | None = None
     histories: tuple[str, ...] = ()
+    coverage: Coverage | None = None
 
     @property
     def known(self) -> tuple[Finding, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from backendgen.audit.engines.result import EngineResult
@@ -17,7 +18,7 @@ from backendgen.code.index import Index
 from backendgen.code.project import Project, is_test
 from backendgen.code.symbols import Symbols
 from backendgen.config import Config
-from backendgen.findings.finding import Finding, finding
+from backendgen.findings.finding import Finding, Surface, finding
 from backendgen.rules import Rule
 
 NAME = "own"
@@ -45,7 +46,14 @@ def run(
     chosen = tuple(rule for rule in rules if rule.detect.kind == "flow")
     flow = analyse(context, chosen + tuple(rule for rule in judges if rule not in chosen))
     findings.extend(finding(rule, hit, NAME) for rule, hit in flow.hits if rule in chosen)
-    return EngineResult(NAME, tuple(findings), context.configuration.holes, cleared=flow.cleared)
+    surfaces = _surfaces(context.service)
+    return EngineResult(NAME, tuple(findings), context.configuration.holes, cleared=flow.cleared, surfaces=surfaces)
+
+
+def _surfaces(service: Service) -> tuple[Surface, ...]:
+    counted = Counter(one.framework for one in service.endpoints)
+    guarded = Counter(one.framework for one in service.endpoints if one.is_authenticated)
+    return tuple(Surface(name, number, guarded[name]) for name, number in sorted(counted.items()))
 
 
 def describe(project: Project, config: Config) -> Context:
