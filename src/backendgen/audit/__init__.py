@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from backendgen.audit.engines import bandit, own, semgrep
 from backendgen.audit.engines.result import EngineResult
 from backendgen.code import git
+from backendgen.code.documents import Kind
 from backendgen.code.project import Project, is_test, load
 from backendgen.config import Config
 from backendgen.findings import changed
-from backendgen.findings.finding import Finding, Hit, Location, Report, finding
+from backendgen.findings.finding import Coverage, Finding, Hit, Location, Report, finding
 from backendgen.findings.settle import settle
 from backendgen.rules import Rule, Rulebook
 
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     CHECKS: Checks[Check]
 
 HOLE = "BG901"
+KINDS: Mapping[Kind, str] = {
+    "openapi": "OpenAPI", "compose": "compose", "dockerfile": "Dockerfile", "requirements": "requirements",
+    "manifest": "package manifest", "lock": "lock file", "env": "environment file", "commands": "start command",
+}  # fmt: skip
 MAX_RECURSION = 30_000  # Python's parser stops near 3,000 levels; a visitor takes a few frames for each
 
 Progress = Callable[[str], None]
@@ -94,7 +100,17 @@ def _report(
     texts = {file.path: file.text for file in project.files} | {one.path: one.text for one in project.documents}
     failures = tuple(problem for result in results for problem in result.failures)
     settled = settle(found, texts, chosen, rulebook, config, project.root)
-    return replace(settled, skipped=project.skipped, failures=failures, files=len(texts))
+    coverage = _coverage(project, rules, results)
+    return replace(settled, skipped=project.skipped, failures=failures, files=len(texts), coverage=coverage)
+
+
+def _coverage(project: Project, rules: tuple[Rule, ...], results: list[EngineResult]) -> Coverage:
+    kinds = Counter(KINDS[one.kind] for one in project.documents)
+    python = [("Python", len(project.files))] if project.files else []
+    surfaces = tuple(one for result in results for one in result.surfaces)
+    asked = {rule.detect.kind if rule.detect.kind in ("bandit", "semgrep") else own.NAME for rule in rules}
+    engines = tuple(result.engine for result in results if result.engine in asked and not result.failures)
+    return Coverage(tuple(rule.id for rule in rules), engines, (*python, *sorted(kinds.items())), surfaces)
 
 
 def _stands(one: Finding, result: EngineResult, cleared: frozenset[tuple[str, str, int]]) -> bool:

@@ -274,7 +274,7 @@ class OpenAPI:
         while pending:
             name, written = pending.pop()
             node = self.resolve(written)
-            if id(node) in seen or not node.entries:
+            if id(node) in seen or not node.entries or node.get("$ref") is not None:  # it leads nowhere, or in a circle
                 continue
             seen.add(id(node))
             yield Schema(name if node is written else self._named(written, name), node)

@@ -138,11 +138,9 @@ def _name(path: str) -> str:
 
 def _may_be_settings(module: Module) -> bool:
     text = module.file.text
-    named = "INSTALLED_APPS" in text or "ROOT_URLCONF" in text
-    return named or (
-        bool(module.stars)
-        and re.search(r"^(?:DEBUG|ALLOWED_HOSTS|DATABASES|SECRET_KEY)\s*=", text, re.MULTILINE) is not None
-    )
+    if "INSTALLED_APPS" in text or "ROOT_URLCONF" in text:
+        return True
+    return bool(module.stars) and re.search(r"^[A-Z][A-Z_]{3,}\s*=", text, re.MULTILINE) is not None
 
 
 def _served(symbols: Symbols) -> Iterator[str]:

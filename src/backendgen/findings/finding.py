@@ -160,12 +160,31 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
+class Surface:
+    """The endpoints that one framework routes to, and how many of them ask who calls."""
+
+    framework: str
+    endpoints: int
+    guarded: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What an audit looked at: the rules and engines that ran, the files by kind, and the endpoints."""
+
+    rules: tuple[str, ...]
+    engines: tuple[str, ...]
+    kinds: tuple[tuple[str, int], ...] = ()
+    surfaces: tuple[Surface, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The outcome of a run. `failures` are engines that could not run: the exit code is 2 then, findings or not.
 
     `histories` names what was read as one history each, where there are several. `root` leads from where the report is
     read to the scanned root, to which every path is relative. `elsewhere` counts findings left out for their lines, which
-    have not changed since a revision; None when that was not asked.
+    have not changed since a revision; None when that was not asked. `coverage` is an audit's.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -178,6 +197,7 @@ class Report:
     trace: Trace | None = None
     histories: tuple[str, ...] = ()
     elsewhere: int | None = None
+    coverage: Coverage | None = None
 
     @property
     def known(self) -> tuple[Finding, ...]:

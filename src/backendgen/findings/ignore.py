@@ -1,6 +1,7 @@
 """Ignores: `# backendgen: ignore[BG103] constant table name` on the line, or alone on the lines above.
 
-In SQL `--` and `/* */` comments hold them. `ignore[BG103 until=2027-01-01]` hides up to that day.
+In SQL `--` and `/* */` comments hold them, in YAML, TOML, Dockerfiles and their like `#`.
+`ignore[BG103 until=2027-01-01]` hides up to that day.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ UNUSED, MALFORMED = "BG902", "BG903"
 UNTIL = "until="
 _IN_SQL = re.compile(
     r"'(?:[^']++|'')*+'|(?P<comment>--[^\n]*|(?:#|//)\s*backendgen:[^\n]*|/\*.*?(?:\*/|\Z))", re.DOTALL
+)
+_IN_DOCUMENT = re.compile(r"(?:^|(?<=\s))(?P<comment>#[^\n]*|--\s*backendgen:[^\n]*)", re.MULTILINE)
+_DOCUMENT = re.compile(
+    r"\.(?:ya?ml|toml|cfg|ini|txt|in|pip|lock)$|(?:^|/)(?:[^/.]+|\.env[^/]*|[^/]+\.env|(?:Docker|Container)file[^/]*)$"
 )
 _IN_PYTHON = re.compile(r"(?P<comment>#[^\n]*)")
 
@@ -82,7 +87,7 @@ def comments(path: str, text: str) -> Iterator[tuple[int, int]]:
     if spans is not None:
         yield from spans
         return
-    pattern = _IN_PYTHON if path.endswith((".py", ".pyi")) else _IN_SQL
+    pattern = _IN_PYTHON if path.endswith((".py", ".pyi")) else _IN_DOCUMENT if _DOCUMENT.search(path) else _IN_SQL
     for token in pattern.finditer(text):
         if token["comment"]:
             yield token.span()

@@ -8,7 +8,7 @@ from typing import Any
 
 from backendgen import __version__
 from backendgen.errors import Problem
-from backendgen.findings.finding import Finding, Location, Report
+from backendgen.findings.finding import Coverage, Finding, Location, Report
 from backendgen.report import trace
 from backendgen.rules import Rulebook
 
@@ -39,6 +39,7 @@ def render(report: Report, rulebook: Rulebook) -> str:
         "skipped": [_problem(one) for one in report.skipped],
         "failures": [_problem(one) for one in report.failures],
         **({} if report.elsewhere is None else {"elsewhere": report.elsewhere}),
+        **({"coverage": _coverage(report.coverage)} if report.coverage else {}),
         **({"trace": trace.data(report.trace)} if report.trace else {}),
     }
     return laid_out(content) + "\n"
@@ -55,6 +56,15 @@ def laid_out(value: Any, margin: str = "\n") -> str:
     if isinstance(value, list) and value:
         return f"[{inside}{f',{inside}'.join([laid_out(item, inside) for item in value])}{margin}]"
     return json.dumps(value, ensure_ascii=False)
+
+
+def _coverage(coverage: Coverage) -> dict[str, Any]:
+    return {
+        "rules": list(coverage.rules),
+        "engines": list(coverage.engines),
+        "kinds": dict(coverage.kinds),
+        "endpoints": {one.framework: {"all": one.endpoints, "guarded": one.guarded} for one in coverage.surfaces},
+    }
 
 
 def _finding(one: Finding, rulebook: Rulebook) -> dict[str, Any]:

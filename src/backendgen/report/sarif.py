@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
-from backendgen import __version__
+from backendgen import __version__, taxonomy
 from backendgen.errors import Problem
 from backendgen.findings.finding import Finding, Location, Report, Step
 from backendgen.report import outline
@@ -32,6 +32,12 @@ SCORES = {
     Severity.HIGH: "8.0",
     Severity.CRITICAL: "9.5",
 }
+TAXONOMIES = {
+    "OWASP Top 10 2021": "https://owasp.org/Top10/2021/",
+    "OWASP Top 10 2025": "https://owasp.org/Top10/2025/",
+    "OWASP API Security Top 10 2023": "https://owasp.org/API-Security/editions/2023/en/0x11-t10/",
+    "CWE": "https://cwe.mitre.org/data/",
+}
 PRECISIONS = {Confidence.LOW: "low", Confidence.MEDIUM: "medium", Confidence.HIGH: "high"}
 
 
@@ -39,14 +45,17 @@ def render(report: Report, rulebook: Rulebook) -> str:
     """Render one run: rules from the cards, results with fingerprints, code flows, suppressions and the baseline's state."""
     results = list(_results(report))
     rule_ids = sorted({one.rule_id for one, _ in results})
+    taxonomies = list(_taxonomies([rulebook[rule_id] for rule_id in rule_ids]))
     run = {
         "tool": {
             "driver": {
                 "name": "backendgen",
                 "semanticVersion": __version__,
                 "rules": [_rule(rulebook[rule_id]) for rule_id in rule_ids],
+                "supportedTaxonomies": [{"name": one["name"], "index": index} for index, one in enumerate(taxonomies)],
             }
         },
+        "taxonomies": taxonomies,
         "columnKind": "unicodeCodePoints",
         "invocations": [
             {
@@ -84,12 +93,41 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "fullDescription": {"text": rule.why},
         "help": {"text": rule.text, "markdown": rule.text},
         "defaultConfiguration": {"level": LEVELS[rule.severity]},
+        **({"relationships": relationships} if (relationships := list(_relationships(rule))) else {}),
         "properties": {
             "precision": PRECISIONS[rule.confidence],
             "security-severity": SCORES[rule.severity],
             "tags": ["security", *tags] if rule.cwe or rule.owasp else tags,
         },
     }
+
+
+def _taxa(rule: Rule) -> Iterator[tuple[str, str, str]]:
+    """Yield (taxonomy, id, name) of everything that a rule belongs to."""
+    for key in rule.owasp:
+        yield f"OWASP Top 10 {key[4:]}", key, taxonomy.OWASP[key]
+    yield from (("OWASP API Security Top 10 2023", key, taxonomy.API[key]) for key in rule.api)
+    yield from (("CWE", str(number), taxonomy.CWE[number]) for number in rule.cwe)
+
+
+def _taxonomies(rules: Iterable[Rule]) -> Iterator[dict[str, Any]]:
+    """Yield the parts of the taxonomies that rules refer to."""
+    found: dict[str, dict[str, str]] = {}
+    for rule in rules:
+        for name, key, title in _taxa(rule):
+            found.setdefault(name, {})[key] = title
+    for name in sorted(found):
+        yield {
+            "name": name,
+            "organization": "MITRE" if name == "CWE" else "OWASP Foundation",
+            "informationUri": TAXONOMIES[name],
+            "taxa": [{"id": key, "name": title} for key, title in sorted(found[name].items())],
+        }
+
+
+def _relationships(rule: Rule) -> Iterator[dict[str, Any]]:
+    for name, key, _ in _taxa(rule):
+        yield {"target": {"id": key, "toolComponent": {"name": name}}, "kinds": ["relevant"]}
 
 
 def _result(one: Finding, rule_index: int, report: Report, standing: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from backendgen.audit.engines.result import EngineResult
@@ -19,7 +20,7 @@ from backendgen.code.index import Index
 from backendgen.code.project import Project, is_test
 from backendgen.code.symbols import Symbols
 from backendgen.config import Config
-from backendgen.findings.finding import Finding, finding
+from backendgen.findings.finding import Finding, Surface, finding
 from backendgen.rules import Rule
 
 NAME = "own"
@@ -48,7 +49,14 @@ def run(
     flow = analyse(context, chosen + tuple(rule for rule in judges if rule not in chosen))
     findings = [one for one in findings if (one.rule_id, one.location.path, one.location.line) not in flow.cleared]
     findings.extend(finding(rule, hit, NAME) for rule, hit in flow.hits if rule in chosen)
-    return EngineResult(NAME, tuple(findings), context.configuration.holes, cleared=flow.cleared)
+    surfaces = _surfaces(context.service)
+    return EngineResult(NAME, tuple(findings), context.configuration.holes, cleared=flow.cleared, surfaces=surfaces)
+
+
+def _surfaces(service: Service) -> tuple[Surface, ...]:
+    counted = Counter(one.framework for one in service.endpoints)
+    guarded = Counter(one.framework for one in service.endpoints if one.is_authenticated)
+    return tuple(Surface(name, number, guarded[name]) for name, number in sorted(counted.items()))
 
 
 def describe(project: Project, config: Config) -> Context:
