@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from functools import cached_property
 
@@ -33,6 +32,7 @@ class Facts:
         self.service = service
         self.tracer = Tracer(symbols)
         self.tables = self.tracer.tables
+        self._signs: dict[int, bool] = {}
 
     def access(self, endpoint: Endpoint) -> Access:
         """What an endpoint does with the database, and what it tests."""
@@ -63,17 +63,16 @@ class Facts:
 
     def verifies_signature(self, endpoint: Endpoint) -> bool:
         """Does the handler, what fills its parameters, or what these call, look at a signature or compare a digest?"""
-        functions = [
-            endpoint.handler,
-            *endpoint.dependencies,
-            *(one.function for one in endpoint.guards if one.function),
-        ]
-        for function in tuple(functions):
-            for call in function.module.calls_in(function):
-                target = self.tracer.outcomes.callee(call, function)
-                if isinstance(target, Function):
-                    functions.append(target)
-        return any(SIGNATURE.search(ast.unparse(function.node)) for function in functions)
+        guards = (one.function for one in endpoint.guards if one.function is not None)
+        return any(self._looks_at_signature(each) for each in (endpoint.handler, *endpoint.dependencies, *guards))
+
+    def _looks_at_signature(self, function: Function) -> bool:
+        key = id(function.node)
+        if key not in self._signs:
+            callees = (self.tracer.outcomes.callee(call, function) for call in function.module.calls_in(function))
+            functions = (function, *(each for each in callees if isinstance(each, Function)))
+            self._signs[key] = any(SIGNATURE.search(text_of(each)) for each in functions)
+        return self._signs[key]
 
     def is_scoped(self, endpoint: Endpoint, query: Query) -> bool:
         """Is what a query finds tied to the caller: by a condition, a comparison, or a row that is itself?"""
@@ -162,3 +161,8 @@ class Facts:
 def _is_the_user(roots: Roots) -> bool:
     """Does a value come from who calls, or from the row that is the user, and from nowhere else?"""
     return USER in roots and all(root.kind in ("user", "row") for root in roots)
+
+
+def text_of(function: Function) -> str:
+    """A function as it is written."""
+    return "\n".join(function.module.file.lines[function.line - 1 : function.node.end_lineno])

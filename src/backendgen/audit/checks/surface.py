@@ -91,13 +91,16 @@ def outlier(context: Context) -> Iterator[Hit]:
                     "configuration: "
                     f'public = ["{endpoint.name}"]',
                     endpoint.name,
-                    confidence=Confidence.MEDIUM if _reads(context, endpoint) else Confidence.LOW,
+                    confidence=Confidence.MEDIUM if _reads(context, endpoint, siblings) else Confidence.LOW,
                 )
 
 
-def _reads(context: Context, endpoint: Endpoint) -> bool:
-    """Does it do anything with the database?"""
-    return bool(context.facts.access(endpoint).queries)
+def _reads(context: Context, endpoint: Endpoint, siblings: list[Endpoint]) -> bool:
+    """Does it read tables that its guarded siblings read?"""
+    own = {one.statement.table for one in context.facts.access(endpoint).queries}
+    return any(
+        one.statement.table in own for each in siblings if each.guards for one in context.facts.access(each).queries
+    )
 
 
 @check("BG308")
@@ -220,22 +223,24 @@ VERSION = re.compile(r"(?:^|/)v(\d+)(?:/|$)")
 
 @check("BG565")
 def old_version(context: Context) -> Iterator[Hit]:
-    """Endpoints that a newer version of the same path has replaced."""
+    """Versions of an API of which every path has a newer one; said once for each."""
     newest: dict[tuple[str, str], int] = {}
-    for endpoint in context.service.endpoints:
-        found = VERSION.search(endpoint.path)
-        if found:
-            key = (endpoint.method, VERSION.sub("/v*/", endpoint.path))
-            newest[key] = max(newest.get(key, 0), int(found[1]))
-    for endpoint in context.service.endpoints:
-        found = VERSION.search(endpoint.path)
-        if found and endpoint.mounted and newest[(endpoint.method, VERSION.sub("/v*/", endpoint.path))] > int(found[1]):
-            yield Hit(
-                endpoint.location,
-                f"`{endpoint.name}` is still mounted beside its newer version: what is mended there may be open here",
-                "say when it ends (Deprecation and Sunset headers), and take it away then",
-                endpoint.name,
-            )
+    versioned = [(one, found) for one in context.service.endpoints if one.mounted and (found := VERSION.search(one.path))]
+    for endpoint, found in versioned:
+        key = (endpoint.method, VERSION.sub("/v*/", endpoint.path))
+        newest[key] = max(newest.get(key, 0), int(found[1]))
+    old: dict[str, list[Endpoint]] = {}
+    for endpoint, found in versioned:
+        if newest[(endpoint.method, VERSION.sub("/v*/", endpoint.path))] > int(found[1]):
+            old.setdefault(endpoint.path[: found.end(1)], []).append(endpoint)
+    for prefix, endpoints in old.items():
+        yield Hit(
+            endpoints[0].location,
+            f"`{prefix}` is still mounted beside its newer version, with {len(endpoints)} of its endpoints: what is mended "
+            "there may be open here",
+            "say when it ends (Deprecation and Sunset headers), and take it away then",
+            endpoints[0].name,
+        )
 
 
 @check("BG564")
