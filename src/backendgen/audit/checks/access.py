@@ -38,7 +38,8 @@ def write_without_authentication(context: Context) -> Iterator[Hit]:
         if _only_redirects(context, endpoint):
             continue
         why = (
-            "no dependency, middleware or code of it answers 401 or 403, while other endpoints of this service ask who calls"
+            "no dependency, middleware or code of it answers 401 or 403, while other endpoints of this "
+            "service ask who calls"
             if service.has_authentication
             else "nothing in this service asks who calls"
         )

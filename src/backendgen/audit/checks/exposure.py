@@ -239,7 +239,7 @@ def _shown_by_value(context: Context, endpoint: Endpoint) -> tuple[str, str] | N
     while pending:
         value = pending.pop()
         table = context.facts.tables.of(value.kind)
-        if table is not None and value.has("row") and endpoint.framework == "FastAPI":
+        if table is not None and value.has("row", "user") and endpoint.framework == "FastAPI":
             secret = sorted(name for name in table.names if PASSWORDS.match(name))
             if secret:
                 return f"the `{table.name}` row", secret[0]

@@ -60,7 +60,8 @@ def container_runs_as_root(context: Context) -> Iterator[Hit]:
                     continue
                 yield Hit(
                     Location(dockerfile.path, stage.line),
-                    f"the image built from `{base}` has no USER: its process is root, and so is whoever breaks into it",
+                    f"the image built from `{base}` has no USER: its process is root, and so is whoever "
+                    "breaks into it",
                     "RUN useradd --system --uid 10001 app\nUSER 10001", stage.name or base,
                 )  # fmt: skip
             elif re.fullmatch(r"(?:root|0)(?::\w+)?", users[0].text) and not _drops_root(lineage):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -51,6 +52,7 @@ NO_PARTS = frozenset({
     "set_cookie", "delete_cookie", "status_code", "is_disconnected", "close",
 })  # fmt: skip
 NO_QUESTION = frozenset({"isinstance", "bool", "str", "len", "getattr", "hasattr", "int", "set", "list"})
+NO_ROLE = re.compile(r"(?:^|_)ids?$|(?:^|\.)(?:exists|count|filter|get|first|items|keys|values|append|add)$")
 EQUIPMENT = frozenset({
     "db", "database", "db_session", "pool", "redis", "limiter", "settings", "config", "engine", "client",
     "logger", "log",
@@ -255,7 +257,7 @@ class Frame:
         }
         for node in ast.walk(test):
             word = self._role_word(node) if id(node) not in compared else ""
-            if word and word not in ACTIVITY:
+            if word and word not in ACTIVITY and not NO_ROLE.search(word):
                 yield word
 
     def _role_word(self, node: ast.AST) -> str:
