@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import re
+from collections import Counter
 from functools import cached_property
 
 from backendgen.audit.queries.model import OUTSIDE, USER, Access, Query, Roots, Statement, Term, Write
@@ -23,6 +23,7 @@ SIGNATURE = re.compile(
     r"signature|\bhmac\b|compare_digest|construct_event|verify_webhook|\.verify_header\(|Webhook\(", re.IGNORECASE
 )
 CAPABILITY = re.compile(r"secret|token|code|hash|nonce|signature|key$|jti|state", re.IGNORECASE)
+NEARLY_ALL = 0.75
 DEMANDS = re.compile(r"\(\s*(?!\s*(?:required|optional|auto_error|verified|active)\s*=)[^\s()]")
 
 
@@ -33,6 +34,7 @@ class Facts:
         self.service = service
         self.tracer = Tracer(symbols)
         self.tables = self.tracer.tables
+        self._signs: dict[int, bool] = {}
 
     def access(self, endpoint: Endpoint) -> Access:
         """What an endpoint does with the database, and what it tests."""
@@ -41,15 +43,22 @@ class Facts:
     def roles(self, endpoint: Endpoint) -> frozenset[str]:
         """What is asked of callers beyond being known: by guards with arguments, and by tests of the user's attributes.
 
-        What every guarded endpoint tests tells none of them apart.
+        What nearly every guarded endpoint tests tells none of them apart.
         """
+        return self.asked(endpoint) | (self.access(endpoint).roles - self._common)
+
+    def asked(self, endpoint: Endpoint) -> frozenset[str]:
+        """What its guards ask for, by what they do or by their arguments."""
         named = frozenset(guard.name for guard in endpoint.guards if DEMANDS.search(guard.name))
-        return frozenset(endpoint.roles) | named | (self.access(endpoint).roles - self._common)
+        return frozenset(endpoint.roles) | named
 
     @cached_property
     def _common(self) -> frozenset[str]:
         guarded = [self.access(one).roles for one in self.service.endpoints if one.guards]
-        return frozenset.intersection(*guarded) if len(guarded) > 2 else frozenset()
+        counted = Counter(role for roles in guarded for role in roles)
+        return frozenset(
+            role for role, count in counted.items() if len(guarded) > 2 and count > NEARLY_ALL * len(guarded)
+        )
 
     def is_administration(self, endpoint: Endpoint) -> bool:
         """Is it for those who run the service, by its path?"""
@@ -63,17 +72,16 @@ class Facts:
 
     def verifies_signature(self, endpoint: Endpoint) -> bool:
         """Does the handler, what fills its parameters, or what these call, look at a signature or compare a digest?"""
-        functions = [
-            endpoint.handler,
-            *endpoint.dependencies,
-            *(one.function for one in endpoint.guards if one.function),
-        ]
-        for function in tuple(functions):
-            for call in function.module.calls_in(function):
-                target = self.tracer.outcomes.callee(call, function)
-                if isinstance(target, Function):
-                    functions.append(target)
-        return any(SIGNATURE.search(ast.unparse(function.node)) for function in functions)
+        guards = (one.function for one in endpoint.guards if one.function is not None)
+        return any(self._looks_at_signature(each) for each in (endpoint.handler, *endpoint.dependencies, *guards))
+
+    def _looks_at_signature(self, function: Function) -> bool:
+        key = id(function.node)
+        if key not in self._signs:
+            callees = (self.tracer.outcomes.callee(call, function) for call in function.module.calls_in(function))
+            functions = (function, *(each for each in callees if isinstance(each, Function)))
+            self._signs[key] = any(SIGNATURE.search(text_of(each)) for each in functions)
+        return self._signs[key]
 
     def is_scoped(self, endpoint: Endpoint, query: Query) -> bool:
         """Is what a query finds tied to the caller: by a condition, a comparison, or a row that is itself?"""
@@ -104,6 +112,16 @@ class Facts:
         return {table: tuple(endpoints) for table, endpoints in found.items()}
 
     @cached_property
+    def readers(self) -> dict[str, tuple[Endpoint, ...]]:
+        """For each table, the endpoints that read it."""
+        found: dict[str, dict[Endpoint, None]] = {}
+        for endpoint in self.service.endpoints:
+            for query in self.access(endpoint).queries:
+                if query.statement.verb == "select":
+                    found.setdefault(query.statement.table, {})[endpoint] = None
+        return {table: tuple(endpoints) for table, endpoints in found.items()}
+
+    @cached_property
     def owners(self) -> dict[str, frozenset[str]]:
         """For each table, the columns that new rows get from the caller: who owns them."""
         found: dict[str, set[str]] = {}
@@ -117,7 +135,8 @@ class Facts:
     def by_one(self, statement: Statement) -> bool:
         """Do its conditions name one row, or a few by their keys?"""
         return any(
-            term.operator in ("==", "exact", "in_", "in") and self._is_key(statement, term.column)
+            term.operator in ("in_", "in")
+            or (term.operator in ("==", "exact") and self._is_key(statement, term.column))
             for term in statement.terms
         ) or any(root.kind == "row" for term in statement.terms for root in term.roots)
 
@@ -162,3 +181,8 @@ class Facts:
 def _is_the_user(roots: Roots) -> bool:
     """Does a value come from who calls, or from the row that is the user, and from nowhere else?"""
     return USER in roots and all(root.kind in ("user", "row") for root in roots)
+
+
+def text_of(function: Function) -> str:
+    """A function as it is written."""
+    return "\n".join(function.module.file.lines[function.line - 1 : function.node.end_lineno])

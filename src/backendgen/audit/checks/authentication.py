@@ -31,7 +31,8 @@ CONFIGURED = re.compile(
 )
 LOGIN = re.compile(r"log_?in|sign_?in|authenticate|forgot|reset|recover|token", re.IGNORECASE)
 TELLS = re.compile(
-    r"(?:user|account|email|e-mail|username)[^.]{0,25}(?:not found|does(?:n't| not) exist|not registered|unknown|no such)"
+    r"(?:user|account|email|e-mail|username)[^.]{0,25}(?:not found|does(?:n't| not) exist|not "
+    r"registered|unknown|no such)"
     r"|(?:no such|unknown|no) (?:user|account)|(?:wrong|incorrect|invalid) password$",
     re.IGNORECASE,
 )
@@ -201,7 +202,8 @@ def oauth_without_state(context: Context) -> Iterator[Hit]:
                 yield hit(
                     module,
                     node,
-                    "{who} sends people to sign in without `state`: an attacker's own answer, opened by them, ties the "
+                    "{who} sends people to sign in without `state`: an attacker's own answer, opened by "
+                    "them, ties the "
                     "attacker's account to their session",
                     'state = secrets.token_urlsafe(32), kept in the session, sent as "state", compared when they come back',
                 )

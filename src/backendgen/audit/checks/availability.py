@@ -6,15 +6,18 @@ import ast
 import re
 from collections.abc import Iterator
 
-from backendgen.audit.checks.walk import called, is_command, own_nodes, reached
+from backendgen.audit.checks.walk import called, is_command, own_nodes, query_models, reached
 from backendgen.audit.flow.values import place
+from backendgen.audit.queries.tables import schema_fields
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import Endpoint
 from backendgen.code.project import is_test
 from backendgen.code.symbols import External, Function, Variable
 from backendgen.findings.finding import Hit, Location, Step
+from backendgen.rules import Confidence
 
 PAGED = re.compile(r"limit|page|per_page|size|cursor|paginat|offset|batch|chunk|top_?n|first|count", re.IGNORECASE)
+PAGE_SIZE = re.compile(r"^(?:limit|page_?size|per_?page|page_limit|size|take|max_?results)$", re.IGNORECASE)
 BOUNDED = re.compile(
     r"\.limit\(|\blimit\b|\.slice\(|fetch\s+(?:first|next)|\btop\s+\d|paginat|\.in_\(|\[:\w+\]", re.IGNORECASE
 )
@@ -31,6 +34,7 @@ MAX_HOPS = 5
 def list_without_limit(context: Context) -> Iterator[Hit]:
     """GET endpoints that read all rows that a query finds."""
     seen: set[Location] = set()
+    yield from _forgotten_limits(context, seen)
     for endpoint in context.service.endpoints:
         if endpoint.method != "GET" or any(PAGED.search(one.name) for one in endpoint.parameters):
             continue
@@ -41,7 +45,36 @@ def list_without_limit(context: Context) -> Iterator[Hit]:
                 location = place(function.path, call)
                 if location not in seen:
                     seen.add(location)
-                    yield _unlimited(endpoint, function, call, location)
+                    yield _unlimited(context, endpoint, function, call, location)
+
+
+def _forgotten_limits(context: Context, seen: set[Location]) -> Iterator[Hit]:
+    """Endpoints that take a page's size and read the rows without it."""
+    facts = context.facts
+    for endpoint in context.service.endpoints:
+        sizes = [one.name for one in endpoint.parameters if one.source == "query" and PAGE_SIZE.match(one.name)]
+        for owner in query_models(context, endpoint):
+            sizes += [name for name in schema_fields(context.symbols, owner) if PAGE_SIZE.match(name)]
+        if endpoint.method != "GET" or not sizes:
+            continue
+        for query in facts.access(endpoint).queries:
+            statement = query.statement
+            is_whole = not (statement.few or statement.limited or statement.opaque or facts.by_one(statement))
+            is_list = query.many and statement.verb == "select" and not query.loops
+            if is_list and is_whole and query.location not in seen:
+                seen.add(query.location)
+                yield Hit(
+                    query.location,
+                    f"`{endpoint.name}` ({endpoint.handler.name}) takes `{sizes[0]}` and reads every row of "
+                    f"`{statement.table}` that its "
+                    "query finds: the answer grows with the table until it is too large for memory and time",
+                    f"give it to the query: .limit({sizes[0]}), or LIMIT",
+                    query.function.name,
+                    (
+                        Step(endpoint.location, f"`{endpoint.name}`"),
+                        Step(query.location, f"`{statement.table}` without a limit"),
+                    ),
+                )
 
 
 def _fetches(context: Context, function: Function) -> Iterator[ast.Call]:
@@ -118,7 +151,8 @@ def _shown(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else "..."
 
 
-def _unlimited(endpoint: Endpoint, function: Function, call: ast.Call, location: Location) -> Hit:
+def _unlimited(context: Context, endpoint: Endpoint, function: Function, call: ast.Call, location: Location) -> Hit:
+    """What administrators keep, as settings and providers, is mostly a handful: a doubt only."""
     shown = _shown(call.func)
     return Hit(
         location,
@@ -127,6 +161,7 @@ def _unlimited(endpoint: Endpoint, function: Function, call: ast.Call, location:
         "take `limit: Annotated[int, Query(ge=1, le=100)] = 20` and give it to the query: LIMIT, or .limit(limit)",
         function.name,
         (Step(endpoint.location, f"`{endpoint.name}`"), Step(location, f"`{shown}(...)` without a limit")),
+        confidence=Confidence.LOW if context.facts.is_administration(endpoint) else None,
     )
 
 

@@ -156,7 +156,8 @@ def key_in_code(context: Context) -> Iterator[Hit]:
         yield hit(
             use.module,
             use.call,
-            f"{{who}} calls `{ast.unparse(use.call.func)}` with {shown}, which is written into the code: whoever reads it "
+            f"{{who}} calls `{ast.unparse(use.call.func)}` with {shown}, which is written into the code: "
+            "whoever reads it "
             "decrypts and signs",
             'read it from the environment, and make a new one: `os.environ["ENCRYPTION_KEY"]`',
         )

@@ -45,7 +45,8 @@ def cookie_over_http(context: Context) -> Iterator[Hit]:
             yield hit(
                 use.module,
                 use.call,
-                f"{{who}} sets the cookie {name} without Secure: one request over http, and everybody on the way has it",
+                f"{{who}} sets the cookie {name} without Secure: one request over http, and everybody on the "
+                "way has it",
                 "secure=True",
                 Confidence.HIGH if signs_in and given is not None else sure,
             )
@@ -63,7 +64,8 @@ def cookie_for_scripts(context: Context) -> Iterator[Hit]:
             yield hit(
                 use.module,
                 use.call,
-                f"{{who}} sets the cookie {name} without HttpOnly: any script on the page, an injected one too, reads it",
+                f"{{who}} sets the cookie {name} without HttpOnly: any script on the page, an injected one "
+                "too, reads it",
                 "httponly=True",
                 Confidence.MEDIUM if signs_in else Confidence.LOW,
             )
@@ -162,7 +164,8 @@ def _middleware(context: Context, use: Use) -> Iterator[Hit]:
         yield hit(
             use.module,
             use.call,
-            "{who} installs SessionMiddleware without `https_only`: one request over http, and everybody on the way has the "
+            "{who} installs SessionMiddleware without `https_only`: one request over http, and everybody on "
+            "the way has the "
             "session",
             "https_only=True, or `https_only=settings.is_production`",
             Confidence.MEDIUM if given is None else Confidence.HIGH,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from backendgen.audit.checks.access import is_open
 from backendgen.audit.properties import PASSWORDS
-from backendgen.audit.queries.model import USER, Value, Write
+from backendgen.audit.queries.model import Roots, Value, Write
 from backendgen.audit.queries.tables import last, schema_fields
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import Endpoint, Parameter
@@ -75,8 +75,10 @@ def _open_writes(context: Context) -> Iterator[tuple[Endpoint, Write]]:
                 yield endpoint, write
 
 
-def _is_chosen(roots: frozenset[object]) -> bool:
-    return any(getattr(root, "kind", "") in ("body", "query") for root in roots) and USER not in roots
+def _is_chosen(roots: Roots) -> bool:
+    """Does the caller, and nothing of the service's own, decide the value?"""
+    kinds = {root.kind for root in roots}
+    return bool(kinds & {"body", "query"}) and not kinds & {"user", "row"}
 
 
 def _lets_in(context: Context, write: Write, value: Value) -> str:
@@ -237,7 +239,7 @@ def _shown_by_value(context: Context, endpoint: Endpoint) -> tuple[str, str] | N
     while pending:
         value = pending.pop()
         table = context.facts.tables.of(value.kind)
-        if table is not None and value.has("row") and endpoint.framework == "FastAPI":
+        if table is not None and value.has("row", "user") and endpoint.framework == "FastAPI":
             secret = sorted(name for name in table.names if PASSWORDS.match(name))
             if secret:
                 return f"the `{table.name}` row", secret[0]

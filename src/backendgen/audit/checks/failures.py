@@ -205,7 +205,8 @@ def answer_not_checked(context: Context) -> Iterator[Hit]:
                 yield hit(
                     use.module,
                     use.call,
-                    f"{{who}} reads what `{ast.unparse(made.func)}` answers whatever its status: an error passes for data",
+                    f"{{who}} reads what `{ast.unparse(made.func)}` answers whatever its status: an error "
+                    "passes for data",
                     "response.raise_for_status() before response.json()",
                 )
 

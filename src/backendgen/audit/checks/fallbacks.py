@@ -42,7 +42,8 @@ def known_fallback(context: Context) -> Iterator[Hit]:
                 yield hit(
                     module,
                     node,
-                    f"`{name}` is {default.value[:40]!r} when nothing else is set: a deployment that forgets it signs with "
+                    f"`{name}` is {default.value[:40]!r} when nothing else is set: a deployment that forgets "
+                    "it signs with "
                     "a key that everybody can read here",
                     f'refuse to start without it: os.environ["{name.upper()}"], or a settings field without a default',
                 )

@@ -67,7 +67,8 @@ def container_runs_as_root(context: Context) -> Iterator[Hit]:
                 )
                 yield Hit(
                     Location(dockerfile.path, stage.line),
-                    f"the image built from `{base}` has no USER: its process is root, and so is whoever breaks into it",
+                    f"the image built from `{base}` has no USER: its process is root, and so is whoever "
+                    "breaks into it",
                     "RUN useradd --system --uid 10001 app\nUSER 10001", stage.name or base,
                     confidence=None if is_known else Confidence.LOW,
                 )  # fmt: skip

@@ -49,7 +49,8 @@ def never_closed(context: Context) -> Iterator[Hit]:
             yield hit(
                 use.module,
                 use.call,
-                f"{{who}} opens `{name}` and never closes it: each call leaves a connection behind, until there are none",
+                f"{{who}} opens `{name}` and never closes it: each call leaves a connection behind, until "
+                "there are none",
                 f"with closing({ast.unparse(use.call.func)}(...)) as {name}: ...",
             )
     for use in context.index.calls("open"):
@@ -218,7 +219,8 @@ def task_not_kept(context: Context) -> Iterator[Hit]:
             yield hit(
                 module,
                 call,
-                f"{{who}} starts a task with `{ast.unparse(call.func)}` and does not keep it: the loop holds it weakly, "
+                f"{{who}} starts a task with `{ast.unparse(call.func)}` and does not keep it: the loop holds "
+                "it weakly, "
                 "so it may vanish half-way, and its exception is never seen",
                 "tasks.add(task := asyncio.create_task(...))\ntask.add_done_callback(tasks.discard)",
             )

@@ -25,11 +25,25 @@ def read_of_others(context: Context) -> Iterator[Hit]:
             continue
         if not any(root.kind in ("path", "query") for root in key.roots):
             continue
-        siblings = [one for one in _siblings(context, endpoint, query) if not one.writes or one is endpoint]
+        everyone = _siblings(context, endpoint, query)
+        siblings = [one for one in everyone if not one.writes or one is endpoint]
+        if not siblings and _is_private(context, endpoint, query):
+            siblings = everyone
         if siblings:
             is_near = siblings[0].handler.path == endpoint.handler.path
             confidence = Confidence.MEDIUM if is_near else Confidence.LOW
             yield _hit(context, endpoint, query, key, siblings, "answers with", confidence)
+
+
+def _is_private(context: Context, endpoint: Endpoint, query: Query) -> bool:
+    """Do all others that read the table keep to the caller's rows, or ask for a role?"""
+    facts, table = context.facts, query.statement.table
+    others = [one for one in facts.readers.get(table, ()) if one.handler.node is not endpoint.handler.node]
+    return bool(others) and all(
+        facts.asked(one)
+        or all(facts.is_scoped(one, each) for each in facts.access(one).queries if each.statement.table == table)
+        for one in others
+    )
 
 
 @check("BG306")

@@ -50,7 +50,8 @@ def nothing_escaped(context: Context) -> Iterator[Hit]:
             yield hit(
                 use.module,
                 use.call,
-                "{who} makes a Jinja environment that escapes nothing: what a user wrote is markup and script in the page",
+                "{who} makes a Jinja environment that escapes nothing: what a user wrote is markup and "
+                "script in the page",
                 "autoescape=jinja2.select_autoescape()",
                 Confidence.MEDIUM if for_browsers else Confidence.LOW,
             )
@@ -68,7 +69,8 @@ def marked_safe(context: Context) -> Iterator[Hit]:
                 yield hit(
                     use.module,
                     use.call,
-                    f"{{who}} calls text safe that holds {shown}: where that comes from a user, it is script in the page",
+                    f"{{who}} calls text safe that holds {shown}: where that comes from a user, it is script "
+                    "in the page",
                     'format_html("<b>{}</b>", value), or `Markup("<b>{}</b>").format(value)`: both escape what they put in',
                 )
 

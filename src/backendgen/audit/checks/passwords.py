@@ -101,7 +101,8 @@ def _django(context: Context) -> Iterator[Hit]:
                 yield hit(
                     module,
                     node,
-                    f"PASSWORD_HASHERS begins with `{first.rpartition('.')[2]}`: new passwords are kept with a fast hash",
+                    f"PASSWORD_HASHERS begins with `{first.rpartition('.')[2]}`: new passwords are kept with "
+                    "a fast hash",
                     'put "django.contrib.auth.hashers.Argon2PasswordHasher" first; keep the others only to check old ones',
                 )
     for module in context.index.modules:
@@ -133,8 +134,10 @@ def static_salt(context: Context) -> Iterator[Hit]:
         yield hit(
             use.module,
             use.call,
-            f"{{who}} calls `{use.name.rpartition('.')[2]}` with {what}: equal passwords get equal hashes, and one table of "
+            f"{{who}} calls `{use.name.rpartition('.')[2]}` with {what}: equal passwords get equal hashes, "
+            "and one table of "
             "guesses fits all of them",
-            "make a salt for each value and keep it beside the hash: `os.urandom(16)`; bcrypt and argon2 do it themselves",
+            "make a salt for each value and keep it beside the hash: `os.urandom(16)`; bcrypt and argon2 do "
+            "it themselves",
             None if is_password else Confidence.LOW,
         )

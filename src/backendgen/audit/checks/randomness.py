@@ -33,7 +33,8 @@ def guessable_secret(context: Context) -> Iterator[Hit]:
         yield hit(
             use.module,
             use.call,
-            f"{{who}} makes {what} with `{ast.unparse(use.call.func)}`: who has seen some of its values computes the next",
+            f"{{who}} makes {what} with `{ast.unparse(use.call.func)}`: who has seen some of its values "
+            "computes the next",
             "take `secrets`: `secrets.token_urlsafe(32)`, `secrets.choice(...)`, `secrets.randbelow(10**6)`",
         )
 

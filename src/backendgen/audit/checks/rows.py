@@ -96,7 +96,8 @@ def money_in_floats(context: Context) -> Iterator[Hit]:
                     yield hit(
                         module,
                         node,
-                        f"`{owner.name}.{named(target)}` is money in a float: 0.1 + 0.2 is not 0.3, and sums drift by cents",
+                        f"`{owner.name}.{named(target)}` is money in a float: 0.1 + 0.2 is not 0.3, and sums "
+                        "drift by cents",
                         "Numeric(12, 2) and Decimal, or whole cents in an integer",
                         sure,
                     )

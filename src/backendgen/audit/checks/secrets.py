@@ -264,8 +264,10 @@ def secret_in_log(context: Context) -> Iterator[Hit]:
                     who = f"`{symbol}`" if symbol else module.file.path
                     yield Hit(
                         place(module.file.path, node),
-                        f"{who} writes `{name}` to the log, where all who may read logs have it, and every copy keeps it",
-                        f"leave `{name}` out, or log something that identifies without revealing: an id, or a hash of it",
+                        f"{who} writes `{name}` to the log, where all who may read logs have it, and every "
+                        "copy keeps it",
+                        f"leave `{name}` out, or log something that identifies without revealing: an id, or "
+                        "a hash of it",
                         symbol,
                     )
                     break

@@ -80,7 +80,8 @@ def dependency_not_pinned(context: Context) -> Iterator[Hit]:
         what = "any version at all" if bare else "a range of versions"
         yield Hit(
             Location(file.path, chosen[0].line),
-            f"{file.path} takes {what} of {names}, and no lock file says which: what was tested is not what is deployed",
+            f"{file.path} takes {what} of {names}, and no lock file says which: what was tested is not what "
+            "is deployed",
             "uv lock   # or: pip-compile --generate-hashes, poetry lock", file.path,
             confidence=None if bare else Confidence.LOW,
         )  # fmt: skip

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from backendgen.audit.checks.access import is_open
-from backendgen.audit.checks.walk import reached
+from backendgen.audit.checks.walk import query_models, reached
 from backendgen.audit.flow.values import place
 from backendgen.audit.frameworks.dependencies import DEPENDS, parameter_defaults
 from backendgen.audit.queries.tables import last
@@ -71,6 +72,7 @@ def _ignored(node: ast.AST, function: Function, name: str, where: str) -> Hit:
 def outlier(context: Context) -> Iterator[Hit]:
     """An endpoint that anyone may call, among siblings that ask who calls."""
     groups: dict[tuple[str, str], list[Endpoint]] = {}
+    said: set[int] = set()
     for endpoint in context.service.endpoints:
         groups.setdefault((endpoint.location.path, endpoint.router), []).append(endpoint)
     for siblings in groups.values():
@@ -81,23 +83,53 @@ def outlier(context: Context) -> Iterator[Hit]:
         if len({id(one.handler.node) for one in open_ones}) * 3 > len(handlers):
             continue
         for endpoint in open_ones:
-            if endpoint.method in ("GET", "WEBSOCKET", "*") and not is_open(endpoint, context.config.public):
-                yield Hit(
-                    endpoint.location,
-                    f"`{endpoint.name}` ({endpoint.handler.name}) answers anyone, while {len(handlers)} "
-                    "other endpoints of its "
-                    "router ask who calls",
-                    "attach their guard to it, or to the whole router; when it is open on purpose, in the "
-                    "configuration: "
-                    f'public = ["{endpoint.name}"]',
-                    endpoint.name,
-                    confidence=Confidence.MEDIUM if _reads(context, endpoint) else Confidence.LOW,
+            if _is_read(context, endpoint):
+                confidence = Confidence.MEDIUM if _reads(context, endpoint, siblings) else Confidence.LOW
+                yield _open(endpoint, f"{len(handlers)} other endpoints of its router ask who calls", confidence)
+                said.add(id(endpoint.handler.node))
+    for endpoint in context.service.endpoints:
+        if not endpoint.guards and id(endpoint.handler.node) not in said and _is_read(context, endpoint):
+            table = _private(context, endpoint)
+            if table:
+                yield _open(
+                    endpoint, f"all others that read `{table}` do not, and tie it to who calls", Confidence.MEDIUM
                 )
 
 
-def _reads(context: Context, endpoint: Endpoint) -> bool:
-    """Does it do anything with the database?"""
-    return bool(context.facts.access(endpoint).queries)
+def _is_read(context: Context, endpoint: Endpoint) -> bool:
+    return endpoint.method in ("GET", "WEBSOCKET", "*") and not is_open(endpoint, context.config.public)
+
+
+def _open(endpoint: Endpoint, others: str, confidence: Confidence) -> Hit:
+    return Hit(
+        endpoint.location,
+        f"`{endpoint.name}` ({endpoint.handler.name}) answers anyone, while {others}",
+        "attach their guard to it, or to the whole router; when it is open on purpose, in the configuration: "
+        f'public = ["{endpoint.name}"]',
+        endpoint.name,
+        confidence=confidence,
+    )
+
+
+def _private(context: Context, endpoint: Endpoint) -> str:
+    """A table that it reads and nobody else reads unasked, of which others read only the caller's rows."""
+    for query in context.facts.access(endpoint).queries:
+        table = query.statement.table
+        readers = context.facts.readers.get(table, ())
+        others = [one for one in readers if one.handler.node is not endpoint.handler.node]
+        if query.statement.verb == "select" and others and all(one.guards for one in others):
+            scoped = [one for one in context.facts.scoped.get(table, ()) if not one.writes and one in others]
+            if scoped and not context.facts.is_scoped(endpoint, query):
+                return table
+    return ""
+
+
+def _reads(context: Context, endpoint: Endpoint, siblings: list[Endpoint]) -> bool:
+    """Does it read tables that its guarded siblings read?"""
+    own = {one.statement.table for one in context.facts.access(endpoint).queries}
+    return any(
+        one.statement.table in own for each in siblings if each.guards for one in context.facts.access(each).queries
+    )
 
 
 @check("BG308")
@@ -129,67 +161,120 @@ def administration_without_role(context: Context) -> Iterator[Hit]:
         )
 
 
+@check("BG325")
+def write_without_its_siblings_role(context: Context) -> Iterator[Hit]:
+    """A change that every user may make, among changes that ask for a role."""
+    groups: dict[tuple[str, str], list[Endpoint]] = {}
+    for endpoint in context.service.endpoints:
+        if endpoint.writes and endpoint.guards:
+            groups.setdefault((endpoint.location.path, endpoint.router), []).append(endpoint)
+    for siblings in groups.values():
+        asking = [one for one in siblings if context.facts.asked(one)]
+        if len(asking) < GUARDED_SIBLINGS or (len(siblings) - len(asking)) * 3 > len(asking):
+            continue
+        for endpoint in siblings:
+            if context.facts.roles(endpoint) or context.facts.access(endpoint).unsure or _is_own(context, endpoint):
+                continue
+            role = min(context.facts.asked(asking[0]))
+            yield Hit(
+                endpoint.location,
+                f"`{endpoint.name}` ({endpoint.handler.name}) asks for no role, while {len(asking)} other "
+                "changes of its router do, "
+                f"as `{asking[0].name}` for `{role}`",
+                "attach the guard that they have, or, when everybody may, keep it in a router of its own",
+                endpoint.name,
+            )
+
+
+def _is_own(context: Context, endpoint: Endpoint) -> bool:
+    """Does it keep to what is the caller's?"""
+    access = context.facts.access(endpoint)
+    return bool(access.checked) or any(context.facts.is_scoped(endpoint, one) for one in access.queries)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A page's size as a request gives it: a parameter, or a field of a model of the query."""
+
+    name: str
+    location: Location
+    annotation: ast.expr | None
+    default: ast.expr | None
+    module: Module
+    scope: Function | None = None
+
+
 @check("BG314")
 def page_without_bound(context: Context) -> Iterator[Hit]:
     """Page sizes that a caller may set as high as he likes."""
     seen: set[Location] = set()
     for endpoint in context.service.endpoints:
-        if endpoint.method != "GET":
-            continue
-        for function in (endpoint.handler, *endpoint.dependencies):
-            for argument in function.parameters:
+        for size in _sizes(context, endpoint) if endpoint.method == "GET" else ():
+            if size.location in seen or not _is_unbounded(context, size) or _is_capped(context, endpoint, size.name):
+                continue
+            seen.add(size.location)
+            pages = any(one.statement.limited for one in context.facts.access(endpoint).queries)
+            yield Hit(
+                size.location,
+                f"`{size.name}` of `{endpoint.name}` has no upper bound: `?{size.name}=1000000000` reads the "
+                "whole table "
+                "into memory",
+                f"{size.name}: Annotated[int, Query(ge=1, le=100)] = 20",
+                endpoint.name,
+                confidence=Confidence.MEDIUM if pages else Confidence.LOW,
+            )
+
+
+def _sizes(context: Context, endpoint: Endpoint) -> Iterator[Size]:
+    for function in (endpoint.handler, *endpoint.dependencies):
+        defaults = parameter_defaults(function)
+        for argument in function.parameters:
+            if PAGE_SIZE.match(argument.arg):
                 location = Location(function.path, argument.lineno, argument.col_offset + 1, argument.lineno)
-                if (
-                    location in seen
-                    or not PAGE_SIZE.match(argument.arg)
-                    or not _is_unbounded(context, function, argument)
-                ):
-                    continue
-                if _is_capped(context, endpoint, argument.arg):
-                    continue
-                seen.add(location)
-                pages = any(one.statement.limited for one in context.facts.access(endpoint).queries)
-                yield Hit(
-                    location,
-                    f"`{argument.arg}` of `{endpoint.name}` has no upper bound: `?{argument.arg}=1000000000` "
-                    "reads the whole table into "
-                    "memory",
-                    f"{argument.arg}: Annotated[int, Query(ge=1, le=100)] = 20",
-                    endpoint.name,
-                    confidence=Confidence.MEDIUM if pages else Confidence.LOW,
-                )
+                default = defaults.get(argument.arg)
+                yield Size(argument.arg, location, argument.annotation, default, function.module, function.outer)
+    for owner in query_models(context, endpoint):
+        for one in context.symbols.lineage(owner):
+            for name, member in one.module.members.get(id(one.node), {}).items():
+                if isinstance(member, Variable) and member.annotation is not None and PAGE_SIZE.match(name):
+                    location = Location(member.path, member.line, 1, member.line)
+                    yield Size(name, location, member.annotation, member.value, member.module)
 
 
-def _is_unbounded(context: Context, function: Function, argument: ast.arg) -> bool:
+def _is_unbounded(context: Context, size: Size) -> bool:
     """Is it a plain number of the query, without `le=` anywhere?"""
-    default = parameter_defaults(function).get(argument.arg)
-    plain, extras, module, _ = context.facts.tracer.dependencies.unwrapped(
-        argument.annotation, function.module, function.outer
-    )
+    default, scope = size.default, size.scope
+    plain, extras, module, _ = context.facts.tracer.dependencies.unwrapped(size.annotation, size.module, scope)
     if plain is None or not any(isinstance(each, ast.Name) and each.id == "int" for each in ast.walk(plain)):
         return False
     if isinstance(default, ast.Name | ast.Attribute):
-        found = context.symbols.value(default, function.module, function)
+        found = context.symbols.value(default, size.module, scope)
         default = found.value if isinstance(found, Variable) else default
     for each in (default, *extras):
         for call in ast.walk(each) if each is not None else ():
-            if isinstance(call, ast.Call) and (
-                any(one.arg in BOUNDS for one in call.keywords) or _is_depends(context, call, module)
-            ):
+            is_bounded = isinstance(call, ast.Call) and any(one.arg in BOUNDS for one in call.keywords)
+            if is_bounded or _is_depends(context, call, module):
                 return False
     return not isinstance(default, ast.Constant) or default.value is None or isinstance(default.value, int)
 
 
 def _is_capped(context: Context, endpoint: Endpoint, name: str) -> bool:
-    """Does code on the way compare it, or take the smaller of it and something?"""
+    """Does code on the way take the smaller of it and something, or compare it with a number or a setting?"""
     for function in (*reached(context, endpoint.handler), *endpoint.dependencies):
         for node in ast.walk(function.node):
             if isinstance(node, ast.Call) and last(node.func) in ("min", "clamp", "clip", "clamp_limit"):
-                return True
-            is_order = isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Gt | ast.GtE | ast.Lt | ast.LtE)
-            if is_order and any(isinstance(one, ast.Name) and one.id == name for one in ast.walk(node)):
-                return True
+                if any(_speaks_of(each, name) for each in node.args):
+                    return True
+            elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Gt | ast.GtE | ast.Lt | ast.LtE):
+                sides = (node.left, node.comparators[0])
+                bounds = [one for one in sides if not _speaks_of(one, name)]
+                if len(bounds) == 1 and isinstance(bounds[0], ast.Constant | ast.Name | ast.Attribute):
+                    return True
     return False
+
+
+def _speaks_of(node: ast.expr, name: str) -> bool:
+    return any(name in (getattr(each, "id", ""), getattr(each, "attr", "")) for each in ast.walk(node))
 
 
 DEBUG = re.compile(
@@ -220,22 +305,27 @@ VERSION = re.compile(r"(?:^|/)v(\d+)(?:/|$)")
 
 @check("BG565")
 def old_version(context: Context) -> Iterator[Hit]:
-    """Endpoints that a newer version of the same path has replaced."""
+    """Versions of an API of which every path has a newer one; said once for each."""
     newest: dict[tuple[str, str], int] = {}
-    for endpoint in context.service.endpoints:
-        found = VERSION.search(endpoint.path)
-        if found:
-            key = (endpoint.method, VERSION.sub("/v*/", endpoint.path))
-            newest[key] = max(newest.get(key, 0), int(found[1]))
-    for endpoint in context.service.endpoints:
-        found = VERSION.search(endpoint.path)
-        if found and endpoint.mounted and newest[(endpoint.method, VERSION.sub("/v*/", endpoint.path))] > int(found[1]):
-            yield Hit(
-                endpoint.location,
-                f"`{endpoint.name}` is still mounted beside its newer version: what is mended there may be open here",
-                "say when it ends (Deprecation and Sunset headers), and take it away then",
-                endpoint.name,
-            )
+    versioned = [
+        (one, found) for one in context.service.endpoints if one.mounted and (found := VERSION.search(one.path))
+    ]
+    for endpoint, found in versioned:
+        key = (endpoint.method, VERSION.sub("/v*/", endpoint.path))
+        newest[key] = max(newest.get(key, 0), int(found[1]))
+    old: dict[str, list[Endpoint]] = {}
+    for endpoint, found in versioned:
+        if newest[(endpoint.method, VERSION.sub("/v*/", endpoint.path))] > int(found[1]):
+            old.setdefault(endpoint.path[: found.end(1)], []).append(endpoint)
+    for prefix, endpoints in old.items():
+        yield Hit(
+            endpoints[0].location,
+            f"`{prefix}` is still mounted beside its newer version, with {len(endpoints)} of its endpoints: "
+            "what is mended "
+            "there may be open here",
+            "say when it ends (Deprecation and Sunset headers), and take it away then",
+            endpoints[0].name,
+        )
 
 
 @check("BG564")

@@ -10,6 +10,7 @@ from backendgen.audit.flow.libraries import returned
 from backendgen.audit.flow.types import Types
 from backendgen.audit.flow.values import place
 from backendgen.audit.registry import Context
+from backendgen.audit.service import Endpoint
 from backendgen.code.project import SourceFile
 from backendgen.code.symbols import Class, External, Function, Module, Symbol, Variable
 from backendgen.findings.finding import Hit
@@ -145,3 +146,13 @@ def reached(context: Context, start: Function) -> list[Function]:
         order.extend(following)
         level = following
     return order
+
+
+def query_models(context: Context, endpoint: Endpoint) -> Iterator[Class]:
+    """The models that a query string is read as: `Annotated[OrderQuery, Query()]`, a class as a dependency."""
+    for parameter in endpoint.parameters:
+        kind = context.facts.tracer.types.of(parameter.annotation, parameter.module).kind
+        if isinstance(kind, Class) and (parameter.source == "query" or parameter.dependency == kind):
+            yield kind
+        elif isinstance(parameter.dependency, Class):
+            yield parameter.dependency

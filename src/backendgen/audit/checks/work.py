@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 
 from backendgen.audit.checks.walk import reached
+from backendgen.audit.properties import text_of
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import Endpoint
 from backendgen.findings.finding import Hit, Location, Step
@@ -130,7 +130,7 @@ def unlogged_administration(context: Context) -> Iterator[Hit]:
     groups: dict[tuple[str, str], list[tuple[Endpoint, bool]]] = {}
     for endpoint in context.service.endpoints:
         if endpoint.writes and context.facts.is_administration(endpoint) and context.facts.access(endpoint).writes:
-            notes = any(AUDITS.search(ast.unparse(function.node)) for function in reached(context, endpoint.handler))
+            notes = any(AUDITS.search(text_of(function)) for function in reached(context, endpoint.handler))
             groups.setdefault((endpoint.location.path, endpoint.router), []).append((endpoint, notes))
     for siblings in groups.values():
         if len([one for one, notes in siblings if notes]) < SIBLINGS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -51,6 +52,7 @@ NO_PARTS = frozenset({
     "set_cookie", "delete_cookie", "status_code", "is_disconnected", "close",
 })  # fmt: skip
 NO_QUESTION = frozenset({"isinstance", "bool", "str", "len", "getattr", "hasattr", "int", "set", "list"})
+NO_ROLE = re.compile(r"(?:^|_)ids?$|(?:^|\.)(?:exists|count|filter|get|first|items|keys|values|append|add)$")
 EQUIPMENT = frozenset({
     "db", "database", "db_session", "pool", "redis", "limiter", "settings", "config", "engine", "client",
     "logger", "log",
@@ -131,8 +133,7 @@ class Frame:
             self.result = value if self.result is None else either(self.result, value)
 
     def _if(self, node: ast.If) -> None:
-        self.test(node.test, node.body, node.orelse)
-        chosen, implied, before = self.privileges(node.test), self.implied, self.privileged
+        chosen, implied, before = self.test(node.test, node.body, node.orelse), self.implied, self.privileged
         if isinstance(node.test, ast.Name | ast.Attribute | ast.Subscript):
             self.implied = frozenset(root for root in self.value(node.test).roots if root.kind == "body")
         self.branches(node.body, node.orelse, privileged=chosen)
@@ -230,18 +231,19 @@ class Frame:
 
     # -- tests ------------------------------------------------------------------------------------------------------
 
-    def test(self, test: ast.expr, body: list[ast.stmt], orelse: list[ast.stmt]) -> None:
-        """A test on what the user is, with a branch that refuses, is a role; rows compared with the user are checked."""
+    def test(self, test: ast.expr, body: list[ast.stmt], orelse: list[ast.stmt]) -> int | None:
+        """A test on what the user is, with a branch that refuses, is a role; rows compared with the user are checked.
+
+        Return which branch is for users with a role: 0 for `if user.is_admin:`, 1 for `if not user.is_admin:`.
+        """
         if body and isinstance(body[-1], ast.Raise):
             self._inverse |= {id(each) for each in _conjuncts(test) if _is_equality(each)}
-        self.value(test)
-        if refuses(body) or refuses(orelse):
-            roles = frozenset(self._role_words(test))
+        if USER not in self.value(test).roots:
+            return None
+        roles = frozenset(self._role_words(test))
+        if roles and (refuses(body) or refuses(orelse)):
             self.access = self.access.plus(Access(roles=roles))
-
-    def privileges(self, test: ast.expr) -> int | None:
-        """Which branch of a test is for users with a role: 0 for `if user.is_admin:`, 1 for `if not user.is_admin:`."""
-        if next(self._role_words(test), None) is None:
+        if not roles:
             return None
         return 1 if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) else 0
 
@@ -255,7 +257,7 @@ class Frame:
         }
         for node in ast.walk(test):
             word = self._role_word(node) if id(node) not in compared else ""
-            if word and word not in ACTIVITY:
+            if word and word not in ACTIVITY and not NO_ROLE.search(word):
                 yield word
 
     def _role_word(self, node: ast.AST) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 STARTS = re.compile(r"\s*(?:with\b.*?\)\s*)?(select|insert|update|delete)\b", re.IGNORECASE | re.DOTALL)
+BEGINNINGS = frozenset({"with", "sele", "inse", "upda", "dele"})
 TABLE = {
     "select": re.compile(r"\bfrom\s+(?:only\s+)?\"?([\w.]+)", re.IGNORECASE),
     "insert": re.compile(r"\binto\s+\"?([\w.]+)", re.IGNORECASE),
@@ -42,6 +43,8 @@ class Text:
 
 def read(text: str) -> Text | None:
     """Return what a text says, None when it is no query."""
+    if text.lstrip()[:4].lower() not in BEGINNINGS:
+        return None
     found = STARTS.match(text)
     if found is None:
         return None
