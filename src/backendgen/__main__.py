@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # as type checkers know it: to import typing takes so long that Ctrl-C may come in between
 if TYPE_CHECKING:
     from backendgen.cache import Outcome
 
