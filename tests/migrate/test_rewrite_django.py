@@ -235,6 +235,11 @@ def test_what_is_written(tmp_path: Path) -> None:
     assert written(fix(history(tmp_path / "between", check, later=True), Config())) == files
 
 
+def test_the_file_that_names_the_last_migration_follows(tmp_path: Path) -> None:
+    root = write(history(tmp_path, second(OPERATIONS[11])), {"shop/migrations/max_migration.txt": "0002_b\n"})
+    assert written(fix(root, Config()))["max_migration.txt"] == "0003_b_validate\n"
+
+
 def test_line_ends_stay(tmp_path: Path) -> None:
     root = history(tmp_path, second(OPERATIONS[11]).replace("\n", "\r\n"), later=True)
     plan = fix(root, Config())

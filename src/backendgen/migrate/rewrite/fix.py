@@ -195,6 +195,9 @@ def _django(
         if one.path not in changing.pending:
             raise Unfixable(f"it must be split in two, and {one.revision} depends on it and may have been applied")
         texts[changing.root / one.path] = repointed(changing.texts[one.path], (app, name), done.last)
+    newest = changing.root / Path(migration.path).with_name("max_migration.txt")  # django-linear-migrations
+    if done.last != name and files.text_of(newest).strip() == name:
+        texts[newest] = f"{done.last}\n"
     return texts
 
 
