@@ -235,6 +235,26 @@ def test_what_is_written(tmp_path: Path) -> None:
     assert written(fix(history(tmp_path / "between", check, later=True), Config())) == files
 
 
+def test_the_file_that_names_the_last_migration_follows(tmp_path: Path) -> None:
+    root = write(history(tmp_path, second(OPERATIONS[11])), {"shop/migrations/max_migration.txt": "0002_b\n"})
+    assert written(fix(root, Config()))["max_migration.txt"] == "0003_b_validate\n"
+
+
+def test_line_ends_stay(tmp_path: Path) -> None:
+    root = history(tmp_path, second(OPERATIONS[11]).replace("\n", "\r\n"), later=True)
+    plan = fix(root, Config())
+    assert {file.path.rpartition("/")[2]: file.content for file in plan.files} == {
+        "0002_b.py": NOT_VALID.replace("\n", "\r\n").encode(),
+        "0002_02_b_validate.py": VALIDATED.replace("\n", "\r\n").encode(),
+        "0003_c.py": FOLLOWS.encode(),
+    }
+
+
+def test_a_comma_on_a_line_of_its_own(tmp_path: Path) -> None:
+    text = second(OPERATIONS[0], OPERATIONS[18]).replace('by_name")),', 'by_name"))\n        ,')
+    assert written(fix(history(tmp_path, text), Config()))["0002_b.py"].count("AddIndexConcurrently(") == 1
+
+
 def test_a_short_list_is_laid_out(tmp_path: Path) -> None:
     text = f'{HEAD}    dependencies = [("shop", "0001_a")]\n\n    operations = [{OPERATIONS[0]}]\n'
     assert written(fix(history(tmp_path, text), Config())) == {"0002_b.py": ADDED}

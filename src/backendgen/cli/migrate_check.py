@@ -47,6 +47,7 @@ EXAMPLES = (
     "migrate-check migrations --graph",
     "migrate-check migrations --applied 0041 --trace",
     "migrate-check --stats-query | psql -XAtq > stats.json; backendgen migrate-check . --stats stats.json",
+    "migrate-check --stats-query --dialect mysql",
 )
 
 

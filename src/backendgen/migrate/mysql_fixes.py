@@ -28,6 +28,11 @@ def pasted(context: Context, *stages: Stage) -> str:
     return written(context.migration, context.action.path, *stages)
 
 
+def takes_clauses(sql: str) -> bool:
+    """Whether a statement has a place for ALGORITHM and LOCK: OPTIMIZE and RENAME have none."""
+    return bool(re.match(r"(?i)\s*(?:ALTER|CREATE|DROP)\b", sql))
+
+
 def with_clauses(sql: str, cost: Cost) -> str:
     """Return an ALTER TABLE or CREATE INDEX that asks for the best algorithm and lock: it fails rather than blocks."""
     plain = _CLAUSE.sub("", sql)

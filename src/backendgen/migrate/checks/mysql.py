@@ -10,7 +10,7 @@ from backendgen.migrate.checks.registry import check
 from backendgen.migrate.context import Context
 from backendgen.migrate.fixes import Stage, remedy, statement_of
 from backendgen.migrate.mysql_algorithms import Change, change, enum_values
-from backendgen.migrate.mysql_fixes import alter, definition, online, pasted, with_clauses
+from backendgen.migrate.mysql_fixes import alter, definition, online, pasted, takes_clauses, with_clauses
 from backendgen.migrate.quoting import literal, mysql_name
 from backendgen.rules import Confidence, Severity
 from backendgen.sql import operation as op
@@ -147,7 +147,7 @@ def table_copied(operation: op.Operation, schema: Schema, context: Context) -> I
 def algorithm_not_stated(operation: op.Operation, schema: Schema, context: Context) -> Iterator[Hit]:
     """Without the clauses the server falls back to what is slow, and says nothing. Said once a file, mended everywhere."""
     steps = [action.operation for action in statement_of(context)]
-    if operation is not steps[0] or operation.algorithm or operation.lock or not operation.sql:
+    if operation is not steps[0] or operation.algorithm or operation.lock or not takes_clauses(operation.sql):
         return
     found = [each for step in steps if (each := _change(step, schema, context))]
     if not found or any(each.cost.algorithm == "COPY" or each.cost.blocks_writes for each in found):

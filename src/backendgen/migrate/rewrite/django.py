@@ -32,7 +32,8 @@ from backendgen.migrate.rewrite.pieces import Piece, Unfixable, parsed, validate
 from backendgen.migrate.rewrite.scripts import timeout_of
 from backendgen.sql import operation as op
 
-_AFTER = re.compile(r"[ \t]*,?[ \t]*(?:#[^\n]*)?(?:\n|$)")
+_AFTER = re.compile(r"(?:\s*,)?[ \t]*(?:#[^\n]*)?(?:\n|$)")
+_COMMA = re.compile(r"^\s*,")
 _BLANK_LINES = re.compile(r"^(?:[ \t]*\n)+")
 
 
@@ -123,10 +124,13 @@ def _elements(module: Module, migration: Migration) -> tuple[list[Element], str]
     elements: list[Element] = []
     at = start + 1 + (len(found[0]) if (found := re.match(r"[ \t]*\n", text[start + 1 :])) else 0)
     for node, (begin, stop) in zip(module.operations.elts, bounds, strict=True):
-        lead, tail, closed = f"{' ' * module.indent}", ",\n", stop
-        if laid_out and (after := _AFTER.match(text, stop)):
+        lead, tail, closed = " " * module.indent, ",\n", stop
+        if laid_out:
+            after = _AFTER.match(text, stop)
+            if after is None or text[at:begin].strip(" ").endswith("("):
+                raise Unfixable("its list of operations is laid out in a way of its own")
             lead, closed = text[at:begin], after.end()
-            tail = f",{after[0].replace(',', '', 1)}" if "," in after[0].partition("#")[0] else f",{after[0]}"
+            tail = f",{_COMMA.sub('', after[0])}".rstrip("\n") + "\n"
         mine = tuple((position, one) for position, one in enumerate(migration.up) if _inside(one, node, migration.path))
         back = tuple(one.operation for one in migration.down if _inside(one, node, migration.path))
         elements.append(Element(lead, text[begin:stop], tail, node, mine, back))

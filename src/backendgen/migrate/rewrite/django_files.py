@@ -66,8 +66,10 @@ class Module:
         edits = [(start + 1, end - 1, f"\n{inside}" if inside.strip() else "")]
         if outside:
             edits.append(self._non_atomic())
-        text = _edited(self.text, edits)
-        return _without_unused(_importing(text), set(_names(self.tree)))
+        try:
+            return _without_unused(_importing(_edited(self.text, edits)), set(_names(self.tree)))
+        except SyntaxError:
+            raise Unfixable("its list of operations is laid out in a way of its own") from None
 
     def _non_atomic(self) -> tuple[int, int, str]:
         if (value := _value(self.node, "atomic")) is not None:

@@ -163,10 +163,18 @@ def _rewritten(
         source = Source(changing.root, migration, changing.texts, later)
         in_place = migration.path in changing.commits_each
         texts = rewriter_of(migration, in_place=in_place)(source, remedies, folder, left)
-    if "\r\n" in before and before.count("\r\n") == before.count("\n"):
-        texts = {path: text.replace("\r\n", "\n").replace("\n", "\r\n") for path, text in texts.items()}
+    if _ends_lines_as_windows_does(before):
+        others = {changing.root / name for name in changing.texts} - {path}
+        texts = {
+            each: text if each in others else text.replace("\r\n", "\n").replace("\n", "\r\n")
+            for each, text in texts.items()
+        }
     changing.texts.update({os.path.relpath(path, changing.root).replace(os.sep, "/"): texts[path] for path in texts})
     return texts
+
+
+def _ends_lines_as_windows_does(text: str) -> bool:
+    return "\r\n" in text and text.count("\r\n") == text.count("\n")
 
 
 def _django(
@@ -180,12 +188,16 @@ def _django(
     after = [one for one in later if migration.revision in one.parents]
     leaf = not any(one.revision.startswith(f"{app}.") for one in after)
     text = changing.texts[migration.path]
+    text = text.replace("\r\n", "\n") if _ends_lines_as_windows_does(text) else text
     done = rewrite(changing.root / migration.path, migration, text, remedies, left, leaf=leaf)
     texts = dict(done.texts)
     for one in after if done.last != name else ():
         if one.path not in changing.pending:
             raise Unfixable(f"it must be split in two, and {one.revision} depends on it and may have been applied")
         texts[changing.root / one.path] = repointed(changing.texts[one.path], (app, name), done.last)
+    newest = changing.root / Path(migration.path).with_name("max_migration.txt")  # django-linear-migrations
+    if done.last != name and files.text_of(newest).strip() == name:
+        texts[newest] = f"{done.last}\n"
     return texts
 
 
