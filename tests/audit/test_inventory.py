@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from apps import endpoints, written
+from apps import endpoints, found, report, written
 
 ROOT = Path(__file__).parents[2]
 PYTHONS = (ROOT / ".venv-service" / "bin" / "python", Path(sys.executable))
@@ -383,3 +383,17 @@ app.add_url_rule("/wrapped", view_func=signed_in(f))
     }  # fmt: skip
     assert found["/role"].roles == ("admin",)
     assert [(one.name, one.rate) for one in found["/jwt"].limits] == [("limiter.limit", "5/minute")]
+
+
+def test_an_integer_of_a_path_carries_nothing(tmp_path: Path) -> None:
+    text = """
+import sqlite3
+from flask import Flask
+app = Flask(__name__)
+@app.get("/<int:id>/<name>")
+def read(id, name):
+    cursor = sqlite3.connect("x").cursor()
+    cursor.execute(f"SELECT * FROM orders WHERE id = {id}")
+    cursor.execute(f"SELECT * FROM orders WHERE name = '{name}'")
+"""
+    assert found(report(tmp_path, {"app.py": text}, select=("BG103",))) == [("BG103", "app.py", 9)]

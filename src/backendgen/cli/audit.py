@@ -43,7 +43,18 @@ EXAMPLES = (
     "audit . --fix",
 )
 # What an access matrix leaves unused.
-_OF_FINDINGS = ("fail_on", "confidence", "select", "ignore", "report", "baseline", "write_baseline", "fix", "diff", "since")
+_OF_FINDINGS = (
+    "fail_on",
+    "confidence",
+    "select",
+    "ignore",
+    "report",
+    "baseline",
+    "write_baseline",
+    "fix",
+    "diff",
+    "since",
+)
 
 
 def audit(
