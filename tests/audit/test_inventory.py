@@ -397,3 +397,25 @@ def read(id, name):
     cursor.execute(f"SELECT * FROM orders WHERE name = '{name}'")
 """
     assert found(report(tmp_path, {"app.py": text}, select=("BG103",))) == [("BG103", "app.py", 9)]
+
+
+def test_what_runs_away_hides_no_route(tmp_path: Path) -> None:
+    text = """
+from flask import Flask
+app = Flask(__name__)
+def endless(n):
+    for a in range(300):
+        for b in range(300): endless(a + b)
+endless(1)
+text, texts = "ab", ["a"]
+for n in range(300):
+    text = (text + text).replace("a", text)
+    texts += texts
+    texts.extend([*texts, *texts])
+wide = "{:>1000000000}".format("x") + "%1000000000d" % 5
+numbers = list(range(10 ** 9)) + [a for a in range(300) for b in range(300) for c in range(300) for d in range(300)]
+while True: endless(2)
+@app.get("/after")
+def after(): ...
+"""
+    assert [one.name for one in endpoints(tmp_path, {"app.py": text})] == ["GET /after"]
