@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from apps import endpoints, written
+from apps import endpoints, found, report, written
 
 ROOT = Path(__file__).parents[2]
 PYTHONS = (ROOT / ".venv-service" / "bin" / "python", Path(sys.executable))
@@ -383,3 +383,39 @@ app.add_url_rule("/wrapped", view_func=signed_in(f))
     }  # fmt: skip
     assert found["/role"].roles == ("admin",)
     assert [(one.name, one.rate) for one in found["/jwt"].limits] == [("limiter.limit", "5/minute")]
+
+
+def test_an_integer_of_a_path_carries_nothing(tmp_path: Path) -> None:
+    text = """
+import sqlite3
+from flask import Flask
+app = Flask(__name__)
+@app.get("/<int:id>/<name>")
+def read(id, name):
+    cursor = sqlite3.connect("x").cursor()
+    cursor.execute(f"SELECT * FROM orders WHERE id = {id}")
+    cursor.execute(f"SELECT * FROM orders WHERE name = '{name}'")
+"""
+    assert found(report(tmp_path, {"app.py": text}, select=("BG103",))) == [("BG103", "app.py", 9)]
+
+
+def test_what_runs_away_hides_no_route(tmp_path: Path) -> None:
+    text = """
+from flask import Flask
+app = Flask(__name__)
+def endless(n):
+    for a in range(300):
+        for b in range(300): endless(a + b)
+endless(1)
+text, texts = "ab", ["a"]
+for n in range(300):
+    text = (text + text).replace("a", text)
+    texts += texts
+    texts.extend([*texts, *texts])
+wide = "{:>1000000000}".format("x") + "%1000000000d" % 5
+numbers = list(range(10 ** 9)) + [a for a in range(300) for b in range(300) for c in range(300) for d in range(300)]
+while True: endless(2)
+@app.get("/after")
+def after(): ...
+"""
+    assert [one.name for one in endpoints(tmp_path, {"app.py": text})] == ["GET /after"]

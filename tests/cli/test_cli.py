@@ -338,3 +338,42 @@ def test_a_card_is_typeset_on_a_terminal_that_has_colours() -> None:
     shown = on_a_terminal("explain", "BG703")
     assert "\x1b[1mBG703 Index dropped without CONCURRENTLY" in shown and "```" not in shown
     assert "```" in on_a_terminal("explain", "BG703", NO_COLOR="1")
+
+
+def test_endpoints_are_shown_and_nothing_is_judged(backendgen: Run, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(
+        "from fastapi import FastAPI\napp = FastAPI()\n@app.post('/a')\ndef create(): ...\n"
+    )
+    done = backendgen("audit", str(tmp_path), "--endpoints")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "Method  Path  Handler           Access",
+        "POST    /a    main.py:4 create  open",
+        "",
+        "1 endpoint, 0 guarded, 0 open on purpose, 1 open",
+    ]
+    assert "open" in on_a_terminal("audit", str(tmp_path), "--endpoints")
+    file = tmp_path / "access.md"
+    done = backendgen("audit", str(tmp_path), "--endpoints", "--format", "markdown", "--output", str(file))
+    assert (done.returncode, done.stdout) == (0, "") and "| POST | /a |" in file.read_text()
+
+
+def test_endpoints_of_a_project_that_cannot_all_be_read_end_with_2(backendgen: Run, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(
+        "from fastapi import FastAPI\napp = FastAPI()\n@app.post('/a')\ndef create(): ...\n"
+    )
+    (tmp_path / "broken.py").write_text("def (:\n")
+    done = backendgen("audit", str(tmp_path), "--endpoints", "--format", "json")
+    assert done.returncode == 2 and "broken.py:1" in done.stderr and '"path": "/a"' in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--select", "BG3"], "--endpoints ends without a report: leave out --select, or --endpoints"),
+        (["--format", "sarif"], "with --endpoints, --format is one of text, json, markdown, not 'sarif'"),
+    ],
+)
+def test_options_that_endpoints_leave_unused_are_refused(backendgen: Run, options: list[str], said: str) -> None:
+    done = backendgen("audit", ".", "--endpoints", *options)
+    assert done.returncode == 2 and said in done.stderr

@@ -51,7 +51,7 @@ def audit(
     """
     rules = rulebook.select("audit", config.select, config.ignore)
     lines = _changed_since(since, path) if since else None
-    with ThreadPoolExecutor(1) as pool, _unhindered():
+    with ThreadPoolExecutor(1) as pool, unhindered():
         project = load(path, config.exclude, progress)
         judged = project.without_tests()
         patterns = pool.submit(semgrep.run, judged, rules)
@@ -78,7 +78,7 @@ def fix(
     from backendgen.audit import fixes
 
     report = audit(path, config, rulebook, progress, since=since)
-    with _unhindered():
+    with unhindered():
         return fixes.fix(path, config, report, progress)
 
 
@@ -128,7 +128,7 @@ def _holes(project: Project, results: list[EngineResult], rulebook: Rulebook) ->
 
 
 @contextmanager
-def _unhindered() -> Iterator[None]:
+def unhindered() -> Iterator[None]:
     """Let visitors follow deeply nested code as far as Python's own parser does, and do not search trees for garbage.
 
     Syntax trees are millions of objects that all stay: the collector would go through them again and again (half the time).

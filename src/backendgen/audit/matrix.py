@@ -48,10 +48,12 @@ def matrix(path: Path, config: Config, progress: Callable[[str], None] | None = 
 
     Raises UserError when the path does not exist, or holds nothing to audit.
     """
+    from backendgen.audit import unhindered
     from backendgen.audit.engines.own import describe
 
-    project = load(path, config.exclude, progress)
-    context = describe(project, config)
+    with unhindered():
+        project = load(path, config.exclude, progress)
+        context = describe(project, config)
     endpoints = sorted(context.service.endpoints, key=lambda one: (one.path, one.method, one.location))
     rows = tuple(tuple(column.words(one, context) for column in COLUMNS) for one in endpoints)
     data = tuple({column.key: column.data(one, context) for column in COLUMNS} for one in endpoints)

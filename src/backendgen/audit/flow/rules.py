@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from backendgen.audit.flow import sources, spec
 from backendgen.audit.flow.calls import applied
 from backendgen.audit.flow.engine import Engine, Reached
+from backendgen.audit.flow.libraries import NUMBERS_AND_SUCH
 from backendgen.audit.flow.types import Type, is_constrained
 from backendgen.audit.flow.values import HARMLESS, TEXT, Origin, Taint, Value, substituted
 from backendgen.audit.frameworks.dependencies import Dependencies
@@ -95,7 +96,8 @@ class _Entries:
         found = self.engine.types.of(parameter.annotation, parameter.module)
         if parameter.source == "request":
             return Value(kind=External(parameter.kind) if parameter.kind else found.kind)
-        if found.harmless or is_constrained(parameter.default):
+        converted = parameter.source == "path" and parameter.kind in NUMBERS_AND_SUCH  # <int:id>
+        if found.harmless or converted or is_constrained(parameter.default):
             return HARMLESS
         if parameter.source == "file" or _is_upload(found):
             name = self._source(parameter, endpoint, function)

@@ -24,6 +24,7 @@ from backendgen.audit.frameworks.routers import (
     prefix_of,
     text_of,
 )
+from backendgen.audit.frameworks.strangers import refusals
 from backendgen.audit.service import ANY, Endpoint, Parameter, elsewhere
 from backendgen.code.symbols import Class, Function, Symbols
 
@@ -135,7 +136,7 @@ class Aiohttp:
         found, _ = handler_of(value)
         if isinstance(found, Closure):
             asks = found.function
-            statuses, roles = self.outcomes.of(asks), self.outcomes.asks(asks)
+            statuses, roles = refusals(self.outcomes, asks), self.outcomes.asks(asks)
             router.attached.append(Attached("middleware", asks.name, statuses, target=asks, roles=roles))
 
     # -- endpoints --------------------------------------------------------------------------------------------------

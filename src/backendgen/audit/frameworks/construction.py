@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from backendgen.audit.frameworks.evaluation import Evaluation
+from backendgen.audit.frameworks.evaluation import MAX_ITEMS, Evaluation
 from backendgen.audit.frameworks.made import UNKNOWN, Closure, Frame, Made, Place, Value, handler_of
 from backendgen.code.symbols import Class, External, Function, FunctionNode, Module, Symbol, Symbols, Variable
 
@@ -34,6 +34,7 @@ class Construction(Evaluation):
         self._instances: dict[int, Made] = {}
         self._announced: dict[int, Made] = {}
         self._depth = 0
+        self._inside = 0  # how many loops and calls are under way
         self._left = MAX_STATEMENTS
 
     # -- modules and names ------------------------------------------------------------------------------------------
@@ -54,15 +55,16 @@ class Construction(Evaluation):
         with self._afresh():
             receiver = self.instance(function.owner) if function.owner is not None else None
             if id(function.node) not in self.entered:
+                self._inside = -1
                 self.call(Closure(function, self.run(function.module), receiver), [], given, None)
 
     @contextmanager
     def _afresh(self) -> Iterator[None]:
         """Each module, and each function that nothing calls, may take as many steps as any other."""
-        depth, left = self._depth, self._left
-        self._depth, self._left = 0, MAX_STATEMENTS
+        before = self._depth, self._inside, self._left
+        self._depth, self._inside, self._left = 0, 0, MAX_STATEMENTS
         yield
-        self._depth, self._left = depth, left
+        self._depth, self._inside, self._left = before
 
     def instance(self, owner: Class) -> Made:
         """Return the object that stands for any instance of a class."""
@@ -97,13 +99,12 @@ class Construction(Evaluation):
 
     def _block(self, body: list[ast.stmt], frame: Frame) -> bool:
         """Run statements; True when they end the function."""
-        for node in body:
-            if self._left <= 0:
-                return True
-            self._left -= 1
-            if self._statement(node, frame):
-                return True
-        return False
+        return any(not self.step() or self._statement(node, frame) for node in body)
+
+    def step(self) -> bool:
+        """Take a step; False when there were too many: then loops and calls end, what stands in a row is still run."""
+        self._left -= 1
+        return self._left > 0 or not self._inside
 
     def _statement(self, node: ast.stmt, frame: Frame) -> bool:
         if isinstance(node, ast.Expr):
@@ -143,7 +144,9 @@ class Construction(Evaluation):
         if isinstance(node, ast.AugAssign):
             before = self.evaluate(node.target, frame)
             if isinstance(before, list) and isinstance(value, list | tuple):
-                before.extend(value)  # others may hold the same list
+                before.extend(
+                    value[: MAX_ITEMS - len(before)] if len(before) < MAX_ITEMS else []
+                )  # others may hold the same list
                 return
             value = self.added(before, value) if isinstance(node.op, ast.Add) else UNKNOWN
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
@@ -185,9 +188,12 @@ class Construction(Evaluation):
         frame.names, frame.returned, self.is_default = names, returned, was
 
     def _for(self, node: ast.For | ast.AsyncFor, frame: Frame) -> bool:
-        for value in self.rounds(self.evaluate(node.iter, frame)):
+        values = self.rounds(self.evaluate(node.iter, frame))
+        self._inside += 1
+        for value in values:
             self._bind(node.target, value, frame)
             self._block(node.body, frame)
+        self._inside -= 1
         return self._block(node.orelse, frame)
 
     def rounds(self, values: Value) -> list[Value]:
@@ -273,16 +279,16 @@ class Construction(Evaluation):
         )
         if key in self._results:
             return self._results[key][0]
-        if self._depth > MAX_DEPTH or self._left <= 0:
+        if self._depth > MAX_DEPTH or (self._left <= 0 and self._inside > 0):
             return UNKNOWN
         kept = [*args, *keywords.values(), closure.frame]
         self._results[key] = (UNKNOWN, kept)  # a function that calls itself
         self.entered.add(id(function.node))
         frame = Frame(function.module, function, closure.frame or self._frames.get(id(function.module)))
         self._parameters(function, args, keywords, frame)
-        self._depth += 1
+        self._depth, self._inside = self._depth + 1, self._inside + 1
         self._block(function.node.body, frame)
-        self._depth -= 1
+        self._depth, self._inside = self._depth - 1, self._inside - 1
         result = _wrapped(_chosen(frame.returned), function, args, place)
         self._results[key] = (result, kept)
         return result

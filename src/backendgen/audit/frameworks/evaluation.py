@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 
 from backendgen.audit.frameworks.made import UNKNOWN, Closure, Frame, Made, Place, Value
@@ -24,12 +25,14 @@ PLAIN: dict[str, Callable[..., Value]] = {
 }  # fmt: skip
 MAX_TEXT = 10_000
 MAX_ITEMS = 10_000
+WIDE = re.compile(r"\d{4}")  # "{:>99999999}" would fill the memory
 
 
 class Evaluation:
     """What an expression gives. `Construction` says what names mean and what calls do."""
 
     symbols: Symbols
+    _inside = 0
 
     def lookup(self, name: str, frame: Frame) -> Value:
         """Return what a name means in a frame."""
@@ -45,6 +48,10 @@ class Evaluation:
 
     def announce(self, made: Made) -> None:
         """Tell that there is an object of a library's class."""
+        raise NotImplementedError
+
+    def step(self) -> bool:
+        """Take a step; False when there were too many."""
         raise NotImplementedError
 
     def rounds(self, values: Value) -> list[Value]:
@@ -69,7 +76,9 @@ class Evaluation:
         return None
 
     def added(self, left: Value, right: Value) -> Value:
-        """`left + right`: of texts the known part, when the other is not known."""
+        """`left + right`: of texts the known part, when the other is not known. Nothing grows without end."""
+        if any(isinstance(one, str | list | tuple) and len(one) > MAX_ITEMS for one in (left, right)):
+            return UNKNOWN
         if isinstance(left, str) or isinstance(right, str):
             if isinstance(left, int | float | None) or isinstance(right, int | float | None):
                 return UNKNOWN
@@ -184,6 +193,7 @@ class Evaluation:
             return args[1] if len(args) > 1 else keywords.get("default", UNKNOWN)
         if name in PLAIN and not keywords:
             simple = all(isinstance(one, str | int | list | tuple | dict | range) for one in args)
+            simple = simple and not any(isinstance(one, range) and len(one) > MAX_ITEMS for one in args)
             try:
                 return PLAIN[name](*args) if simple else UNKNOWN
             except (TypeError, ValueError):
@@ -196,7 +206,7 @@ class Evaluation:
 
     def _joined(self, node: ast.JoinedStr, frame: Frame) -> Value:
         parts = [self.evaluate(part, frame) for part in node.values]
-        return "".join(str(part) for part in parts if isinstance(part, str | int))
+        return "".join(str(part) for part in parts if isinstance(part, str | int))[:MAX_TEXT]
 
     def _formatted(self, node: ast.FormattedValue, frame: Frame) -> Value:
         return self.evaluate(node.value, frame)
@@ -205,7 +215,7 @@ class Evaluation:
         left, right = self.evaluate(node.left, frame), self.evaluate(node.right, frame)
         if isinstance(node.op, ast.Add):
             return self.added(left, right)
-        if isinstance(node.op, ast.Mod) and isinstance(left, str):
+        if isinstance(node.op, ast.Mod) and isinstance(left, str) and not WIDE.search(left):
             given = right if isinstance(right, tuple | dict) else (right,)
             values = given.values() if isinstance(given, dict) else given
             if all(isinstance(one, str | int) for one in values):
@@ -223,6 +233,7 @@ class Evaluation:
                 values.extend(given if isinstance(given, list | tuple) else [])
             else:
                 values.append(given)
+        values = values[:MAX_ITEMS]
         return tuple(values) if isinstance(node, ast.Tuple) else values
 
     def _dict(self, node: ast.Dict, frame: Frame) -> Value:
@@ -313,6 +324,11 @@ class Evaluation:
             return
         first, *others = generators
         for value in self.rounds(self.evaluate(first.iter, frame)):
+            self._inside += 1
+            goes_on = self.step()
+            self._inside -= 1
+            if not goes_on:
+                return
             inner = Frame(frame.module, frame.function, frame)
             self._bind(first.target, value, inner)
             if all(self.truth(self.evaluate(test, inner)) is not False for test in first.ifs):
@@ -342,6 +358,8 @@ def _is_super(node: ast.Call) -> bool:
 def _builtin(base: Value, name: str, args: list[Value], keywords: dict[str, Value]) -> Value:
     """A method of a text, list or dict that is known; a text of unknown parts is made of the known ones."""
     if isinstance(base, str) and name in TEXT:
+        if WIDE.search(base) or len(base) > MAX_TEXT:
+            return UNKNOWN
         if name == "format":
             args = [one if isinstance(one, str | int) else "" for one in args]
             keywords = {key: one if isinstance(one, str | int) else "" for key, one in keywords.items()}
@@ -355,7 +373,7 @@ def _builtin(base: Value, name: str, args: list[Value], keywords: dict[str, Valu
         return UNKNOWN
     if isinstance(base, list) and name == "add":
         name = "append"
-    if name == "extend" and args and not isinstance(args[0], list | tuple):
+    if name == "extend" and args and (not isinstance(args[0], list | tuple) or len(args[0]) > MAX_ITEMS):
         return None
     try:
         result = getattr(base, name)(*args, **keywords)

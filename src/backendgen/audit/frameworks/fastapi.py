@@ -28,6 +28,7 @@ from backendgen.audit.frameworks.routers import (
     prefix_of,
     text_of,
 )
+from backendgen.audit.frameworks.strangers import refusals
 from backendgen.audit.service import ANY, Endpoint, Parameter, Scope, elsewhere
 from backendgen.code.symbols import Class, External, Function, Symbols
 
@@ -210,10 +211,12 @@ class FastAPI:
         target: Function | Class | None = None
         name = "middleware"
         if isinstance(value, Class):
-            statuses, target, name = self.outcomes.of_class(value), value, value.name
+            target, name = value, value.name
+            runs = self.symbols.member(value, "dispatch") or self.symbols.member(value, "__call__")
+            statuses = refusals(self.outcomes, runs) if isinstance(runs, Function) else self.outcomes.of_class(value)
         elif isinstance(found, Closure):
             target, name = found.function, found.function.name
-            statuses = self.outcomes.of(target)
+            statuses = refusals(self.outcomes, target)
             made = [self.symbols.value(call.func, target.module, target) for call in target.module.calls_in(target)]
             if any(isinstance(each, External) and each.name.startswith(LIMITERS) for each in made):
                 statuses |= {429}

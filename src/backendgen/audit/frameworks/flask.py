@@ -26,6 +26,7 @@ from backendgen.audit.frameworks.routers import (
     methods_of,
     text_of,
 )
+from backendgen.audit.frameworks.strangers import refusals
 from backendgen.audit.service import Endpoint, Parameter, Source, elsewhere
 from backendgen.code.symbols import Class, Function, Module, Symbols, Variable
 
@@ -172,7 +173,7 @@ class Flask:
             is_application = router.is_application or name == "before_app_request"
             asks = found.function
             one = Attached(
-                "application" if is_application else "router", asks.name, self.outcomes.of(asks), target=asks,
+                "application" if is_application else "router", asks.name, refusals(self.outcomes, asks), target=asks,
                 roles=self.outcomes.asks(asks),
             )  # fmt: skip
             guards = [one, *(self.dependencies.wrapper(wrap, one.scope) for wrap in wraps)]

@@ -26,8 +26,8 @@ SIGN_IN = 302  # what sends a stranger to the sign-in page refuses him as 401 do
 HANDLERS = re.compile(r"add_exception_handler|register_error_handler|exception_handler|(?:app_)?errorhandler")
 STATUS_WORD = re.compile(r"status|code", re.IGNORECASE)
 FORGED = re.compile(r"csrf|xsrf|nonce|origin|referr?er", re.IGNORECASE)  # refuses forged requests, not strangers
-ROLE = re.compile(r"[A-Za-z][\w.:/ -]{1,59}")
-KNOWN = frozenset({"is_authenticated", "is_active", "is_anonymous", "is_verified", "is_valid"})  # these are no roles
+ROLE = re.compile(r"[A-Za-z][\w.: -]{1,59}")
+ROLE_WORD = re.compile(r"role|scope|perm|group|admin|staff|superuser|privilege|level|claim|access|\bis_", re.IGNORECASE)
 IDENTITY = re.compile(
     r"user|auth|log(?:ged|in)|sign(?:ed|in)|session|account|identity|member|admin|token|credential|permission",
     re.IGNORECASE,
@@ -93,18 +93,35 @@ class Outcomes:
         """Return what a function asks of a caller that it knows: what the conditions name under which it answers 403."""
         found: dict[str, None] = {}
         for node in _walk(function.node):
-            if isinstance(node, ast.If) and any(403 in self._statement(one, function) for one in node.body):
+            if (
+                isinstance(node, ast.If)
+                and mentions(node.test, ROLE_WORD)
+                and any(403 in self.statement(one, function) for one in node.body)
+            ):
                 found.update(dict.fromkeys(roles_in(node.test)))
         return tuple(found)
 
-    def _statement(self, node: ast.stmt, function: Function) -> Statuses:
-        if isinstance(node, ast.Raise) and node.exc is not None:
-            return self._raised(node.exc, function, 0)
-        if isinstance(node, ast.Return) and node.value is not None:
-            return _written(node.value)
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            return self._called(node.value, function, 0)
-        return NONE
+    def _forbids(self, body: list[ast.stmt], function: Function) -> bool:
+        for node in body:
+            if isinstance(node, ast.If):
+                if self._forbids(node.body, function) or self._forbids(node.orelse, function):
+                    return True
+            elif 403 in self.statement(node, function):
+                return True
+        return False
+
+    def statement(self, node: ast.stmt, function: Function) -> Statuses:
+        """Return the refusing statuses of one simple statement."""
+        value = node.exc if isinstance(node, ast.Raise) else getattr(node, "value", None)
+        if not isinstance(value, ast.expr) or not isinstance(node, ast.Raise | ast.Return | ast.Expr | ast.Assign):
+            return NONE
+        found = self._raised(value, function, 0) if isinstance(node, ast.Raise) else NONE
+        if isinstance(node, ast.Return):
+            found |= _written(value)
+        for one in ast.walk(value):
+            if isinstance(one, ast.Call):
+                found |= self._called(one, function, 0)
+        return found
 
     def of_class(self, owner: Class, methods: tuple[str, ...] = ()) -> Statuses:
         """Return the refusing statuses of a class's methods (`methods`, or all of them)."""
@@ -239,7 +256,7 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
         yield one
         if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             pending.extend(one.body)
-        elif isinstance(one, ast.If) and _mentions(one.test, FORGED):
+        elif isinstance(one, ast.If) and mentions(one.test, FORGED):
             pending.extend([one.test, *one.orelse])
         else:
             pending.extend(ast.iter_child_nodes(one))
@@ -254,27 +271,31 @@ def roles_in(node: ast.expr) -> tuple[str, ...]:
         elif isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name) and one.value.id[:1].isupper():
             if one.attr[:1].isupper():
                 found[f"{one.value.id}.{one.attr}"] = None
-        elif isinstance(one, ast.Attribute) and one.attr.startswith("is_") and one.attr not in KNOWN:
-            found[one.attr[3:]] = None
+        elif isinstance(one, ast.Attribute | ast.Name):
+            name = one.attr if isinstance(one, ast.Attribute) else one.id
+            if name.startswith("is_") and ROLE_WORD.search(name[3:]):
+                found[name[3:]] = None
     return tuple(found)
 
 
-def _mentions(node: ast.expr, words: re.Pattern[str]) -> bool:
-    """Does an expression hold a name or text with one of these words?"""
+def names_in(node: ast.expr) -> Iterator[str]:
+    """Yield the names and attributes in an expression."""
     for one in ast.walk(node):
-        text = one.id if isinstance(one, ast.Name) else one.attr if isinstance(one, ast.Attribute) else None
-        if isinstance(one, ast.Constant) and isinstance(one.value, str):
-            text = one.value
-        if text and words.search(text):
-            return True
-    return False
+        if isinstance(one, ast.Name | ast.Attribute):
+            yield one.id if isinstance(one, ast.Name) else one.attr
+
+
+def mentions(node: ast.expr, words: re.Pattern[str]) -> bool:
+    """Does an expression hold a name or text with one of these words?"""
+    texts = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    return any(words.search(text) for text in (*names_in(node), *texts))
 
 
 def _sends_to_sign_in(node: ast.If) -> bool:
     """`if g.user is None: return redirect(url_for("auth.login"))`: a question about the caller, and a way to sign in."""
     answers = [one.value for one in [*node.body, *node.orelse] if isinstance(one, ast.Return)]
-    return _mentions(node.test, IDENTITY) and any(
-        isinstance(one, ast.Call) and "redirect" in _last(one.func).lower() and _mentions(one, SIGN_IN_PAGE)
+    return mentions(node.test, IDENTITY) and any(
+        isinstance(one, ast.Call) and "redirect" in _last(one.func).lower() and mentions(one, SIGN_IN_PAGE)
         for one in answers
     )
 

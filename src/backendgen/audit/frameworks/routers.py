@@ -17,6 +17,7 @@ from backendgen.code.symbols import Class, Function, Module, Symbol
 from backendgen.findings.finding import Location
 
 VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "trace")
+VIEWS = re.compile(r"route|websocket|before_|after_|middleware|handler|on_event")
 MAX_NESTING = 20
 
 
@@ -174,7 +175,7 @@ def build(
         one
         for module in modules
         for one in module.functions
-        if one.outer is None and not one.node.decorator_list and _matches(one, actions)
+        if one.outer is None and not _is_view(one) and _matches(one, actions)
     ]
     for is_asking in (False, True):
         for function in functions:
@@ -186,6 +187,12 @@ def build(
 def _matches(function: Function, actions: re.Pattern[str]) -> bool:
     text = "\n".join(function.module.file.lines[function.node.lineno - 1 : function.node.end_lineno])
     return actions.search(text) is not None
+
+
+def _is_view(function: Function) -> bool:
+    """Is it decorated as a view or a hook? Requests call it, the code that builds an application does not."""
+    called = (one.func if isinstance(one, ast.Call) else one for one in function.node.decorator_list)
+    return any(isinstance(one, ast.Attribute) and (one.attr in VERBS or VIEWS.search(one.attr)) for one in called)
 
 
 def in_order(endpoints: Iterator[Endpoint]) -> tuple[Endpoint, ...]:
