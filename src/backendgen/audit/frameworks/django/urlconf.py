@@ -93,6 +93,7 @@ class Urlconf(Construction):
         self.settings = Settings(symbols, self)
         self._level = 0
         self._deferred: set[int] = set()
+        self._asked: set[int] = set()
         self._yielded: list[Value] = []
         self._lists: dict[tuple[int, ...], list[Value]] = {}
         self.applications = Applications(self)
@@ -144,10 +145,21 @@ class Urlconf(Construction):
             return self.settings.get(symbol.name.rpartition(".")[2], symbol)
         if isinstance(symbol, Variable) and symbol.scope is None:
             frame = self.run(symbol.module)
+            if id(symbol.value) in self._asked:  # `APPS = [*APPS, "more"]`: the one that was imported
+                return self._starred(symbol)
             if symbol.name not in frame.names and symbol.module.definitions.get(symbol.name) == symbol:
-                frame.names[symbol.name] = UNKNOWN  # one that asks for itself
+                self._asked.add(id(symbol.value))
                 frame.names[symbol.name] = self.evaluate(symbol.value, frame)
+                self._asked.discard(id(symbol.value))
         return super().known(symbol)  # type: ignore[arg-type]
+
+    def _starred(self, symbol: Variable) -> Value:
+        for dotted in symbol.module.stars:
+            source = self.symbols.module(dotted, symbol.module)
+            found = self.symbols.lookup(symbol.name, source) if source is not None else None
+            if isinstance(found, Variable):
+                return self.known(found)
+        return UNKNOWN
 
     def attribute(self, base: Value, name: str, frame: Frame) -> Value:
         """Return an attribute: those of classes and routers are what Django makes them."""
