@@ -157,6 +157,7 @@ urlpatterns = inner + [
     path("own", views.own), path("staff", staff(views.open_view)), path("mixin", views.ByMixin.as_view()),
     path("tested", views.Tested.as_view()), path("body", views.body), path("hidden", views.hidden),
     path("method", views.ByMethod.as_view()), path("harmless", views.harmless), path("mine", views.Mine.as_view()),
+    path("among", views.among), path("handed", views.handed), path("passed", views.passed_over),
 ]
 """,
         views="""
@@ -165,7 +166,7 @@ from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.mixins import AccessMixin, LoginRequiredMixin, UserPassesTestMixin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.generic import UpdateView
@@ -193,6 +194,21 @@ def body(request):
     if not request.user.has_perm("shop.add"):
         raise PermissionDenied
     return HttpResponse()
+def among(request):
+    get_object_or_404(orders_of(request), pk=1)
+    return HttpResponse()
+def orders_of(request): return Order.objects.filter(owner=request.user)
+def handed(request):
+    run(check, request)
+    return HttpResponse()
+def run(action, request): return action(request)
+def check(request):
+    if request.user.is_anonymous:
+        raise PermissionDenied
+def passed_over(request):
+    if request.method == "POST" and request.user.is_authenticated:
+        request.user.save()
+    return HttpResponse()
 def hidden(request):
     if request.user.is_anonymous:
         raise Http404
@@ -218,6 +234,7 @@ class Mine(UpdateView):
         "* /named": ["permission_required:302,403"], "* /own": ["members:302"], "* /staff": ["user_passes_test:302"],
         "GET /mixin": ["LoginRequiredMixin:302"], "GET /tested": ["Checked:302,403"], "* /body": ["body:403"],
         "* /hidden": ["hidden:404"], "GET /method": [], "POST /method": ["login_required:302"], "* /harmless": [],
+        "* /handed": ["handed:403"], "* /among": ["among:404"], "GET /passed": ["passed_over:403"], "POST /passed": ["passed_over:403"],
         "GET /mine": ["get:404"], "PUT /mine": ["put:404"], "POST /mine": ["post:404"],
     }  # fmt: skip
     roles = {one.path: one.roles for one in found if one.roles}

@@ -44,11 +44,33 @@ class Refusals:
                 for call in (one for one in _nodes(function.node) if isinstance(one, ast.Call)):
                     if isinstance(call.func, ast.Attribute) and call.func.attr == "handle_no_permission":
                         found |= {302, 403}
-                    callee = self.outcomes.callee(call, function)
-                    if isinstance(callee, Function):
+                    if _called(call).endswith("get_object_or_404") and self._of_caller(call, function):
+                        found |= {404}
+                    for callee in self._run(call, function):
                         found |= self.of(callee, depth + 1)
             self._known[key] = found
         return self._known[key]
+
+    def _of_caller(self, call: ast.Call, function: Function) -> bool:
+        """Is an object looked for among those of the caller: `get_object_or_404(Order, owner=request.user)`?"""
+        for node in (
+            inner for given in [*call.args, *(one.value for one in call.keywords)] for inner in ast.walk(given)
+        ):
+            if isinstance(node, ast.Attribute) and node.attr == "user":
+                return True
+            callee = self.outcomes.callee(node, function) if isinstance(node, ast.Call) else None
+            if isinstance(callee, Function) and any(
+                isinstance(one, ast.Attribute) and one.attr == "user" for one in ast.walk(callee.node)
+            ):
+                return True
+        return False
+
+    def _run(self, call: ast.Call, function: Function) -> Iterator[Function]:
+        """What a call runs: the function that is called, and those that it is given to run."""
+        given = [self.symbols.value(one, function.module, function) for one in call.args if isinstance(one, ast.Name)]
+        for one in (self.outcomes.callee(call, function), *given):
+            if isinstance(one, Function):
+                yield one
 
     def of_class(self, owner: Class, methods: tuple[str, ...]) -> Statuses:
         """Return what these methods of a class of the project, its own and inherited ones, refuse."""
@@ -66,7 +88,9 @@ class Refusals:
             if not isinstance(node, ast.If):
                 continue
             asks, is_negative = _asks(node.test)
-            if asks:
+            if asks and not is_negative and _asks_method(node.test):  # what strangers POST is passed over
+                found |= {403}
+            elif asks:
                 after = node.orelse or (block[index + 1 :] if _ends(node.body) else [])
                 found |= _refused(node.body if is_negative else after, redirects=is_negative)
         return found - TOO_OFTEN
@@ -84,6 +108,14 @@ def _asks(test: ast.expr) -> tuple[bool, bool]:
             inner = {one.attr for one in ast.walk(node.operand) if isinstance(one, ast.Attribute)}
             negative = negative or bool(inner & IDENTITY)
     return asks, negative
+
+
+def _asks_method(test: ast.expr) -> bool:
+    """`request.method == "POST" and ...`"""
+    return isinstance(test, ast.BoolOp) and any(
+        isinstance(one, ast.Compare) and isinstance(one.left, ast.Attribute) and one.left.attr == "method"
+        for one in test.values
+    )
 
 
 def _refused(block: list[ast.stmt], *, redirects: bool) -> Statuses:

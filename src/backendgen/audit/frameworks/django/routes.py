@@ -56,7 +56,7 @@ class Routes:
     def all(self, modules: list[Module]) -> Iterator[Route]:
         """Yield the routes below the roots; then those of other modules, which nothing that is known includes."""
         roots = self.urlconf.settings.roots()
-        self.urlconf.start()
+        self.urlconf.applications.start()
         for root in roots:
             yield from self._module(root, _Under("", True, (), root))
         others = [one for one in modules if id(one) not in self._reached and not is_test(one.file.path)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeGuard
 
 from backendgen.audit.frameworks.construction import Construction
+from backendgen.audit.frameworks.django.applications import Applications
 from backendgen.audit.frameworks.django.settings import Settings
 from backendgen.audit.frameworks.made import UNKNOWN, Closure, Frame, Made, Place, Value
 from backendgen.code.symbols import Class, External, Function, Module, Symbols, Variable
@@ -21,15 +22,7 @@ PATHS = frozenset({"django.urls.path", "django.urls.conf.path", "django.urls.re_
 REGULAR = frozenset({"re_path", "url"})
 INCLUDES = frozenset({"django.urls.include", "django.urls.conf.include", "django.conf.urls.include"})
 ROUTERS = ("SimpleRouter", "DefaultRouter", "BaseRouter")
-APPS = frozenset({"django.apps.AppConfig", "django.apps.config.AppConfig"})
 MAX_IMPORTS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """A method that gives this."""
-
-    value: Value
 
 
 @dataclass(eq=False, slots=True)
@@ -100,6 +93,10 @@ class Urlconf(Construction):
         self.settings = Settings(symbols, self)
         self._level = 0
         self._deferred: set[int] = set()
+        self._asked: set[int] = set()
+        self._yielded: list[Value] = []
+        self._lists: dict[tuple[int, ...], list[Value]] = {}
+        self.applications = Applications(self)
 
     def patterns(self, module: Module) -> Value:
         """Return `urlpatterns` of a module, UNKNOWN without them."""
@@ -133,25 +130,6 @@ class Urlconf(Construction):
             frame.names[node.name] = owner
             self._decorated(owner, node.decorator_list, frame)
 
-    def start(self) -> None:
-        """Run `ready` of the project's applications, which may register what URL configurations ask for."""
-        for module in self.symbols.modules.values():
-            if "AppConfig" in module.file.text:
-                for owner in module.classes:
-                    ready = self.symbols.member(owner, "ready")
-                    if isinstance(ready, Function) and self.symbols.bases(owner) & APPS:
-                        application = Made(owner, self.symbols.bases(owner))
-                        application.attributes["get_models"] = Constant(list(self._models(module)))
-                        self.call(Closure(ready, self.run(module), application), [], {}, None)
-
-    def _models(self, application: Module) -> Iterator[Class]:
-        folder = application.file.path.rpartition("/")[0] + "/models"
-        for path, module in self.symbols.modules.items():
-            if path.startswith((folder + ".py", folder + "/")):
-                for one in module.classes:
-                    if any(base.endswith("models.Model") for base in self.symbols.bases(one)) and not _is_abstract(one):
-                        yield one
-
     def _imported(self, module: Module) -> Iterator[Module]:
         for dotted, name in [*module.imports.values(), *((star, "") for star in module.stars)]:
             inner = self.symbols.module(f"{dotted}.{name}", module) if name else None
@@ -167,10 +145,21 @@ class Urlconf(Construction):
             return self.settings.get(symbol.name.rpartition(".")[2], symbol)
         if isinstance(symbol, Variable) and symbol.scope is None:
             frame = self.run(symbol.module)
+            if id(symbol.value) in self._asked:  # `APPS = [*APPS, "more"]`: the one that was imported
+                return self._starred(symbol)
             if symbol.name not in frame.names and symbol.module.definitions.get(symbol.name) == symbol:
-                frame.names[symbol.name] = UNKNOWN  # one that asks for itself
+                self._asked.add(id(symbol.value))
                 frame.names[symbol.name] = self.evaluate(symbol.value, frame)
+                self._asked.discard(id(symbol.value))
         return super().known(symbol)  # type: ignore[arg-type]
+
+    def _starred(self, symbol: Variable) -> Value:
+        for dotted in symbol.module.stars:
+            source = self.symbols.module(dotted, symbol.module)
+            found = self.symbols.lookup(symbol.name, source) if source is not None else None
+            if isinstance(found, Variable):
+                return self.known(found)
+        return UNKNOWN
 
     def attribute(self, base: Value, name: str, frame: Frame) -> Value:
         """Return an attribute: those of classes and routers are what Django makes them."""
@@ -281,16 +270,31 @@ class Urlconf(Construction):
 
     def call(self, target: Value, args: list[Value], keywords: dict[str, Value], place: Place | None) -> Value:
         """Return what a call gives; a view that a function of the project wraps stays a view."""
-        if isinstance(target, Constant):
-            return target.value
+        if isinstance(target, Made) and target.member == "get_models" and " models" in target.root.attributes:
+            return target.root.attributes[" models"]
+        if isinstance(target, Made) and isinstance(target.target, Class) and not target.member:
+            called = self.symbols.member(target.target, "__call__")
+            target = Closure(called, None, target) if isinstance(called, Function) else target
         if isinstance(target, Made) and target.member == "_replace" and is_route(target.root):
             route = target.root
             return Made(route.target, route.kinds, route.place, route.args, {**route.keywords, **keywords})
         views = [one for one in args if is_view(one)]
-        result = super().call(target, args, keywords, place)
+        result = self._generated(target, args, keywords, place)
         if isinstance(target, Closure) and views and place is not None and _wraps(result, views[0], target.function):
             return Wrapped(views[0], target.function, place)
         return result
+
+    def _generated(self, target: Value, args: list[Value], keywords: dict[str, Value], place: Place | None) -> Value:
+        """What a call gives; of a generator, the list of what it yields."""
+        if not isinstance(target, Closure) or not _yields(target.function):
+            return super().call(target, args, keywords, place)
+        key = (id(target.function.node), *map(id, args))
+        if key not in self._lists:
+            self._lists[key] = []
+            outer, self._yielded = self._yielded, self._lists[key]
+            super().call(target, args, keywords, place)
+            self._yielded = outer
+        return self._lists[key]
 
     def library(self, name: str, args: list[Value], keywords: dict[str, Value]) -> Value:
         """What calls of libraries give that URL configurations use for themselves."""
@@ -298,6 +302,13 @@ class Urlconf(Construction):
             found = self.attribute(args[0], args[1], Frame(next(iter(self.symbols.modules.values()))))
             is_known = not isinstance(found, External) and found is not UNKNOWN
             return found if is_known or len(args) < 3 else args[2]
+        if name == "hasattr" and len(args) == 2 and isinstance(args[0], Module | Class) and isinstance(args[1], str):
+            return self.symbols.attribute(args[0], args[1]) is not None
+        if name == "sorted" and args and isinstance(args[0], list | tuple):
+            return list(args[0])
+        known = self.applications.answer(name, args)
+        if known is not UNKNOWN:
+            return known
         if name in ("collections.OrderedDict", "collections.defaultdict"):
             given = args[0] if args and isinstance(args[0], dict | list) else {}
             if name.endswith("defaultdict"):
@@ -359,6 +370,11 @@ class Urlconf(Construction):
         """Return the value of an expression; conditions on settings are not known, registries are dictionaries."""
         if isinstance(node, ast.IfExp):
             return self._conditional(node, frame)
+        if isinstance(node, ast.Yield | ast.YieldFrom) and node.value is not None:
+            given = self.evaluate(node.value, frame)
+            many = isinstance(node, ast.YieldFrom) and isinstance(given, list | tuple)
+            self._yielded.extend(given if many else [given])
+            return None
         if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Is | ast.Eq):
             sides = [self.evaluate(one, frame) for one in (node.left, node.comparators[0])]
             if all(isinstance(one, External) for one in sides):  # `type(view) is str`
@@ -419,17 +435,12 @@ class Defaults(Registry):
         self.made = made
 
 
-def _is_abstract(model: Class) -> bool:
-    """`class Meta: abstract = True`, or a proxy."""
-    for node in model.node.body:
-        if isinstance(node, ast.ClassDef) and node.name == "Meta":
-            return any(
-                isinstance(one, ast.Assign)
-                and ast.unparse(one.targets[0]) == "abstract"
-                and ast.unparse(one.value) == "True"
-                for one in node.body
-            )
-    return False
+def _yields(function: Function) -> bool:
+    """Is this a generator?"""
+    lines = function.module.file.lines[function.node.lineno - 1 : function.node.end_lineno]
+    return any("yield" in line for line in lines) and any(
+        isinstance(one, ast.Yield | ast.YieldFrom) for one in ast.walk(function.node)
+    )
 
 
 def _plain_assignments(body: list[ast.stmt]) -> Iterator[ast.stmt]:
