@@ -150,7 +150,7 @@ class Engine:
         left = tuple(taint for taint in live if taint.origin.kind == "parameter")
         if not reached.unproven:
             for taint in live:
-                if taint.origin.kind in reached.rule.sources:
+                if taint.origin.is_from(reached.rule.sources):
                     known = self.hits.setdefault((reached.rule.rule.id, reached.location), [])
                     if all(taint.origin != other.origin for other, _ in known):
                         known.append((taint, reached))

@@ -12,7 +12,7 @@ from backendgen.audit.flow import libraries, sources
 from backendgen.audit.flow.calls import call
 from backendgen.audit.flow.guards import refine
 from backendgen.audit.flow.parts import attribute, element, entry, is_key
-from backendgen.audit.flow.sinks import note_compared
+from backendgen.audit.flow.sinks import note_compared, note_membership
 from backendgen.audit.flow.texts import built, interpolated
 from backendgen.audit.flow.values import (
     HARMLESS,
@@ -175,6 +175,8 @@ def _compare(frame: Frame, node: ast.Compare) -> Value:
     values = [frame.evaluate(each) for each in (node.left, *node.comparators)]
     if len(values) == 2 and isinstance(node.ops[0], ast.Eq | ast.NotEq):
         note_compared(frame, node, ((node.left, values[0]), (node.comparators[0], values[1])))
+    if len(values) == 2:
+        note_membership(frame, node, values[0], values[1])
     if len(values) == 2 and all(value.const is not UNKNOWN for value in values):
         rule = COMPARED.get(type(node.ops[0]))
         one, other = values[0].const, values[1].const

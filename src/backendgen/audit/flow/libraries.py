@@ -67,6 +67,8 @@ RETURNS = {
     "ldap.initialize": "ldap.ldapobject.LDAPObject",
     "ldap3.Connection": "ldap3.Connection",
     "django.db.connection.cursor": "django.db.backends.utils.CursorWrapper",
+    "logging.getLogger": "logging.Logger",
+    "csv.writer": "csv.writer",
     "tarfile.open": "tarfile.TarFile",
     "tarfile.TarFile": "tarfile.TarFile",
     "tarfile.TarFile.open": "tarfile.TarFile",

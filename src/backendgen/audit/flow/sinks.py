@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from backendgen.audit.flow.frame import Frame
 
 SHELL = re.compile(r"(?:^|/)(?:sh|bash|dash|zsh|ksh)$")
+ADDRESS = re.compile(r"\d+\.\d+\.|[0-9a-f]*:[0-9a-f]*:")
+CONVERSION = re.compile(r"%[-+ #0-9.*]*([a-zA-Z%])")
 OPTION = re.compile(r"-[a-z]*c")
 MAX_SINK = 60
 MAX_FILTER = 3
+OF_ANY = ("sql", "object", "script", "fragment")  # sinks that are known by their method whatever it is called on
 SCRIPTS = ("$where", "$function", "$accumulator")
 
 
@@ -42,7 +45,7 @@ def note_call(
             _reach(frame, node, rule, sink, receiver, positional, keywords, spread, proven=not sink.sql)
     elif name and name not in engine.sinks_by_name:
         for rule, sink in engine.sinks_by_method.get(node.func.attr, ()):
-            if sink.where in ("sql", "object", "script"):
+            if sink.where in OF_ANY:
                 _reach(frame, node, rule, sink, receiver, positional, keywords, spread, proven=not sink.sql)
 
 
@@ -100,6 +103,13 @@ def note_compared(
                 _note(frame, node, rule, sink, value, _code(other))
 
 
+def note_membership(frame: Frame, node: ast.Compare, left: Value, right: Value) -> None:
+    """Note a value that is looked for among addresses that the program fixes."""
+    fixed = right.const if isinstance(right.const, tuple) else (right.const,)
+    if left.taints and any(isinstance(each, str) and ADDRESS.match(each) for each in fixed):
+        note_place(frame, node, "membership", left)
+
+
 def _identifier(node: ast.expr) -> str:
     """The last name of an expression: what it is called."""
     if isinstance(node, ast.Attribute):
@@ -153,7 +163,23 @@ def _program(positional: list[Value], keywords: Mapping[str, Value]) -> list[Val
     return [first.items[0]] if first.items and 0 in first.items else []
 
 
-WORDS = {"shell": _script, "option": _options, "program": _program}
+def _instructions(positional: list[Value], keywords: Mapping[str, Value]) -> list[Value]:
+    """The contents of a model's messages that are instructions, and no words of a user."""
+    messages = [each for key in ("messages", "input") for each in (keywords.get(key, NOTHING).items or {}).values()]
+    return [each.items["content"] for each in messages if each.items and "content" in each.items
+            and each.items.get("role", NOTHING).const in ("system", "developer")]  # fmt: skip
+
+
+def _logged(positional: list[Value], keywords: Mapping[str, Value]) -> list[Value]:
+    """What a call of a logger writes as it is: `%r` shows line breaks."""
+    if not positional:
+        return []
+    conversions = CONVERSION.findall(positional[0].const) if isinstance(positional[0].const, str) else []
+    quoted = [each == "r" for each in conversions if each != "%"]
+    return [positional[0], *(each for each, is_quoted in zip(positional[1:], quoted, strict=False) if not is_quoted)]
+
+
+WORDS = {"shell": _script, "option": _options, "program": _program, "system": _instructions, "log": _logged}
 VERIFIES = re.compile(
     r"verif|authenticat|check_?pass|checkpw|compare_digest|log_?in|sign_?in|valid|hash", re.IGNORECASE
 )
@@ -199,7 +225,7 @@ def _reach(
         for rule_id in (rule.rule.id, *rule.rule.supersedes):
             frame.engine.judge(rule_id, frame.path, node.lineno, value.is_harmless)
             for switch in switches:  # what is dangerous only for the data that is judged here
-                is_known = value.is_harmless or any(taint.origin.kind in rule.sources for taint in value.taints)
+                is_known = value.is_harmless or any(taint.origin.is_from(rule.sources) for taint in value.taints)
                 frame.engine.judge(rule_id, frame.path, switch, is_known)
         if value.taints or value.items:
             unproven = not proven and not looks_like_sql(value.text)
@@ -255,7 +281,7 @@ def _note(
     unproven: bool = False,
 ) -> None:
     taints = tuple(
-        taint for taint in all_taints(value) if taint.origin.kind in rule.sources or taint.origin.kind == "parameter"
+        taint for taint in all_taints(value) if taint.origin.kind == "parameter" or taint.origin.is_from(rule.sources)
     )
     if not taints:
         return

@@ -48,7 +48,7 @@ _FLASK = _parts(
 )  # fmt: skip
 _DJANGO = _parts(
     query="GET", form="POST", headers="headers content_type", cookies="COOKIES get_signed_cookie",
-    body="body read readlines", files="FILES", host="get_host",
+    body="body read readlines", files="FILES",
     path="path path_info get_full_path get_full_path_info build_absolute_uri get_raw_uri",
     environ="META",
 )  # fmt: skip

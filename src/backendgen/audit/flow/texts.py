@@ -102,6 +102,8 @@ def _replaced(receiver: Value, positional: list[Value]) -> Value | None:
         return sanitised(kept, frozenset({"path"}))
     if old in ("'", '"') and (old not in new or new == old * 2):
         return sanitised(kept, frozenset({f"no {old}"}))
+    if old in ("\n", "\r", "\r\n") and old not in new:
+        return sanitised(kept, frozenset({"log", "mail"}))
     if old == "<" and "<" not in new:
         return sanitised(kept, frozenset({"html"}))
     return None

@@ -23,6 +23,10 @@ MAX_STEPS = 12
 MAX_DEPTH = 4
 MAX_OTHERS = 6
 
+HOSTS: Final = frozenset({"host", "x-forwarded-host"})
+PEERS: Final = frozenset(
+    {"x-forwarded-for", "x-real-ip", "x-client-ip", "client-ip", "true-client-ip", "cf-connecting-ip"}
+)
 FILES: Final = ("UploadFile", "UploadedFile", "FileStorage")
 TEXT: Final = frozenset({"nosql"})  # kinds of sinks that a text cannot harm, only an object
 ADDRESSES: Final = frozenset({"url", "redirect"})  # kinds of sinks that a fixed host makes harmless
@@ -49,6 +53,17 @@ class Origin:
     def at(self, part: str) -> Origin:
         """The origin of an attribute or entry of this one."""
         return self if len(self.path) >= MAX_PATH else Origin(self.kind, self.name, (*self.path, part))
+
+    def is_from(self, kinds: frozenset[str]) -> bool:
+        """Is this one of these kinds: also `host` and `peer`, headers of a request that callers write?"""
+        if self.kind in kinds:
+            return True
+        last = self.path[-1].lower().replace("_", "-").removeprefix("http-") if self.path else ""
+        if self.kind != "request":
+            return False
+        return ("host" in kinds and (self.name == "the Host header" or last in HOSTS)) or (
+            "peer" in kinds and last in PEERS
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +242,10 @@ def _placed(taints: tuple[Taint, ...], before: str) -> tuple[Taint, ...]:
     scheme, found, rest = before.partition("://")
     if before not in ("", "/", "//", "/\\") and not (found and "/" not in rest and HOLE not in scheme):
         marks |= ADDRESSES
+    if before:
+        marks.add("csv")
+    if "\n\n" in before:  # a mail's headers end there
+        marks.add("mail")
     if before.endswith(("/", "\\")):
         marks.add("rooted")
     marks.update(f"in {quote}" for quote in "'\"" if before.count(quote) % 2)
