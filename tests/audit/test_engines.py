@@ -5,12 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from apps import RULEBOOK, found, report, written
+from apps import found, report, written
 
-from backendgen import process
+from backendgen import process, resources
+from backendgen.audit import audit
 from backendgen.audit.engines import semgrep
 from backendgen.code.project import load
+from backendgen.config import Config
 from backendgen.errors import UserError
+from backendgen.findings.finding import Report
+from backendgen.rules import Rulebook
+
+RULEBOOK = Rulebook(resources.directory("rules"), Path(__file__).parent / "cards")  # with a project's own cards
 
 CORS = """from fastapi.middleware.cors import CORSMiddleware
 app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_credentials=True)
@@ -24,7 +30,7 @@ def test_semgrep_core_keeps_its_contract(tmp_path: Path) -> None:
     rules = tuple(rule for rule in RULEBOOK if rule.detect.kind == "semgrep")
     answer = semgrep._core(_patterns(tmp_path, rules), [str(file.location) for file in project.files], tmp_path)
     assert sorted((one["check_id"], Path(one["path"]).name, one["start"]["line"]) for one in answer["results"]) == [
-        ("BG109", "new.py", 3), ("BG304", "main.py", 2),
+        ("BG990", "new.py", 3), ("BG991", "main.py", 2),
     ]  # fmt: skip
     assert answer["errors"] == []
 
@@ -35,9 +41,13 @@ def test_the_public_command_finds_the_same(tmp_path: Path) -> None:
     rules = tuple(rule for rule in RULEBOOK if rule.detect.kind == "semgrep")
     answer = semgrep._command(_patterns(tmp_path, rules), [str(file.location) for file in project.files], tmp_path)
     assert sorted((one["check_id"].rpartition(".")[2], one["start"]["line"]) for one in answer["results"]) == [
-        ("BG109", 3),
-        ("BG304", 2),
+        ("BG990", 3),
+        ("BG991", 2),
     ]
+
+
+def _report(root: Path, files: dict[str, str], *select: str) -> Report:
+    return audit(written(root, files), Config(select=select), RULEBOOK)
 
 
 def _patterns(folder: Path, rules: tuple[object, ...]) -> Path:
@@ -54,7 +64,7 @@ def test_a_missing_semgrep_is_a_failure_never_clean(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(semgrep, "core_path", missing)
     monkeypatch.setattr(process, "find", lambda program: None)
-    outcome = report(tmp_path, {"app/main.py": CORS})
+    outcome = _report(tmp_path, {"app/main.py": CORS})
     assert [problem.message for problem in outcome.failures] == [
         "semgrep could not run: the installed semgrep has no semgrep-core; reinstall backendgen; "
         "the program semgrep is not installed beside backendgen"
@@ -66,7 +76,7 @@ def test_a_missing_semgrep_is_a_failure_never_clean(tmp_path: Path, monkeypatch:
 )
 def test_an_answer_of_another_form_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
     monkeypatch.setattr(process, "run", lambda *_, **__: process.Result(0, answer, b"something broke"))
-    outcome = report(tmp_path, {"app/main.py": CORS}, select=("BG304",))
+    outcome = _report(tmp_path, {"app/main.py": CORS}, "BG991")
     assert len(outcome.failures) == 1 and outcome.failures[0].message.startswith("semgrep could not run: ")
 
 
@@ -77,7 +87,7 @@ def count(connection, limit: int, table):
     connection.execute(f"SELECT id FROM {table} WHERE a = 1")
 """
     outcome = report(tmp_path, {"app/main.py": text}, confidence="low")
-    assert [(one.rule_id, one.location.line, one.engines) for one in outcome.findings] == [("BG104", 4, ("bandit",))]
+    assert [(one.rule_id, one.location.line, one.engines) for one in outcome.findings] == [("BG104", 4, ("own",))]
 
 
 def test_a_proven_flow_supersedes_the_weaker_rule(tmp_path: Path) -> None:
@@ -93,7 +103,7 @@ def find(name: str):
 
 def test_new_syntax_is_seen_by_every_engine(tmp_path: Path) -> None:
     text = """from fastapi import FastAPI
-import hashlib, pickle, sqlite3
+import hashlib, pickle, sqlite3, yaml
 app = FastAPI()
 type Rows[T] = list[T]
 @app.get("/")
@@ -101,17 +111,21 @@ def find[T](query: dict[str, str], name: str) -> Rows[T]:
     try:
         sqlite3.connect("x").execute(f"SELECT id FROM {query["table"]} WHERE name = '{name}'")
     except OSError, ValueError:
-        pickle.loads(hashlib.md5(name.encode()).digest())
+        pickle.loads(yaml.load(hashlib.md5(name.encode()).digest()))
 """
-    assert found(report(tmp_path, {"app/main.py": text})) == [
-        ("BG103", "app/main.py", 8), ("BG109", "app/main.py", 10), ("BG201", "app/main.py", 10),
+    rules = ("BG103", "BG109", "BG990", "BG992")
+    assert found(audit(written(tmp_path, {"app/main.py": text}), Config(select=rules, confidence="low"), RULEBOOK)) == [
+        ("BG103", "app/main.py", 8), ("BG109", "app/main.py", 10), ("BG990", "app/main.py", 10),
+        ("BG992", "app/main.py", 10),
     ]  # fmt: skip
 
 
 def test_semgrep_reads_syntax_that_is_newer_than_it(tmp_path: Path) -> None:
-    text = "import pickle\ntry:\n    a = pickle.loads(x)\nexcept KeyError, ValueError:\n    b = pickle.loads(y)\n"
-    assert found(report(tmp_path, {"app/main.py": text, "app/old.py": "import pickle\nc = pickle.loads(z)\n"})) == [
-        ("BG109", "app/main.py", 3),
-        ("BG109", "app/main.py", 5),
-        ("BG109", "app/old.py", 2),
+    text = "import yaml\ntry:\n    a = yaml.load(x)\nexcept KeyError, ValueError:\n    b = yaml.load(y)\n"
+    assert found(
+        _report(tmp_path, {"app/main.py": text, "app/old.py": "import yaml\nc = yaml.load(z)\n"}, "BG990")
+    ) == [
+        ("BG990", "app/main.py", 3),
+        ("BG990", "app/main.py", 5),
+        ("BG990", "app/old.py", 2),
     ]

@@ -19,7 +19,7 @@ from backendgen.code.project import Project, SourceFile
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 BUILTINS = frozenset(dir(builtins))
 MAX_HOPS = 20
-COLLECTED = (ast.Call, ast.Compare, ast.Assign, ast.AnnAssign, ast.Try, ast.While, ast.If, ast.Assert, ast.Expr)
+COLLECTED = (ast.Call, ast.Compare, ast.Assign, ast.AnnAssign, ast.Try, ast.If, ast.Assert, ast.Expr, ast.Return)
 Node = TypeVar("Node", bound=ast.AST)
 
 

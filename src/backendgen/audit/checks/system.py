@@ -96,3 +96,20 @@ def _listens(context: Context, host: ast.expr | None, use: Use) -> Iterator[Hit]
             "{who} listens on every address of this machine, in every network that it is in",
             'host="127.0.0.1"; give 0.0.0.0 on the command line of the container, where only its own network is',
         )
+
+
+@check("BG401")
+def debug_in_code(context: Context) -> Iterator[Hit]:
+    """Debug mode, and the file watcher, switched on in the code."""
+    uses = [(use, "debug") for use in context.index.calls("fastapi.FastAPI", "starlette.applications.Starlette")]
+    uses += [(use, "debug") for use in context.index.methods("run")]
+    uses += [(use, "reload") for use in context.index.calls("uvicorn.run")]
+    for use, option in uses:
+        value = use.argument(option)
+        if isinstance(value, ast.Constant) and value.value is True and not is_command(use.module.file):
+            yield hit(
+                use.module,
+                use.call,
+                f"{{who}} says `{option}=True` in the code, so production has it too",
+                f"{option}=settings.{option}, off by default",
+            )

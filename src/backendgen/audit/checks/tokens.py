@@ -15,6 +15,7 @@ from backendgen.findings.finding import Hit
 
 DECODE = ("jwt.decode", "jose.jwt.decode", "jwt.api_jwt.decode")
 ENCODE = ("jwt.encode", "jose.jwt.encode", "jwt.api_jwt.encode")
+UNCHECKED = ("jose.jwt.get_unverified_claims",)
 UNVERIFIED = frozenset({
     "jwt.get_unverified_header", "jose.jwt.get_unverified_header", "jose.jws.get_unverified_header",
 })  # fmt: skip
@@ -25,6 +26,24 @@ ACCESS_LIFETIME = re.compile(
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 PARTS = {"seconds": 1, "minutes": 60, "hours": 3_600, "days": 86_400, "weeks": 604_800}
 DAY = 86_400
+
+
+@check("BG202")
+def not_verified(context: Context) -> Iterator[Hit]:
+    """Tokens that are read without a look at their signature."""
+    for use in context.index.calls(*DECODE, *UNCHECKED):
+        verify = context.index.value(use.argument("verify"), use.module, use.function)
+        allowed = context.index.value(use.argument("algorithms", 2), use.module, use.function)
+        accepts_none = isinstance(allowed, list) and any(str(one).lower() == "none" for one in allowed)
+        off = _option(context, use, "verify_signature") is False or verify is False
+        if use.name in UNCHECKED or accepts_none or off:
+            yield hit(
+                use.module,
+                use.call,
+                f"{{who}} reads a token with `{ast.unparse(use.call.func)}` and does not check its signature: anyone "
+                "may have written it",
+                'jwt.decode(token, key, algorithms=["EdDSA"], audience=..., options={"require": ["exp", "sub"]})',
+            )
 
 
 @check("BG216")
@@ -58,10 +77,13 @@ def _algorithm(use: Use, how: str) -> Hit:
 
 def _option(context: Context, use: Use, name: str) -> object:
     """The value of an entry of `options=`."""
-    options = use.argument("options")
+    options = use.argument("options", 3)
     if isinstance(options, ast.Name):
         found = context.symbols.value(options, use.module, use.function)
         options = getattr(found, "value", None)
+    if isinstance(options, ast.Call) and isinstance(options.func, ast.Name) and options.func.id == "dict":
+        given = next((one.value for one in options.keywords if one.arg == name), None)
+        return context.index.value(given, use.module, use.function)
     if isinstance(options, ast.Dict):
         for key, value in zip(options.keys, options.values, strict=True):
             if isinstance(key, ast.Constant) and key.value == name:

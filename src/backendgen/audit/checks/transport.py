@@ -1,13 +1,16 @@
-"""Connections that do not know whom they talk to."""
+"""Connections that do not know whom they talk to, or that wait for ever."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
 
-from backendgen.audit.checks.walk import hit
+from backendgen.audit.checks.walk import class_of, hit, is_command
 from backendgen.audit.registry import Context, check
+from backendgen.code.index import Use
+from backendgen.code.symbols import External, Function, Module
 from backendgen.findings.finding import Hit
+from backendgen.rules import Confidence
 
 OLD_PROTOCOLS = frozenset(
     f"ssl.{name}" for name in ("PROTOCOL_SSLv2", "PROTOCOL_SSLv3", "PROTOCOL_TLSv1", "PROTOCOL_TLSv1_1")
@@ -54,3 +57,80 @@ def any_ssh_host(context: Context) -> Iterator[Hit]:
             yield hit(
                 use.module, use.call, "{who} trusts any SSH server (`known_hosts=None`)", "leave `known_hosts` out"
             )
+
+
+METHODS = ("get", "post", "put", "patch", "delete", "head", "options", "request")
+REQUESTS = tuple(f"requests.{method}" for method in METHODS)
+HTTPX = tuple(f"httpx.{method}" for method in (*METHODS, "stream", "Client", "AsyncClient"))
+CONNECTORS = ("aiohttp.TCPConnector", "urllib3.PoolManager", "urllib3.HTTPSConnectionPool")
+OFF = frozenset({"verify", "ssl", "verify_ssl", "cert_reqs"})
+UNVERIFIED = 'leave `verify` out; for a private authority name its certificate: `verify="/etc/ssl/company-ca.pem"`'
+
+
+@check("BG203")
+def not_verified(context: Context) -> Iterator[Hit]:
+    """Certificates that nobody looks at."""
+    for use in (*context.index.methods(*METHODS, "ws_connect", "send"), *context.index.calls(*HTTPX, *CONNECTORS)):
+        off = next((one for one in use.call.keywords if one.arg in OFF and _is_off(context, one, use)), None)
+        if off is not None:
+            yield _unverified(use, ast.unparse(off))
+    for use in context.index.calls("ssl._create_unverified_context"):
+        yield _unverified(use, "_create_unverified_context")
+    for each in context.index.assigned():
+        target = each.target
+        if not isinstance(target, ast.Attribute):
+            continue
+        is_context = target.attr == "verify_mode" and context.index.name_of(each.value, each.module) == "ssl.CERT_NONE"
+        is_off = target.attr == "verify" and isinstance(each.value, ast.Constant) and each.value.value is False
+        if is_context or (is_off and _is_session(context, target.value, each.module, each.function)):
+            message = f"{{who}} sets `{ast.unparse(target)}` to nothing: the connection is encrypted, but to anyone"
+            yield hit(each.module, each.node, message, UNVERIFIED)
+
+
+def _is_off(context: Context, keyword: ast.keyword, use: Use) -> bool:
+    value = context.index.value(keyword.value, use.module, use.function)
+    return value is False or value == "CERT_NONE"
+
+
+def _unverified(use: Use, how: str) -> Hit:
+    message = f"{{who}} does not verify whom it talks to (`{how}`): the connection is encrypted, but to anyone"
+    return hit(use.module, use.call, message, UNVERIFIED)
+
+
+def _is_session(context: Context, holder: ast.expr, module: Module, function: Function | None) -> bool:
+    """Is this a session of requests?"""
+    if isinstance(holder, ast.Name):
+        made = getattr(context.symbols.value(holder, module, function), "value", None)
+        if isinstance(made, ast.Call):
+            return context.index.name_of(made.func, module, function) in ("requests.Session", "requests.session")
+    owner = class_of(context, holder, function) if function is not None else None
+    return isinstance(owner, External) and owner.name == "requests.Session"
+
+
+@check("BG502")
+def waits_for_ever(context: Context) -> Iterator[Hit]:
+    """Calls of other services without a timeout."""
+    for use in context.index.calls(*REQUESTS):
+        yield from _patient(context, use, lacks=True)
+    for use in context.index.methods(*METHODS):
+        holder = use.call.func.value  # type: ignore[attr-defined]  # a method's call is an attribute's
+        if "requests" in use.module.file.text and _is_session(context, holder, use.module, use.function):
+            yield from _patient(context, use, lacks=True)
+    for use in context.index.calls(*HTTPX):
+        yield from _patient(context, use, lacks=False)
+    for use in context.index.calls("urllib.request.urlopen"):
+        yield from _patient(context, use, lacks=use.argument("timeout", 2) is None)
+
+
+def _patient(context: Context, use: Use, *, lacks: bool) -> Iterator[Hit]:
+    given = use.argument("timeout")
+    is_none = isinstance(given, ast.Constant) and given.value is None
+    if is_none or (lacks and given is None and not use.is_open):
+        yield hit(
+            use.module,
+            use.call,
+            f"{{who}} calls `{ast.unparse(use.call.func)}` without a timeout: when the other side never answers, "
+            "this thread or connection is gone, until there are none",
+            "timeout=10",
+            Confidence.LOW if is_command(use.module.file) else None,
+        )
