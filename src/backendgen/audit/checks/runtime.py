@@ -33,6 +33,7 @@ GUNICORN = {
 }
 FLASK_CLASS = re.compile(r"Config(?:uration)?$|^Config|^Production|^Base|^Default")
 NOT_PRODUCTION = re.compile(r"dev|test|local|debug|stag", re.IGNORECASE)
+FLASK_PLACES = re.compile(r"\.config\b|^class \w*(?:Config|Production|Base|Default)", re.MULTILINE)
 FLASK = {
     "DEBUG": (True, "errors answer with code, and with a console that runs code"),
     "SESSION_COOKIE_SECURE": (False, "the session cookie is sent without TLS too"),
@@ -180,11 +181,11 @@ def personal_data_sent(context: Context) -> Iterator[Hit]:
 @check("BG419")
 def flask_settings(context: Context) -> Iterator[Hit]:
     """Flask's settings that are switched to unsafe, in classes, `app.config[...]` and `update`."""
-    for module in context.symbols.modules.values():
+    for module in context.symbols.modules.values() if _uses_flask(context) else ():
         text = module.file.text
-        if not any(name in text for name in FLASK) or is_test(module.file.path) or NOT_PRODUCTION.search(_name(module)):
+        if not any(name in text for name in FLASK) or not FLASK_PLACES.search(text):
             continue
-        if "config" not in text.lower() or not _uses_flask(context):
+        if is_test(module.file.path) or NOT_PRODUCTION.search(_name(module)):
             continue
         seen: set[int] = set()
         for name, value in _flask_values(module):
@@ -203,7 +204,7 @@ def _name(module: Module) -> str:
 
 def _uses_flask(context: Context) -> bool:
     return any(one.framework == "Flask" for one in context.service.endpoints) or any(
-        re.search(r"^\s*(?:from|import) flask\b", module.file.text, re.MULTILINE)
+        "flask" in module.imports or any(dotted == "flask" for dotted, _ in module.imports.values())
         for module in context.symbols.modules.values()
     )
 
