@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from backendgen.audit.checks.containers import is_for_development
-from backendgen.audit.checks.images import is_development
+from backendgen.audit.checks.images import built
 from backendgen.audit.registry import Context, check
 from backendgen.code.project import is_test
 from backendgen.code.settings import UNKNOWN
@@ -48,8 +48,7 @@ FLASK = {
 def _commands(context: Context) -> Iterator[tuple[str, int, str]]:
     """Yield (path, line, command) of everything that is started in production, as far as files say it."""
     for dockerfile in context.configuration.dockerfiles:
-        stages = dockerfile.stages[-1:] if not is_development(dockerfile.path) else ()
-        for stage in stages:
+        for stage in built(dockerfile):
             lineage = dockerfile.lineage(stage)
             starts = [one for one in (next(iter(reversed(list(part.of(word)))), None)
                       for word in ("ENTRYPOINT", "CMD") for part in lineage) if one is not None]  # fmt: skip
