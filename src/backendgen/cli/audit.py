@@ -82,7 +82,7 @@ def audit(
     ] = None,
     diff: Annotated[bool, typer.Option("--diff", help="With --fix: print the changes, write nothing.")] = False,
 ) -> None:
-    """Find OWASP and backend problems in Python code."""
+    """Find OWASP and backend problems in code and configuration."""
     if endpoints:
         refuse_unused(context, {"endpoints": _OF_FINDINGS})
     if diff and not fix:

@@ -19,7 +19,7 @@ PRODUCTION = re.compile(
     r"(?:^|[._])(?:prod|production|live|deploy|deployed|heroku|docker_compose|fly|aws|gcp|azure)(?:$|[._])"
 )
 DEVELOPMENT = re.compile(
-    r"(?:^|[._])(?:dev|devel|develop|development|local|tests?|testing|ci|debug|e2e|examples?|sandbox|demo|docs|stage|staging"
+    r"(?:^|[._])(?:dev(?:el|elop|elopment|project|server|site)?|local|tests?|testing|ci|debug|e2e|examples?|sandbox|demo|docs|stage|staging"
     r"|proxito_test|playground)(?:$|[._])"
 )
 MAX_DEPTH = 12

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from backendgen.audit.checks.access import OPEN_WORDS
-from backendgen.audit.checks.drift import is_of_another_service, route_of
+from backendgen.audit.checks.drift import is_of_another_service, routes_of
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import is_declared_open
 from backendgen.code.openapi import OpenAPI, Operation, Schema
@@ -69,7 +69,8 @@ def operation_without_security(context: Context) -> Iterator[Hit]:
         fix = f"security:\n  - {scheme}: []" + (
             "" if api.security_schemes else "   # and the scheme in components.securitySchemes"
         )
-        guarded = [one for one in writes if (route := route_of(context, api, one)) and route.is_authenticated]
+        routes = routes_of(context, api) if writes else {}
+        guarded = [one for one in writes if one.name in routes and routes[one.name].is_authenticated]
         if writes and len(guarded) * 2 >= len(writes):
             yield from _summed(
                 api, [(one.name, one.line) for one in writes],

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import Endpoint
-from backendgen.code.openapi import OpenAPI, Operation
+from backendgen.code.openapi import OpenAPI
 from backendgen.findings.finding import Hit, Location
 from backendgen.rules import Confidence
 
@@ -50,10 +50,12 @@ def is_of_another_service(context: Context, api: OpenAPI) -> bool:
     return len(context.service.endpoints) > 3 and _described(context, api)[1] < 0.1
 
 
-def route_of(context: Context, api: OpenAPI, operation: Operation) -> Endpoint | None:
-    """Return the endpoint that an operation describes."""
+def routes_of(context: Context, api: OpenAPI) -> dict[str, Endpoint]:
+    """Return the endpoints that a document's operations describe, by the operations' names."""
     before, _ = _described(context, api)
-    return _routes(context).get((operation.method.upper(), before + normal(operation.path)))
+    routes = _routes(context)
+    found = ((one.name, routes.get((one.method.upper(), before + normal(one.path)))) for one in api.operations)
+    return {name: route for name, route in found if route is not None}
 
 
 @check("BG617")

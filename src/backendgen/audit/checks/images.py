@@ -12,7 +12,7 @@ from backendgen.findings.finding import Hit, Location
 from backendgen.rules import Confidence
 
 DEVELOPMENT = re.compile(
-    r"(?:^|[/._-])(?:dev|devel|development|local|tests?|testing|ci|e2e|debug|override|examples?|samples?|devcontainer|playwright"
+    r"(?:^|[/._-])(?:dev|devel|development|local|tests?|testing|ci|e2e|debug|override|examples?|demos?|samples?|devcontainer|playwright"
     r"|bench|benchmarks?|loadtest|profiling)(?:[/._-]|$)",
     re.IGNORECASE,
 )
@@ -39,17 +39,18 @@ def is_development(path: str) -> bool:
     return DEVELOPMENT.search(path) is not None
 
 
-def _built(dockerfile: Dockerfile) -> Iterator[Stage]:
-    """The stage that is built when no other is asked for."""
-    if dockerfile.stages and not is_development(dockerfile.path):
-        yield dockerfile.stages[-1]
+def built(dockerfile: Dockerfile) -> Iterator[Stage]:
+    """The stage that is deployed: the last one that is not for development by its name."""
+    stages = [one for one in dockerfile.stages if not is_development(one.name)]
+    if stages and not is_development(dockerfile.path):
+        yield stages[-1]
 
 
 @check("BG420")
 def container_runs_as_root(context: Context) -> Iterator[Hit]:
     """Final stages that never leave root."""
     for dockerfile in context.configuration.dockerfiles:
-        for stage in _built(dockerfile):
+        for stage in built(dockerfile):
             lineage = dockerfile.lineage(stage)
             users = [one for part in lineage for one in reversed(list(part.of("USER")))]
             base = lineage[-1].image
@@ -188,7 +189,7 @@ def no_health_check(context: Context) -> Iterator[Hit]:
         one.name for file in context.configuration.compose for one in file.containers if one.node.get("healthcheck")
     }
     for dockerfile in context.configuration.dockerfiles:
-        for stage in _built(dockerfile):
+        for stage in built(dockerfile):
             lineage = dockerfile.lineage(stage)
             starts = [one for part in lineage for one in part.of("CMD", "ENTRYPOINT")]
             serves = any(SERVES.search(one.text) for one in starts) and any(

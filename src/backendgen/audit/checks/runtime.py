@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from backendgen.audit.checks.containers import is_for_development
-from backendgen.audit.checks.images import is_development
+from backendgen.audit.checks.images import built
 from backendgen.audit.registry import Context, check
 from backendgen.code.project import is_test
 from backendgen.code.settings import UNKNOWN
@@ -33,6 +33,7 @@ GUNICORN = {
 }
 FLASK_CLASS = re.compile(r"Config(?:uration)?$|^Config|^Production|^Base|^Default")
 NOT_PRODUCTION = re.compile(r"dev|test|local|debug|stag", re.IGNORECASE)
+FLASK_PLACES = re.compile(r"\.config\b|^class \w*(?:Config|Production|Base|Default)", re.MULTILINE)
 FLASK = {
     "DEBUG": (True, "errors answer with code, and with a console that runs code"),
     "SESSION_COOKIE_SECURE": (False, "the session cookie is sent without TLS too"),
@@ -47,8 +48,7 @@ FLASK = {
 def _commands(context: Context) -> Iterator[tuple[str, int, str]]:
     """Yield (path, line, command) of everything that is started in production, as far as files say it."""
     for dockerfile in context.configuration.dockerfiles:
-        stages = dockerfile.stages[-1:] if not is_development(dockerfile.path) else ()
-        for stage in stages:
+        for stage in built(dockerfile):
             lineage = dockerfile.lineage(stage)
             starts = [one for one in (next(iter(reversed(list(part.of(word)))), None)
                       for word in ("ENTRYPOINT", "CMD") for part in lineage) if one is not None]  # fmt: skip
@@ -180,11 +180,11 @@ def personal_data_sent(context: Context) -> Iterator[Hit]:
 @check("BG419")
 def flask_settings(context: Context) -> Iterator[Hit]:
     """Flask's settings that are switched to unsafe, in classes, `app.config[...]` and `update`."""
-    for module in context.symbols.modules.values():
+    for module in context.symbols.modules.values() if _uses_flask(context) else ():
         text = module.file.text
-        if not any(name in text for name in FLASK) or is_test(module.file.path) or NOT_PRODUCTION.search(_name(module)):
+        if not any(name in text for name in FLASK) or not FLASK_PLACES.search(text):
             continue
-        if "config" not in text.lower() or not _uses_flask(context):
+        if is_test(module.file.path) or NOT_PRODUCTION.search(_name(module)):
             continue
         seen: set[int] = set()
         for name, value in _flask_values(module):
@@ -203,7 +203,7 @@ def _name(module: Module) -> str:
 
 def _uses_flask(context: Context) -> bool:
     return any(one.framework == "Flask" for one in context.service.endpoints) or any(
-        re.search(r"^\s*(?:from|import) flask\b", module.file.text, re.MULTILINE)
+        "flask" in module.imports or any(dotted == "flask" for dotted, _ in module.imports.values())
         for module in context.symbols.modules.values()
     )
 
