@@ -22,7 +22,7 @@ PASSWORD = re.compile(r"passw|pwd", re.IGNORECASE)
 SIGNATURE = re.compile(
     r"signature|\bhmac\b|compare_digest|construct_event|verify_webhook|\.verify_header\(|Webhook\(", re.IGNORECASE
 )
-CAPABILITY = re.compile(r"secret|token|code|hash|nonce|signature|key$|jti|state", re.IGNORECASE)
+CAPABILITY = re.compile(r"secret|token|(?:^|_)code\b|hash|nonce|signature|key\b|jti|(?:^|_)state\b", re.IGNORECASE)
 NEARLY_ALL = 0.75
 DEMANDS = re.compile(r"\(\s*(?!\s*(?:required|optional|auto_error|verified|active)\s*=)[^\s()]")
 

@@ -124,9 +124,23 @@ def _is_mac(context: Context, side: ast.expr, module: Module, function: Function
         if not isinstance(found, Variable) or found.scope is None:
             return False
         side = found.value
+    for part in ast.walk(side):
+        if isinstance(part, ast.Call):
+            if context.index.name_of(part.func, module, function) in MACS:
+                return True
+            callee = context.facts.tracer.outcomes.callee(part, function) if function is not None else None
+            if isinstance(callee, Function) and _gives_mac(context, callee):
+                return True
+    return False
+
+
+def _gives_mac(context: Context, function: Function) -> bool:
+    """Does a function of the project return what it signs?"""
     return any(
-        isinstance(part, ast.Call) and context.index.name_of(part.func, module, function) in MACS
-        for part in ast.walk(side)
+        isinstance(part, ast.Call) and context.index.name_of(part.func, function.module, function) in MACS
+        for node in own_nodes(function)
+        if isinstance(node, ast.Return) and node.value is not None
+        for part in ast.walk(node.value)
     )
 
 

@@ -57,11 +57,13 @@ def _forgotten_limits(context: Context, seen: set[Location]) -> Iterator[Hit]:
             sizes += [name for name in schema_fields(context.symbols, owner) if PAGE_SIZE.match(name)]
         if endpoint.method != "GET" or not sizes:
             continue
-        for query in facts.access(endpoint).queries:
+        lists = [one for one in facts.access(endpoint).queries if one.many and one.statement.verb == "select"]
+        only = len({one.statement.table for one in lists}) == 1
+        for query in lists:
             statement = query.statement
             is_whole = not (statement.few or statement.limited or statement.opaque or facts.by_one(statement))
-            is_list = query.many and statement.verb == "select" and not query.loops
-            if is_list and is_whole and query.location not in seen:
+            is_meant = (query.function.node is endpoint.handler.node or only) and not query.loops
+            if is_meant and is_whole and query.location not in seen:
                 seen.add(query.location)
                 yield Hit(
                     query.location,

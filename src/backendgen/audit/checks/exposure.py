@@ -273,7 +273,8 @@ def owner_from_body(context: Context) -> Iterator[Hit]:
             continue
         own = facts.owners.get(write.table, frozenset())
         for name, roots in write.columns:
-            if OWNER.match(name) and name in own and _is_chosen(roots):
+            named = any(root.name == name or OWNER.match(root.name) for root in roots)
+            if OWNER.match(name) and name in own and named and _is_chosen(roots):
                 seen.add(write.location)
                 yield Hit(
                     write.location,

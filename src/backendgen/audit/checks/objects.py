@@ -168,7 +168,11 @@ def rows_of_all(context: Context) -> Iterator[Hit]:
                 continue
             if facts.is_scoped(endpoint, query) or facts.is_user(statement) or facts.by_one(statement):
                 continue
-            siblings = [one for one in _siblings(context, endpoint, query) if one.handler.path == endpoint.handler.path]
+            siblings = [
+                one
+                for one in _siblings(context, endpoint, query)
+                if one.handler.path == endpoint.handler.path and one is not endpoint
+            ]
             if siblings and statement.table in facts.owners:
                 seen.add(query.location)
                 yield _everybodys(context, endpoint, query, siblings[0])
