@@ -234,7 +234,8 @@ class Mine(UpdateView):
         "* /named": ["permission_required:302,403"], "* /own": ["members:302"], "* /staff": ["user_passes_test:302"],
         "GET /mixin": ["LoginRequiredMixin:302"], "GET /tested": ["Checked:302,403"], "* /body": ["body:403"],
         "* /hidden": ["hidden:404"], "GET /method": [], "POST /method": ["login_required:302"], "* /harmless": [],
-        "* /handed": ["handed:403"], "* /among": ["among:404"], "GET /passed": ["passed_over:403"], "POST /passed": ["passed_over:403"],
+        "* /handed": ["handed:403"], "* /among": ["among:404"],
+        "GET /passed": ["passed_over:403"], "POST /passed": ["passed_over:403"],
         "GET /mine": ["get:404"], "PUT /mine": ["put:404"], "POST /mine": ["post:404"],
     }  # fmt: skip
     roles = {one.path: one.roles for one in found if one.roles}

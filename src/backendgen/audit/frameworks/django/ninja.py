@@ -63,9 +63,9 @@ def _methods(call: Made) -> tuple[str, ...]:
     return tuple(str(one).upper() for one in given) if isinstance(given, list | tuple) else ()
 
 
-def _braces(path: str) -> str:
+def _braces(route: str) -> str:
     """`/orders/{int:id}` as Django writes it, `/orders/<int:id>`."""
-    return path.replace("{", "<").replace("}", ">")
+    return route.replace("{", "<").replace("}", ">")
 
 
 def _guards(auth: Value, scope: Scope) -> Iterator[Guard]:
