@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import gc
 import os
-import pickle
 import signal
 import struct
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, NoReturn, TypeVar
 
 from backendgen import witness
 from backendgen.errors import UserError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -31,7 +33,7 @@ class _Worker(NamedTuple):
     """A copy of this process, and the pipe on which it says at the end what it has done."""
 
     pid: int
-    results: int
+    results: Connection
 
 
 class _Share(NamedTuple, Generic[R]):
@@ -97,21 +99,23 @@ def _taken(work: Callable[[T], R], pieces: Sequence[T], queue: int) -> _Share[R]
     return _Share(done, witness.current())
 
 
-def _forked(work: Callable[[T], R], pieces: Sequence[T], queue: int, others: Sequence[int]) -> _Worker:
-    results, said = os.pipe()
+def _forked(work: Callable[[T], R], pieces: Sequence[T], queue: int, others: Sequence[Connection]) -> _Worker:
+    from multiprocessing.connection import Pipe
+
+    results, said = Pipe(duplex=False)
     sys.stdout.flush()
     sys.stderr.flush()
     parent = os.getpid()
     pid = os.fork()
     if not pid:
         for each in (results, *others):
-            os.close(each)
+            each.close()
         _work(work, pieces, queue, said, parent)
-    os.close(said)
+    said.close()
     return _Worker(pid, results)
 
 
-def _work(work: Callable[[T], R], pieces: Sequence[T], queue: int, said: int, parent: int) -> NoReturn:
+def _work(work: Callable[[T], R], pieces: Sequence[T], queue: int, said: Connection, parent: int) -> NoReturn:
     """Be a copy: do what is left, say it, and end without what this process would do at its end."""
     code = INTERRUPTED
     with suppress(BaseException):
@@ -125,38 +129,33 @@ def _work(work: Callable[[T], R], pieces: Sequence[T], queue: int, said: int, pa
 
         try:
             share = _taken(unless_alone, pieces, queue)
-        except Exception as error:
+        except UserError as error:
             share = _Share({}, None, error)
-        with os.fdopen(said, "wb") as pipe:
-            pipe.write(_pickled(share))
+        except Exception as error:  # as text: an exception of any kind may not survive being sent
+            share = _Share({}, None, RuntimeError(f"{type(error).__name__}: {error}"))
+        _say(said, share)
         code = 0
     os._exit(code)
 
 
-def _pickled(share: _Share[Any]) -> bytes:
+def _say(said: Connection, share: _Share[R]) -> None:
     try:
-        said = pickle.dumps(tuple(share), protocol=5)
-        if share.failure:
-            pickle.loads(said)
-        return said
-    except Exception as error:  # an exception of the work's own that cannot be sent
-        failure = RuntimeError(f"{type(share.failure or error).__name__}: {share.failure or error}")
-        return pickle.dumps(({}, None, failure), protocol=5)
+        said.send(tuple(share))
+    except Exception as error:
+        said.send(({}, None, RuntimeError(f"a result cannot be sent: {type(error).__name__}: {error}")))
 
 
-def _heard(worker: _Worker) -> _Share[Any]:
+def _heard(worker: _Worker) -> _Share[R]:
     """Return what a worker says; what it left unsaid is missing in the end."""
-    with open(worker.results, "rb", closefd=False) as pipe:
-        said = pipe.read()
     try:
-        return _Share(*pickle.loads(said))
-    except (EOFError, pickle.UnpicklingError):
+        return _Share(*worker.results.recv())
+    except (EOFError, OSError):
         return _Share({}, None)
 
 
 def _end(worker: _Worker) -> None:
     """Let no worker outlive its work: one that has said all has ended, any other is stopped."""
-    os.close(worker.results)
+    worker.results.close()
     with suppress(ProcessLookupError):
         os.kill(worker.pid, signal.SIGKILL)
     with suppress(ChildProcessError):
