@@ -352,7 +352,7 @@ class Urlconf(Construction):
             listed = Made(External("django.urls.include"), frozenset({"django.urls.include"}), None, [list(args)])
             pattern.args[1] = listed
             return [pattern]
-        if name == "django.conf.urls.static.static" and args and isinstance(args[0], str):
+        if name == "django.conf.urls.static.static" and args and isinstance(args[0], str) and "//" not in args[0]:
             text = f"^{args[0].lstrip('/')}(?P<path>.*)$"
             served = External("django.views.static.serve")
             return [Made(External("django.urls.re_path"), frozenset({"django.urls.re_path"}), None, [text, served])]
