@@ -65,3 +65,11 @@ def test_followed_across_files(symbols: Symbols, expression: str, kind: type, wh
 def test_imports_in_circles_end(symbols: Symbols) -> None:
     found = symbols.value(ast.parse("x", mode="eval").body, symbols.modules["src/app.py"])
     assert found is None or isinstance(found, External | Module)
+
+
+def test_a_class_may_have_the_name_of_its_base(tmp_path: Path) -> None:
+    text = "from django.views.generic import UpdateView\nclass UpdateView(UpdateView): ...\n"
+    (tmp_path / "views.py").write_text(text)
+    symbols = Symbols(load(tmp_path))
+    (module,) = symbols.modules.values()
+    assert symbols.bases(module.classes[0]) == {"django.views.generic.UpdateView"}

@@ -225,7 +225,7 @@ class Symbols:
             seen.add(id(one.node))
             order.append(one)
             for base in one.node.bases:
-                found = self.value(base, one.module)
+                found = self._base(base, one)
                 if isinstance(found, Class):
                     pending.append(found)
         self._lineages[id(owner.node)] = order
@@ -238,11 +238,19 @@ class Symbols:
         names = set()
         for one in self.lineage(owner):
             for base in one.node.bases:
-                found = self.value(base, one.module)
+                found = self._base(base, one)
                 if isinstance(found, External):
                     names.add(found.name)
         self._bases[id(owner.node)] = frozenset(names)
         return self._bases[id(owner.node)]
+
+    def _base(self, node: ast.expr, owner: Class) -> Symbol | None:
+        """What a base names: in `class UpdateView(UpdateView)` the one that was imported before."""
+        found = self.value(node, owner.module)
+        if isinstance(node, ast.Name) and isinstance(found, Class) and found.node is owner.node:
+            imported = owner.module.imports.get(node.id)
+            return self._imported(*imported, owner.module, 0) if imported else None
+        return found
 
     def _imported(self, dotted: str, name: str, importer: Module, hops: int) -> Symbol | None:
         module = self.module(dotted, importer)

@@ -172,8 +172,10 @@ class Urlconf(Construction):
                 given = self._of_pattern(base, base.target.name, name)
                 if given is not UNKNOWN:
                     return given
-            if name in base.keywords and base.target is not None and not isinstance(base.target, External):
-                return base.attributes.get(name, super().attribute(base, name, frame))
+            if isinstance(base.target, Class) and not base.member and name not in base.attributes:
+                fields = [one.target.id for one in base.target.node.body if _is_field(one)]  # type: ignore[attr-defined]
+                if name in fields and self.symbols.member(base.target, "__init__") is None:
+                    return base.argument(fields.index(name), name, default=UNKNOWN)
         return super().attribute(base, name, frame)
 
     def _of_a_class(self, base: Class, name: str, frame: Frame) -> Value:
@@ -230,7 +232,12 @@ class Urlconf(Construction):
 
     def _of_router(self, router: Made, name: str, frame: Frame) -> Value:
         if name in ("urls", "get_urls"):
-            return router.attributes.setdefault(" urls", self._urls(router))
+            if " urls" not in router.attributes:
+                router.attributes[" urls"] = self._urls(router)  # also what its own `urls` builds upon
+                own = self._own_urls(router, frame)
+                if own is not None:
+                    router.attributes[" urls"] = own
+            return router.attributes[" urls"]
         if name == "registry":
             return router.attributes.setdefault("registry", [])
         if name == "routes" and name not in router.attributes:
@@ -238,7 +245,18 @@ class Urlconf(Construction):
             router.attributes[name] = list(own) if isinstance(own, list | tuple) else default_routes()
         return super().attribute(router, name, frame)
 
-    def _urls(self, router: Made) -> Value:
+    def _own_urls(self, router: Made, frame: Frame) -> list[Value] | None:
+        """What a router of the project makes of the routes, by its own `urls` or `get_urls`."""
+        for name in ("urls", "get_urls"):
+            method = self.symbols.member(router.target, name) if isinstance(router.target, Class) else None
+            if isinstance(method, Function):
+                given = self.call(Closure(method, self.run(method.module), router), [], {}, router.place)
+                return list(given) if isinstance(given, list | tuple) else None
+        return None
+
+    def _urls(self, router: Value) -> Value:
+        if not isinstance(router, Made):
+            return UNKNOWN
         return [RouterUrls(router, router.attributes.setdefault(" registered", []))]
 
     def _told(self, made: Made) -> None:
@@ -270,6 +288,8 @@ class Urlconf(Construction):
 
     def call(self, target: Value, args: list[Value], keywords: dict[str, Value], place: Place | None) -> Value:
         """Return what a call gives; a view that a function of the project wraps stays a view."""
+        if isinstance(target, Made) and target.member == "get_urls" and is_router(target.root):
+            return self._urls(target.root)  # `super().get_urls()`
         if isinstance(target, Made) and target.member == "get_models" and " models" in target.root.attributes:
             return target.root.attributes[" models"]
         if isinstance(target, Made) and isinstance(target.target, Class) and not target.member:
@@ -332,6 +352,10 @@ class Urlconf(Construction):
             listed = Made(External("django.urls.include"), frozenset({"django.urls.include"}), None, [list(args)])
             pattern.args[1] = listed
             return [pattern]
+        if name == "django.conf.urls.static.static" and args and isinstance(args[0], str) and "//" not in args[0]:
+            text = f"^{args[0].lstrip('/')}(?P<path>.*)$"
+            served = External("django.views.static.serve")
+            return [Made(External("django.urls.re_path"), frozenset({"django.urls.re_path"}), None, [text, served])]
         if name in ("django.conf.urls.static.static", "django.contrib.staticfiles.urls.staticfiles_urlpatterns"):
             return []
         if name == "django.conf.urls.patterns":
@@ -370,6 +394,8 @@ class Urlconf(Construction):
         """Return the value of an expression; conditions on settings are not known, registries are dictionaries."""
         if isinstance(node, ast.IfExp):
             return self._conditional(node, frame)
+        if isinstance(node, ast.Attribute) and node.attr == "urls" and ast.unparse(node.value) == "super()":
+            return self._urls(self.evaluate(ast.Name("self", ast.Load()), frame))
         if isinstance(node, ast.Yield | ast.YieldFrom) and node.value is not None:
             given = self.evaluate(node.value, frame)
             many = isinstance(node, ast.YieldFrom) and isinstance(given, list | tuple)
@@ -433,6 +459,11 @@ class Defaults(Registry):
     def __init__(self, made: Callable[[], Value]) -> None:
         super().__init__()
         self.made = made
+
+
+def _is_field(node: ast.stmt) -> bool:
+    """A field of a NamedTuple or a dataclass."""
+    return isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
 
 
 def _yields(function: Function) -> bool:

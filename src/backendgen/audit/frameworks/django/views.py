@@ -117,7 +117,7 @@ class Views:
                 name = name.removesuffix(".as_view")
                 yield from self._elsewhere(name, methods_of(name), place, decorators, target)
             else:
-                yield from self._elsewhere(name, None, place, decorators, target)
+                yield from self._elsewhere(name, FUNCTIONS.get(name), place, decorators, target)
         elif isinstance(target, External):
             yield from self._elsewhere(target.name, FUNCTIONS.get(target.name), place, decorators, None)
         elif isinstance(target, Class):  # an instance of a class that is called: a syndication feed, say
