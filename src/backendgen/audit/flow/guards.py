@@ -218,11 +218,15 @@ def _call(frame: Frame, call: ast.Call) -> None:
         elif all(isinstance(kind, External) and kind.name == "str" for kind in found):
             mark(frame, call.args[0], TEXT)
     elif name in ("re.fullmatch", "re.match") and len(call.args) >= 2:
-        pattern = frame.evaluate(call.args[0]).const
-        if isinstance(pattern, str) and is_strict(pattern, whole=name == "re.fullmatch"):
-            frame.clear(frame.evaluate(call.args[1]), ALL)
-    elif name.rpartition(".")[2] in libraries.SAFE_CHECKS and call.args:
-        mark(frame, call.args[0], ADDRESSES)
+        tested, host = frame.evaluate(call.args[0]), call.args[1]
+        if isinstance(tested.const, str):
+            if is_strict(tested.const, whole=name == "re.fullmatch"):
+                frame.clear(frame.evaluate(host), ALL)
+        elif isinstance(host, ast.Attribute) and host.attr in libraries.HOSTS and not tested.taints:
+            mark(frame, host.value, ADDRESSES)  # `re.match(domain, url.netloc) for domain in settings.DOMAINS`
+    elif name.rpartition(".")[2] in libraries.SAFE_CHECKS:
+        for address in call.args[:1] or [each.value for each in call.keywords if each.arg == "url"]:
+            mark(frame, address, ADDRESSES)
     elif name == "any" and len(call.args) == 1 and isinstance(call.args[0], ast.GeneratorExp):
         _any(frame, call.args[0])
     elif isinstance(call.func, ast.Attribute):

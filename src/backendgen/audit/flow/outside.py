@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 SAME = frozenset({"list", "tuple", "sorted", "set", "frozenset", "iter", "reversed"})
 ANSWERED = frozenset({"execute", "scalar", "scalars", "fetch", "fetchrow", "fetchall", "fetchone", "query"})
 CHOICES = 6
+GROUP = re.compile(r"\((?!\?[:=!<])((?:[^()\\]|\\.)*)\)")
+WIDE = re.compile(r"(?<!\\)\.|\\[SWD]|\[\^")
 
 
 def outside(
@@ -205,6 +208,9 @@ def _as_dictionary(frame: Frame, node: ast.Call, positional: list[Value], keywor
 def _dictionary(frame: Frame, node: ast.Call, positional: list[Value], keywords: dict[str, Value]) -> Value | None:
     if positional[0].items is None:
         return None
+    pair = positional[0].items.get("[]", NOTHING)
+    if pair.items and pair.items.keys() == {0, 1}:
+        return carrying(Value(items={"[]": pair.items[1]}), pair.items[0])
     return replace(positional[0], items={**positional[0].items, **keywords}, const=UNKNOWN)
 
 
@@ -251,7 +257,19 @@ def _composed(frame: Frame, node: ast.Call, positional: list[Value], keywords: d
     return carrying(Value(text=HOLE), parts[0], parts[1], *rest)
 
 
+def _found(frame: Frame, node: ast.Call, positional: list[Value], keywords: dict[str, Value]) -> Value | None:
+    """`re.search(pattern, text)`: parts of the text, harmless when the pattern's groups let nothing else through."""
+    if len(positional) < 2:
+        return None
+    pattern = positional[0].const
+    groups = GROUP.findall(pattern) if isinstance(pattern, str) else []
+    if isinstance(pattern, str) and not any(WIDE.search(each) for each in groups or [pattern]):
+        return HARMLESS
+    return carrying(NOTHING, positional[1])
+
+
 SPECIAL = {
+    **dict.fromkeys((f"re.{name}" for name in ("search", "match", "fullmatch", "findall", "finditer", "split")), _found),
     **dict.fromkeys(("urllib.parse.urlsplit", "urllib.parse.urlparse"), _address),
     **dict.fromkeys(("urllib.parse.urlunsplit", "urllib.parse.urlunparse"), _composed),
     "str": _text, "re.compile": _first, "typing.cast": _second, "enumerate": _numbered, "zip": _zipped, "re.sub": _defused,

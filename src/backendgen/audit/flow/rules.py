@@ -24,6 +24,7 @@ from backendgen.rules import Rule
 WORDS = {"path": "path parameter", "query": "query parameter", "header": "header", "cookie": "cookie", "body": "body",
          "form": "form field", "file": "uploaded file"}  # fmt: skip
 MAX_DEPTH = 6
+SEGMENT = frozenset({"path", "redirect"})  # kinds of sinks that a part of a path cannot harm: it holds no slash
 GUARDED = frozenset({"path", "url", "redirect"})  # kinds of sinks before which one check serves for all that follow
 
 
@@ -114,7 +115,7 @@ class _Entries:
         origin = Origin("request", name)
         step = Step(Location(function.path, parameter.line, 1, parameter.line), name)
         is_segment = parameter.source == "path" and f"{{{parameter.name}:path}}" not in endpoint.path
-        safe = frozenset({"path"}) if is_segment else frozenset[str]()  # a path's segment holds no slash
+        safe = SEGMENT if is_segment else frozenset[str]()
         if (
             parameter.source not in ("body", "dependency")
             or self.engine.types.of(parameter.annotation, parameter.module).is_text

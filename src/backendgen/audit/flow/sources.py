@@ -84,6 +84,8 @@ _PYRAMID = _parts(
     path="matchdict path path_info url path_qs", host="host host_url", environ="environ",
 )  # fmt: skip
 
+_SERVER = _parts(path="path requestline", headers="headers", body="rfile")
+
 REQUESTS: dict[str, dict[str, str]] = {
     **dict.fromkeys(
         ("fastapi.Request", "fastapi.requests.Request", "starlette.requests.Request", "fastapi.WebSocket",
@@ -98,6 +100,7 @@ REQUESTS: dict[str, dict[str, str]] = {
     "rest_framework.request.Request": _DRF, "ninja.request.HttpRequest": _DJANGO,
     "aiohttp.web.Request": _AIOHTTP, "aiohttp.web.BaseRequest": _AIOHTTP, "aiohttp.web_request.Request": _AIOHTTP,
     "tornado.web.RequestHandler": _TORNADO, "tornado.httputil.HTTPServerRequest": _TORNADO_REQUEST,
+    "http.server.BaseHTTPRequestHandler": _SERVER, "http.server.SimpleHTTPRequestHandler": _SERVER,
     "bottle.Request": _BOTTLE, "sanic.Request": _SANIC, "sanic.request.Request": _SANIC, "falcon.Request": _FALCON,
     "falcon.asgi.Request": _FALCON, "pyramid.request.Request": _PYRAMID, "webob.Request": _PYRAMID,
 }  # fmt: skip
@@ -218,9 +221,12 @@ def imports(module: Module, name: str) -> bool:
 
 def of_owner(engine: Engine, owner: Class, name: str) -> Value | None:
     """What a framework sets on the instances of its class-based views: `self.request`, `self.kwargs`."""
+    bases = engine.symbols.bases(owner)
+    for base in bases:
+        if name in REQUESTS.get(base, ()):
+            return read(base, name)
     if name not in ("request", "kwargs"):
         return None
-    bases = engine.symbols.bases(owner)
     for start, kind in OWNERS:
         if any(base.startswith(start) for base in bases):
             if name == "request":

@@ -155,8 +155,9 @@ def join(one: Value, other: Value) -> Value:
         items = {key: join(one.items.get(key, NOTHING), other.items.get(key, NOTHING)) for key in keys}
     same = one.const is not UNKNOWN and type(one.const) is type(other.const) and one.const == other.const
     text = one.text if one.text == other.text else _either(one.text, other.text)
+    taints = [each.taints if items is not None else all_taints(each) for each in (one, other)]
     return Value(
-        union(one.taints, other.taints), one.const if same else UNKNOWN, text, items,
+        union(*taints), one.const if same else UNKNOWN, text, items,
         one.kind if one.kind == other.kind else one.kind or other.kind,
         one.function if one.function == other.function else None,
         one.whole if one.whole == other.whole else None, one.bound if one.function == other.function else None,
