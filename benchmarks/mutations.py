@@ -59,7 +59,7 @@ def main() -> None:
     given = options.parse_args()
     caught, low, tried = Counter[str](), Counter[str](), Counter[str]()
     for number, path in enumerate(given.paths):
-        share = given.count // len(given.paths) + (number < given.count % len(given.paths))
+        share = (given.count - sum(tried.values())) // (len(given.paths) - number)  # what is left, evenly
         with _unhindered(), tempfile.TemporaryDirectory() as folder:
             trial = Trial(path, Path(folder) / str(number))
             for mutation in chosen(trial, share, random.Random(given.seed)):
@@ -274,7 +274,8 @@ def calls(text: Text, node: ast.Call) -> Iterator[Mutation]:
     last = name.rpartition(".")[2]
     if last == "limit" and isinstance(node.func, ast.Attribute) and len(node.args) == 1 and "limiter" not in name:
         base = node.func.value
-        yield Mutation("limit removed", text.file.path, node.lineno, text.end(base), text.end(node), "")
+        if re.search(r"\bselect\(|\.query\b|\.objects\b|\bstatement\b|\bstmt\b", ast.unparse(base)):
+            yield Mutation("limit removed", text.file.path, node.lineno, text.end(base), text.end(node), "")
     for keyword in node.keywords:
         if keyword.arg == "timeout" and CLIENTS.match(name):
             yield text.without("timeout removed", keyword)
@@ -422,7 +423,7 @@ def owner_test(test: ast.expr) -> bool:
 
 def owner_terms(text: Text, node: ast.Call, endpoint: Endpoint) -> Iterator[Mutation]:
     """Conditions on the owner; the whole call when it is the only one. A number of rows shows none of them."""
-    if "count(" in ast.unparse(node.func):
+    if "count(" in ast.unparse(node.func) or re.match(r"\s*\)?\s*\.count\(", text.file.text[text.end(node) :]):
         return
     own = [one for one in node.args if isinstance(one, ast.Compare) and USER.search(ast.unparse(one.comparators[0]))]
     named = [one for one in node.keywords if one.arg and OWNS.search(one.arg) and USER.search(ast.unparse(one.value))]

@@ -243,6 +243,14 @@ def _shown_by_value(context: Context, endpoint: Endpoint) -> tuple[str, str] | N
             secret = sorted(name for name in table.names if PASSWORDS.match(name))
             if secret:
                 return f"the `{table.name}` row", secret[0]
+        if table is None and value.kind is not None and value.has("row", "user") and not value.dumped:
+            named = [name for name in schema_fields(context.symbols, value.kind) if PASSWORDS.match(name)]
+            if (
+                named
+                and endpoint.framework == "FastAPI"
+                and not _is_left_out(context.symbols.member(value.kind, named[0]))
+            ):
+                return f"`{value.kind.name}`", named[0]
         for name, held in value.holds:
             if PASSWORDS.match(name) and held.has("row"):
                 return "a row", name

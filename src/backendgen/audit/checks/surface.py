@@ -26,6 +26,7 @@ PAGE_SIZE = re.compile(
 )
 BOUNDS = frozenset({"le", "lt", "multiple_of", "enum"})
 GUARDED_SIBLINGS = 3
+NEARLY_ALL, MANY = 0.9, 20
 ADMINISTRATORS = re.compile(r"(?:^|[/_-])(?:admin|backoffice|back-office|superuser|staff)(?:$|[/_-])", re.IGNORECASE)
 
 
@@ -89,13 +90,17 @@ def outlier(context: Context) -> Iterator[Hit]:
                 confidence = Confidence.MEDIUM if _reads(context, endpoint, siblings) else Confidence.LOW
                 yield _open(endpoint, f"{len(handlers)} other endpoints of its router ask who calls", confidence)
                 said.add(id(endpoint.handler.node))
-    for endpoint in context.service.endpoints:
-        if not endpoint.guards and id(endpoint.handler.node) not in said and _is_read(context, endpoint):
-            table = _private(context, endpoint)
-            if table:
-                yield _open(
-                    endpoint, f"all others that read `{table}` do not, and tie it to who calls", Confidence.MEDIUM
-                )
+    mounted = [one for one in context.service.endpoints if one.mounted]
+    guarded = [one for one in mounted if one.guards]
+    is_rare = len(guarded) >= max(MANY, NEARLY_ALL * len(mounted))
+    for endpoint in mounted:
+        if endpoint.guards or id(endpoint.handler.node) in said or not _is_read(context, endpoint):
+            continue
+        table = _private(context, endpoint)
+        if table:
+            yield _open(endpoint, f"all others that read `{table}` do not, and tie it to who calls", Confidence.MEDIUM)
+        elif is_rare and _reads(context, endpoint, guarded):
+            yield _open(endpoint, f"{len(guarded)} other endpoints of the service ask who calls", Confidence.MEDIUM)
 
 
 def _is_read(context: Context, endpoint: Endpoint) -> bool:
