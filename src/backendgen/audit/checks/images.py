@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from backendgen.audit.checks.credentials import is_real_secret, names_secret
 from backendgen.audit.registry import Context, check
@@ -23,11 +24,9 @@ KNOWN_ROOT = frozenset(
 NOT_ROOT = re.compile(
     r"nonroot|non-root|rootless|unprivileged|distroless.*nonroot|postgres|bitnami|chainguard|cgr\.dev", re.IGNORECASE
 )
-FETCHES_CODE = re.compile(
-    r"(?:curl|wget)\b[^|;&\n]*https?://[^|;&\n]*\|\s*(?:sudo\s+)?(?:env\s+\S+\s+)*(?:ba|z|da|k)?sh\b"
-    r"|(?:ba)?sh\s+(?:-c\s+)?[\"']?(?:<\(|\$\()\s*(?:curl|wget)\b"
-    r"|(?:curl|wget)\b[^|;&\n]*https?://[^|;&\n]*\|\s*(?:sudo\s+)?python[\d.]*\b(?!\s+-c|\s+-m\s+json)"
-)
+FETCHES = re.compile(r"\b(?:curl|wget)\b")
+RUNS = re.compile(r"\s*(?:sudo\s+)?(?:env\s+\S+\s+)?(?:(?:ba|z|da|k)?sh\b|python[\d.]*\b(?!\s+-c|\s+-m\s+json))")
+RUNS_FETCHED = re.compile(r"\bsh\s+(?:-c\s+)?[\"']?(?:<\(|\$\()\s*(?:curl|wget)\b[^)]{0,200}")
 VERIFIES = re.compile(r"sha(?:256|512)sum|gpg\s+--verify|cosign|minisign|shasum|--checksum")
 SERVES = re.compile(
     r"\b(?:uvicorn|gunicorn|hypercorn|daphne|granian|flask|fastapi|django|manage\.py|uwsgi|waitress|celery|aiohttp|python[\d.]*)\b"
@@ -146,15 +145,27 @@ def remote_code_in_build(context: Context) -> Iterator[Hit]:
 def _remote(one: Instruction) -> str:
     if one.keyword == "RUN":
         text = f"{one.text}\n{one.heredoc}"
-        found = FETCHES_CODE.search(text)
+        found = _fetched(text)
         if found and not VERIFIES.search(text):
-            return f"what an address answers is run at once, whatever it is: `{' '.join(found[0].split())[:100]}`"
+            return f"what an address answers is run at once, whatever it is: `{' '.join(found.split())[:100]}`"
         return ""
     source = one.text.split()[0] if one.text.split() else ""
     is_checked = any(name == "checksum" for name, _ in one.flags)
     if re.match(r"https?://", source) and not is_checked and not source.endswith(".git"):
         return f"`{source}` is added without a checksum: the build takes whatever that address answers"
     return ""
+
+
+def _fetched(text: str) -> str:
+    """Return the first command that gives what it fetches to an interpreter."""
+    for command in re.split(r"[;&\n]+", text):
+        parts = command.split("|")
+        for left, right in pairwise(parts):
+            fetch = FETCHES.search(left)
+            if fetch and "://" in left and RUNS.match(right):
+                return f"{left[fetch.start() :]}|{right}"
+    nested = RUNS_FETCHED.search(text)
+    return nested[0] if nested else ""
 
 
 @check("BG423")
