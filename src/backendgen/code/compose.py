@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from backendgen.code.trees import Node, read
 
-_DEFAULT = re.compile(r"\$\{\w+:?-([^}]*)\}")
+_DEFAULT = re.compile(r"\$\{\w+:?-([^}]{0,400})\}")
 _UNKNOWN = re.compile(r"\$\{(\w+)[^}]*\}")
 _PARTS = re.compile(r"\[[^\]]*\]|[^:]+")
 
