@@ -12,7 +12,7 @@ from backendgen.audit.checks.patterns import is_catastrophic
 SLOW = [
     (r"^(a+)+$", "a" * 40 + "!"),
     (r"^(\w+\s?)*$", "a" * 40 + "!"),
-    (r"^(?:.|\w)*$", "a" * 40 + "!"),
+    (r"^(?:.|\w)*$", "a" * 40 + "\n\n"),
     (r"^(\s*\w+\s*)*$", "a" * 40 + "!"),
     (r"^(.+,)*x$", "a,," * 30 + "!"),
     (r"^((?:ab)+)*$", "ab" * 40 + "!"),

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from backendgen.audit.checks.formats import kind_of, may_hold_one
 from backendgen.audit.checks.walk import class_of, is_command
 from backendgen.audit.flow.values import place
 from backendgen.audit.registry import Context, check
@@ -16,7 +17,8 @@ from backendgen.rules import Confidence
 
 KEY_NAME = re.compile(
     r"(?:^|_)(?:secret_?key|jwt_?(?:secret|key)|signing_?key|session_?secret|encryption_?key|app_?secret|client_?secret"
-    r"|auth_?secret|token_?secret|private_?key|api_?secret|secret_?access_?key|api_?key|access_?token|auth_?token)(?:$|_)",
+    r"|auth_?secret|token_?secret|private_?key|api_?secret|secret_?access_?key|api_?key|access_?token|auth_?token)"
+    r"(?:_?(?:default|fallback|value|dev|prod|production|live|old|new|current|base64|b64|hex|raw|str|v?\d+))?$",
     re.IGNORECASE,
 )
 PASSWORD_NAME = re.compile(r"(?:^|_)(?:password|passwd|passphrase)$", re.IGNORECASE)
@@ -25,16 +27,10 @@ PLACES = frozenset({"host", "hostname", "server"})
 ADDRESS = re.compile(r"\w[\w+.-]*://([^:/@\s]*):([^@/\s{}$<>%]+)@([\w.-]+)")
 LOCAL = frozenset({"localhost", "127.0.0.1"})
 EXAMPLES = re.compile(
-    r"(?:your|my|the)?[-_]?(?:pass(?:word|wd)?|pw|pwd|secret|changeme|example|postgres|root|user)[-_]?", re.IGNORECASE
+    r"(?:your|my|the|redis|rabbit(?:mq)?|mongo|mysql|postgres|minio|admin|guest|local|dev|test)?[-_]?"
+    r"(?:pass(?:word|wd)?|pw|pwd|secret(?:[-_]key)?|change[-_]?me|example|postgres|root|user|admin|guest)[-_]?",
+    re.IGNORECASE,
 )
-FORMATS = {
-    "an AWS access key": re.compile(r"(?:AKIA|ASIA)[A-Z2-7]{16}"),
-    "a GitHub token": re.compile(r"gh[pousr]_[A-Za-z0-9]{36}"),
-    "a Stripe live key": re.compile(r"[sr]k_live_[A-Za-z0-9]{20,}"),
-    "a Slack token": re.compile(r"xox[abprs]-[A-Za-z0-9-]{20,}"),
-    "a Google API key": re.compile(r"AIza[A-Za-z0-9_-]{35}"),
-    "a private key": re.compile(r"-----BEGIN (?:RSA |EC |OPENSSH |DSA )?PRIVATE KEY-----\s+[A-Za-z0-9+/]{20}"),
-}
 MAY_NAME_KEY = re.compile(r"(?i:secret|jwt|key|passw|passphrase|token)\w*[\"\']?(?:\]?\s*(?::[^=\n]*)?=|\s*,)")
 NAMES_SOMETHING = re.compile(
     r"_(?:header|path|file|filename|name|env|var|variable|url|uri|id|field|param|parameter|algorithm|alg|length|size|version|type|arn"
@@ -57,6 +53,10 @@ NOT_A_SECRET = re.compile(
     r"^$|^[*x.\u2022-]+$|(?i:dummy|placeholder)"
     r"|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$|^[a-z]+(?:[_.-][a-z]+)*(?:_|\.|-)?(?:id|name|path|file|url|header|field|param)$|\s|[{<$]"
 )
+PLAIN = re.compile(r"[a-z]{1,15}(?:\.[a-z]{1,6})?")  # `CA_CERT_SECRET_KEY = "ca.crt"` is the name of an entry
+FOR_TESTS = re.compile(r"(?:^|[_-])(?:e2e|seed|sample|fixture|mock|fake)(?:[_-]|$)", re.IGNORECASE)
+SIGNS = re.compile(r"(?:^|_)(?:secret_?key|jwt_?(?:secret|key)|signing_?key|session_?secret)$", re.IGNORECASE)
+TESTING = re.compile(r"(?:^|[/._-])(?:test|tests|testing)(?:[/._-]|$)|(?:^|\.)Test")
 WORDS = re.compile(r"[A-Za-z]+(?:[_.:/-][A-Za-z]+)*")
 
 
@@ -69,20 +69,19 @@ def secret_in_code(context: Context) -> Iterator[Hit]:
             continue
         for hit in (*_formats(module.file), *_used_keys(context, module), *_named_keys(module), *_passwords(module)):
             line = (hit.location.path, hit.location.line)
-            if line not in lines:
+            if line not in lines and not TESTING.search(hit.location.path) and not TESTING.search(hit.symbol):
                 lines.add(line)
                 yield hit
 
 
 def _formats(file: SourceFile) -> Iterator[Hit]:
     """Texts in a provider's own format."""
-    if not any(pattern.search(file.text) for pattern in FORMATS.values()):
+    if not may_hold_one(file.text):
         return
     for node in ast.walk(file.tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            for kind, pattern in FORMATS.items():
-                if pattern.search(node.value) and "EXAMPLE" not in node.value.upper():
-                    yield _hit(file, node, f"{kind} is written into the code", "")
+        kind = kind_of(node.value) if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+        if kind and isinstance(node, ast.expr):
+            yield _hit(file, node, f"{kind} is written into the code", "")
 
 
 def _used_keys(context: Context, module: Module) -> Iterator[Hit]:
@@ -161,9 +160,10 @@ def _named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         yield _name(node.target), node.value
     elif isinstance(node, ast.keyword):
         yield node.arg or "", node.value
-    elif isinstance(node, ast.Call) and node.args and ast.unparse(node.func) in ENVIRONMENT:
+    elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
         defaults = [*node.args[1:2], *(one.value for one in node.keywords if one.arg == "default")]
-        yield from ((str(node.args[0].value), given) for given in defaults if isinstance(node.args[0], ast.Constant))
+        if defaults and ast.unparse(node.func) in ENVIRONMENT:
+            yield from ((str(node.args[0].value), given) for given in defaults)
     elif isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):  # `os.environ.get("SECRET_KEY") or "..."`
         first = node.values[0]
         named = first.args[0] if isinstance(first, ast.Call) and first.args else None
@@ -218,6 +218,9 @@ def _is_secret(text: str, name: str) -> bool:
     """Not a placeholder, a path, the name of a variable, or a word for itself (`client_secret = "client_secret_basic"`)."""
     plain = re.sub(r"[^a-z0-9]+", "_", text.lower())
     key = KEY_NAME.search(name)
+    is_part = key is not None and key.start() > 0 and PLAIN.fullmatch(text) is not None
+    if is_part or FOR_TESTS.search(text) or (EXAMPLES.fullmatch(text) and not SIGNS.search(name)):
+        return False
     is_label = WORDS.fullmatch(text) is not None and key is not None and key[0].lower().strip("_") in plain
     return len(text) >= 6 and name.lower() not in plain and not is_label and not NOT_A_SECRET.search(text)
 
