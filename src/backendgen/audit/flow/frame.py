@@ -21,6 +21,7 @@ from backendgen.audit.flow.values import (
     TEXT,
     UNKNOWN,
     Origin,
+    Taint,
     Value,
     carrying,
     join,
@@ -121,7 +122,7 @@ class Frame:
                 changed = True
                 if "*" in kinds:
                     continue
-            kept.append(replace(taint, safe=taint.safe | kinds) if kinds else taint)
+            kept.append(Taint(taint.origin, taint.steps, taint.safe | kinds) if kinds else taint)
         if not changed:
             return value
         if not kept and value.kind is None and not value.items:

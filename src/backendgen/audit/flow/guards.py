@@ -107,10 +107,8 @@ def _equal(frame: Frame, left: ast.expr, right: ast.expr) -> None:
 
 def is_allow_list(container: Value) -> bool:
     """Is this a collection that the program fixes: constants, or the keys of a dictionary that it writes?"""
-    if isinstance(container.const, str):
-        return False
-    if container.const is not UNKNOWN:
-        return isinstance(container.const, tuple | list | frozenset | set | dict)
+    if container.const is not UNKNOWN:  # of a text: the value is a part of it
+        return isinstance(container.const, str | tuple | list | frozenset | set | dict)
     if container.items is not None and not container.taints:
         return "[]" not in container.items
     return isinstance(container.kind, Class) and not container.taints

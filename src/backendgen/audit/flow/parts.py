@@ -13,6 +13,7 @@ from backendgen.audit.flow.values import (
     NOTHING,
     TEXT,
     UNKNOWN,
+    Taint,
     Value,
     carrying,
     constant,
@@ -70,7 +71,8 @@ def part_of(value: Value, name: str) -> Value:
     if not value.taints:
         return HARMLESS if value.harmless else NOTHING
     taints = tuple(
-        replace(taint, origin=taint.origin.at(name)) if value.whole is not None else taint for taint in value.taints
+        Taint(taint.origin.at(name), taint.steps, taint.safe) if value.whole is not None else taint
+        for taint in value.taints
     )
     return Value(taints, whole=value.whole.at(name) if value.whole is not None else None)
 

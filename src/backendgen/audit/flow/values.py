@@ -252,7 +252,7 @@ def _placed(taints: tuple[Taint, ...], before: str) -> tuple[Taint, ...]:
     marks.update(f"in {quote}" for quote in "'\"" if before.count(quote) % 2)
     if not marks:
         return taints
-    return tuple(replace(taint, safe=taint.safe | marks) for taint in taints)
+    return tuple(Taint(taint.origin, taint.steps, taint.safe | marks) for taint in taints)
 
 
 IMPLIED: Final = {
@@ -272,7 +272,7 @@ def sanitised(value: Value, kinds: frozenset[str]) -> Value:
     """Return the value, harmless to these kinds of sinks (`*`: to all)."""
     if "*" in kinds or value.is_harmless:
         return HARMLESS
-    taints = tuple(replace(taint, safe=taint.safe | kinds) for taint in all_taints(value))
+    taints = tuple(Taint(taint.origin, taint.steps, taint.safe | kinds) for taint in all_taints(value))
     return replace(value, taints=taints, items=None, const=UNKNOWN)
 
 
@@ -280,7 +280,7 @@ def undone(value: Value) -> Value:
     """Return a value that has been decoded: what made its text harmless may be undone."""
     if not any(taint.safe for taint in value.taints):
         return value
-    return replace(value, taints=tuple(replace(taint, safe=frozenset()) for taint in value.taints))
+    return replace(value, taints=tuple(Taint(taint.origin, taint.steps) for taint in value.taints))
 
 
 def resolved_path(value: Value) -> bool:
@@ -293,7 +293,8 @@ def stepped(value: Value, step: Step) -> Value:
     if not value.taints:
         return value
     return replace(
-        value, taints=tuple(replace(taint, steps=(*taint.steps, step)[-MAX_STEPS:]) for taint in value.taints)
+        value,
+        taints=tuple(Taint(taint.origin, (*taint.steps, step)[-MAX_STEPS:], taint.safe) for taint in value.taints),
     )
 
 
