@@ -35,13 +35,14 @@ class Refusals:
         if key not in self._known:
             self._known[key] = NONE
             found = self.outcomes.of(function)
-            for block in _blocks(function.node):
+            nodes = _nodes(function.node)
+            for block in _blocks([function.node, *nodes]):
                 found |= self._of_block(block)
-            for node in _nodes(function.node):
+            for node in nodes:
                 if _is_denial(node) or (isinstance(node, ast.ExceptHandler) and _is_unsigned(node)):
                     found |= {403}
             if depth < MAX_DEPTH:
-                for call in (one for one in _nodes(function.node) if isinstance(one, ast.Call)):
+                for call in (one for one in nodes if isinstance(one, ast.Call)):
                     if isinstance(call.func, ast.Attribute) and call.func.attr == "handle_no_permission":
                         found |= {302, 403}
                     if _called(call).endswith("get_object_or_404") and self._of_caller(call, function):
@@ -161,17 +162,28 @@ def _ends(body: list[ast.stmt]) -> bool:
     return bool(body) and isinstance(body[-1], ast.Return | ast.Raise)
 
 
-def _nodes(function: ast.AST) -> Iterator[ast.AST]:
+_LEAVES = (ast.expr_context, ast.Constant, ast.Name, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
+
+
+def _nodes(function: ast.AST) -> list[ast.AST]:
+    """The nodes of a function's body, without names and constants."""
+    found: list[ast.AST] = []
     pending: list[ast.AST] = list(getattr(function, "body", []))
     while pending:
         node = pending.pop()
-        yield node
-        pending.extend(ast.iter_child_nodes(node))
+        found.append(node)
+        for name in node._fields:
+            child = getattr(node, name, None)
+            if isinstance(child, list):
+                pending.extend(one for one in child if isinstance(one, ast.AST) and not isinstance(one, _LEAVES))
+            elif isinstance(child, ast.AST) and not isinstance(child, _LEAVES):
+                pending.append(child)
+    return found
 
 
-def _blocks(function: ast.AST) -> Iterator[list[ast.stmt]]:
-    """Every list of statements of a function, also of those that are defined in it."""
-    for node in [function, *_nodes(function)]:
+def _blocks(nodes: list[ast.AST]) -> Iterator[list[ast.stmt]]:
+    """Every list of statements among these."""
+    for node in nodes:
         for name in ("body", "orelse", "finalbody"):
             block = getattr(node, name, None)
             if isinstance(block, list) and block and isinstance(block[0], ast.stmt):

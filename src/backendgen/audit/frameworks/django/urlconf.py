@@ -85,6 +85,9 @@ def is_view(value: Value) -> bool:
     return isinstance(value, Closure)
 
 
+_OWN = (ast.IfExp, ast.Compare, ast.Attribute, ast.Yield, ast.YieldFrom, ast.Subscript)
+
+
 class Urlconf(Construction):
     """Runs URL configurations of one project."""
 
@@ -392,6 +395,8 @@ class Urlconf(Construction):
 
     def evaluate(self, node: ast.expr, frame: Frame) -> Value:
         """Return the value of an expression; conditions on settings are not known, registries are dictionaries."""
+        if not isinstance(node, _OWN):
+            return super().evaluate(node, frame)
         if isinstance(node, ast.IfExp):
             return self._conditional(node, frame)
         if isinstance(node, ast.Attribute) and node.attr == "urls" and ast.unparse(node.value) == "super()":

@@ -37,10 +37,8 @@ class Guards:
 
     def refused(self, function: Function) -> Statuses:
         """What a resolver refuses. A base's that asks for the permissions which a class lists refuses by these alone."""
-        if any(isinstance(one, ast.Attribute) and one.attr == "permissions" and ast.unparse(one.value).endswith("_meta")
-               for one in ast.walk(function.node)):  # fmt: skip
-            return NONE
-        return self.refusals.of(function)
+        lines = function.module.file.lines[function.node.lineno - 1 : function.node.end_lineno]
+        return NONE if any("_meta.permissions" in line for line in lines) else self.refusals.of(function)
 
     def _listed(self, node: ast.expr, module: Module, word: str) -> Iterator[Guard]:
         """`permission_classes=[IsAuthenticated]`: each by what it does; of enumerations, all ask for one of them."""
