@@ -305,11 +305,18 @@ def _is_logger(node: ast.expr) -> bool:
     )
 
 
+def _holds_credentials(node: ast.expr) -> bool:
+    """Are these all of a request's headers or cookies, the Authorization header and the session among them?"""
+    if not isinstance(node, ast.Attribute) or node.attr not in ("headers", "cookies", "COOKIES", "META"):
+        return False
+    return ast.unparse(node.value) in ("request", "req", "self.request")
+
+
 def _secret_in(node: ast.expr) -> str:
     """The secret's name when the text that is logged holds its value."""
     if isinstance(node, ast.Name | ast.Attribute):
         name = node.id if isinstance(node, ast.Name) else node.attr
-        return ast.unparse(node) if LOGGED.match(name) else ""
+        return ast.unparse(node) if LOGGED.match(name) or _holds_credentials(node) else ""
     if isinstance(node, ast.Subscript):
         key = node.slice.value if isinstance(node.slice, ast.Constant) else ""
         return ast.unparse(node) if isinstance(key, str) and LOGGED.match(key) else ""
