@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from backendgen.audit import _unhindered
+from backendgen.audit import unhindered
 from backendgen.audit.engines import bandit, own, semgrep
 from backendgen.audit.registry import Context
 from backendgen.audit.service import Endpoint
@@ -60,7 +60,7 @@ def main() -> None:
     caught, low, tried = Counter[str](), Counter[str](), Counter[str]()
     for number, path in enumerate(given.paths):
         share = (given.count - sum(tried.values())) // (len(given.paths) - number)  # what is left, evenly
-        with _unhindered(), tempfile.TemporaryDirectory() as folder:
+        with unhindered(), tempfile.TemporaryDirectory() as folder:
             trial = Trial(path, Path(folder) / str(number))
             for mutation in chosen(trial, share, random.Random(given.seed)):
                 verdict = trial.verdict(mutation)
@@ -297,7 +297,7 @@ def calls(text: Text, node: ast.Call) -> Iterator[Mutation]:
     if name == "FastAPI" and not any(one.arg == "debug" for one in node.keywords):
         start = text.end(node.func) + 1
         yield Mutation("debug on", text.file.path, node.lineno, start, start, "debug=True, ")
-    if name == "hashlib.sha256" and node.args:
+    if name == "hashlib.sha256" and node.args and re.search("passw|token|secret|key", around(text, node)):
         yield text.swapped("sha256 to md5", node.func, "hashlib.md5")
     if last == "compare_digest" and len(node.args) == 2:
         yield text.swapped("compare_digest to ==", node, f"({text.of(node.args[0])} == {text.of(node.args[1])})")
@@ -307,7 +307,11 @@ def calls(text: Text, node: ast.Call) -> Iterator[Mutation]:
         end = text.end(node) - 1
         comma = "" if not (node.args or node.keywords) or text.file.text[:end].rstrip().endswith(",") else ", "
         yield Mutation("verify=False", text.file.path, node.lineno, end, end, f"{comma}verify=False")
-    if name in ("jwt.decode", "pyjwt.decode") and not any(one.arg == "options" for one in node.keywords):
+    if (
+        name == "jwt.decode"
+        and re.search(r"^import jwt\b", text.file.text, re.MULTILINE)
+        and not any(one.arg == "options" for one in node.keywords)
+    ):
         end = text.end(node) - 1
         comma = "" if text.file.text[:end].rstrip().endswith(",") else ", "
         yield Mutation(
