@@ -23,6 +23,7 @@ from pathlib import Path
 
 from backendgen.audit import unhindered
 from backendgen.audit.engines import bandit, own, semgrep
+from backendgen.audit.properties import text_of
 from backendgen.audit.registry import Context
 from backendgen.audit.service import Endpoint
 from backendgen.code.parse import Unparsable, parse
@@ -34,6 +35,8 @@ from backendgen.rules import Confidence, Rulebook
 USER = re.compile(r"\b(?:current_?user|user|caller|auth_subject|me|identity|current_org|org|principal)\b")
 OWNS = re.compile(r"owner|user|author|creator|org|tenant|account|project", re.IGNORECASE)
 CLIENTS = re.compile(r"^(?:httpx|requests)\.(?:get|post|put|patch|delete|head|request|Client|AsyncClient)$")
+SETS = re.compile(r"\brequest\.(\w+) = ")
+READS = re.compile(r"\brequest\.(\w+)")
 RULES = Rulebook()
 
 
@@ -144,7 +147,7 @@ def replace_file(file: SourceFile, text: str) -> SourceFile:
 def chosen(trial: Trial, count: int, chance: random.Random) -> list[Mutation]:
     """So many mutations, each kind in turn as long as it has any, drawn by the seed."""
     kinds: dict[str, list[Mutation]] = {}
-    for mutation in every(trial.context):
+    for mutation in {(one.path, one.start, one.end, one.text): one for one in every(trial.context)}.values():
         kinds.setdefault(mutation.kind, []).append(mutation)
     for name in sorted(kinds):
         chance.shuffle(kinds[name])
@@ -235,6 +238,10 @@ def guards(context: Context) -> Iterator[Mutation]:
             continue
         name, text = above[0].name, Text(file)
         node = endpoint.handler.node
+        if above[0].function is not None and set(SETS.findall(text_of(above[0].function))) & set(
+            READS.findall(ast.unparse(node))
+        ):
+            continue  # without what the guard puts on the request the handler fails
         for decorator in node.decorator_list:
             if above[0].scope == "route" and ast.unparse(decorator).startswith(name):
                 start = text.start(decorator) - 1
