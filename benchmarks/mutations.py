@@ -21,8 +21,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from backendgen.audit import _unhindered
+from backendgen.audit import unhindered
 from backendgen.audit.engines import bandit, own, semgrep
+from backendgen.audit.properties import text_of
 from backendgen.audit.registry import Context
 from backendgen.audit.service import Endpoint
 from backendgen.code.parse import Unparsable, parse
@@ -34,6 +35,8 @@ from backendgen.rules import Confidence, Rulebook
 USER = re.compile(r"\b(?:current_?user|user|caller|auth_subject|me|identity|current_org|org|principal)\b")
 OWNS = re.compile(r"owner|user|author|creator|org|tenant|account|project", re.IGNORECASE)
 CLIENTS = re.compile(r"^(?:httpx|requests)\.(?:get|post|put|patch|delete|head|request|Client|AsyncClient)$")
+SETS = re.compile(r"\brequest\.(\w+) = ")
+READS = re.compile(r"\brequest\.(\w+)")
 RULES = Rulebook()
 
 
@@ -60,7 +63,7 @@ def main() -> None:
     caught, low, tried = Counter[str](), Counter[str](), Counter[str]()
     for number, path in enumerate(given.paths):
         share = (given.count - sum(tried.values())) // (len(given.paths) - number)  # what is left, evenly
-        with _unhindered(), tempfile.TemporaryDirectory() as folder:
+        with unhindered(), tempfile.TemporaryDirectory() as folder:
             trial = Trial(path, Path(folder) / str(number))
             for mutation in chosen(trial, share, random.Random(given.seed)):
                 verdict = trial.verdict(mutation)
@@ -144,7 +147,7 @@ def replace_file(file: SourceFile, text: str) -> SourceFile:
 def chosen(trial: Trial, count: int, chance: random.Random) -> list[Mutation]:
     """So many mutations, each kind in turn as long as it has any, drawn by the seed."""
     kinds: dict[str, list[Mutation]] = {}
-    for mutation in every(trial.context):
+    for mutation in {(one.path, one.start, one.end, one.text): one for one in every(trial.context)}.values():
         kinds.setdefault(mutation.kind, []).append(mutation)
     for name in sorted(kinds):
         chance.shuffle(kinds[name])
@@ -235,6 +238,10 @@ def guards(context: Context) -> Iterator[Mutation]:
             continue
         name, text = above[0].name, Text(file)
         node = endpoint.handler.node
+        if above[0].function is not None and set(SETS.findall(text_of(above[0].function))) & set(
+            READS.findall(ast.unparse(node))
+        ):
+            continue  # without what the guard puts on the request the handler fails
         for decorator in node.decorator_list:
             if above[0].scope == "route" and ast.unparse(decorator).startswith(name):
                 start = text.start(decorator) - 1
@@ -297,7 +304,7 @@ def calls(text: Text, node: ast.Call) -> Iterator[Mutation]:
     if name == "FastAPI" and not any(one.arg == "debug" for one in node.keywords):
         start = text.end(node.func) + 1
         yield Mutation("debug on", text.file.path, node.lineno, start, start, "debug=True, ")
-    if name == "hashlib.sha256" and node.args:
+    if name == "hashlib.sha256" and node.args and re.search("passw|token|secret|key", around(text, node)):
         yield text.swapped("sha256 to md5", node.func, "hashlib.md5")
     if last == "compare_digest" and len(node.args) == 2:
         yield text.swapped("compare_digest to ==", node, f"({text.of(node.args[0])} == {text.of(node.args[1])})")
@@ -307,7 +314,11 @@ def calls(text: Text, node: ast.Call) -> Iterator[Mutation]:
         end = text.end(node) - 1
         comma = "" if not (node.args or node.keywords) or text.file.text[:end].rstrip().endswith(",") else ", "
         yield Mutation("verify=False", text.file.path, node.lineno, end, end, f"{comma}verify=False")
-    if name in ("jwt.decode", "pyjwt.decode") and not any(one.arg == "options" for one in node.keywords):
+    if (
+        name == "jwt.decode"
+        and re.search(r"^import jwt\b", text.file.text, re.MULTILINE)
+        and not any(one.arg == "options" for one in node.keywords)
+    ):
         end = text.end(node) - 1
         comma = "" if text.file.text[:end].rstrip().endswith(",") else ", "
         yield Mutation(

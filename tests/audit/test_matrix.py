@@ -65,6 +65,8 @@ def test_the_matrix_for_programs(tmp_path: Path) -> None:
             {"name": "admin", "scope": "route", "statuses": [401, 403], "roles": ["admin"], "place": "app.py:8"}
         ],
         "roles": ["admin"],
+        "object_check": None,
+        "lists": None,
         "rate_limit": None,
         "response_model": None,
         "framework": "FastAPI",

@@ -143,6 +143,8 @@ COLUMNS = (
     Column("Access", *_same(lambda endpoint, context: access(endpoint, context.config.public))),
     Column("Authentication", _authentication, _guards),
     Column("Roles", lambda endpoint, _: ", ".join(endpoint.roles), lambda endpoint, _: list(endpoint.roles)),
+    Column("Object check", *_same(lambda endpoint, context: context.facts.object_check(endpoint))),
+    Column("Lists", *_same(lambda endpoint, context: context.facts.pages(endpoint))),
     Column("Rate limit", *_same(_limits)),
     Column("Response model", *_same(_response)),
     Column("Framework", _framework, lambda endpoint, _: endpoint.framework),

@@ -132,6 +132,27 @@ class Facts:
                     found.setdefault(write.table, set()).update(names)
         return {table: frozenset(names) for table, names in found.items() if names}
 
+    def object_check(self, endpoint: Endpoint) -> str:
+        """How it is told whose the object is that a caller names: `query`, `comparison`, `guard`; empty when it is not."""
+        access = self.access(endpoint)
+        chosen = [one for one in access.queries if self.keys(one.statement)]
+        if access.checked:
+            return "comparison"
+        if any(USER in term.roots for one in chosen for term in one.statement.terms):
+            return "query"
+        return "guard" if access.unsure else ""
+
+    def pages(self, endpoint: Endpoint) -> str:
+        """Do its lists have a limit: `limited`, `unlimited`, empty without a list?"""
+        lists = [
+            one
+            for one in self.access(endpoint).queries
+            if one.many and one.statement.verb == "select" and not one.statement.few and not self.by_one(one.statement)
+        ]
+        if not lists:
+            return ""
+        return "limited" if any(one.statement.limited for one in lists) else "unlimited"
+
     def by_one(self, statement: Statement) -> bool:
         """Do its conditions name one row, or a few by their keys?"""
         return any(

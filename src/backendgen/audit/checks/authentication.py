@@ -33,7 +33,8 @@ LOGIN = re.compile(r"log_?in|sign_?in|authenticate|forgot|reset|recover|token", 
 TELLS = re.compile(
     r"(?:user|account|email|e-mail|username)[^.]{0,25}(?:not found|does(?:n't| not) exist|not "
     r"registered|unknown|no such)"
-    r"|(?:no such|unknown|no) (?:user|account)|(?:wrong|incorrect|invalid) password$",
+    r"|(?:no such|unknown|no) (?:user|account)|(?:wrong|incorrect|invalid) password$"
+    r"|^(?:the |your )?password (?:is|was) (?:not correct|wrong|incorrect|invalid)\b",
     re.IGNORECASE,
 )
 IDENTITY = re.compile(r"^(?:user|user_?id|uid|username|logged_in|account_?id|email|is_admin|authenticated|_user_id)$")
