@@ -55,6 +55,11 @@ def analyse(context: Context, rules: tuple[Rule, ...]) -> Analysis:
     engine = Engine(context.symbols, chosen)
     entries = _Entries(context, engine)
     engine.handlers.update(id(endpoint.handler.node) for endpoint in context.service.endpoints)
+    engine.views.update(
+        id(endpoint.handler.node)
+        for endpoint in context.service.endpoints
+        if endpoint.framework in ("Flask", "Quart") and _sends_text_as_html(context, endpoint.handler)
+    )
     for endpoint in context.service.endpoints:
         entries.enter(endpoint)
     for module in context.symbols.modules.values():
@@ -66,6 +71,12 @@ def analyse(context: Context, rules: tuple[Rule, ...]) -> Analysis:
                 entries.consume(function)
         engine.module_frame(module)
     return Analysis(tuple(_hits(engine, entries)), frozenset(_cleared(engine)))
+
+
+def _sends_text_as_html(context: Context, handler: Function) -> bool:
+    """Flask's own views do; the resources of its extensions send JSON."""
+    bases = context.symbols.bases(handler.owner) if handler.owner is not None else frozenset[str]()
+    return all(base.startswith(("flask.", "quart.")) for base in bases)
 
 
 class _Entries:
