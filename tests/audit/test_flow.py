@@ -12,7 +12,7 @@ from backendgen.audit.flow.rules import analyse
 from backendgen.code.project import load
 from backendgen.config import Config
 from backendgen.findings.finding import Hit
-from backendgen.rules import Rulebook
+from backendgen.rules import Confidence, Rulebook
 
 RULES = tuple(rule for rule in Rulebook().select("audit") if rule.detect.kind == "flow")
 VIEW = """
@@ -303,3 +303,32 @@ def test_cycles_and_depth_have_an_end(tmp_path: Path) -> None:
         other="from app import f\ndef g(x):\n    return f(x) or g(x)\n",
     )
     assert found == [("BG105", 6)]
+
+
+def test_what_a_queue_runs(tmp_path: Path) -> None:
+    found = flows(
+        tmp_path,
+        tasks="""
+        import os
+        from celery import shared_task
+
+        @shared_task
+        def sent(name):
+            os.system(name)
+
+        @shared_task(bind=True)
+        def kept(self, name, size):
+            os.system(name)
+            os.system(size)
+        """,
+        app="""
+        from flask import request
+        from tasks import kept, sent
+
+        def view():
+            sent.delay(request.args["name"])
+            kept.apply_async(args=["a"], kwargs={"size": request.args["size"]})
+        """,
+    )
+    sure = {hit.location.line: hit.confidence for rule, hit in found if rule == "BG105"}
+    assert sure == {7: None, 11: Confidence.LOW, 12: None}

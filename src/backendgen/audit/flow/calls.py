@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from backendgen.audit.flow.frame import Frame
 
 
+LATER = frozenset(
+    {"delay", "apply_async", "s", "si", "send", "send_with_options", "defer", "defer_async", "enqueue", "kiq"}
+)
+
+
 def call(frame: Frame, node: ast.Call) -> Value:
     """Return what is known of a call's result; note the sinks that it is or leads to."""
     targets = targets_of(frame, node.func)
@@ -60,6 +65,8 @@ def _called(
     name = target.name if isinstance(target, External) else ""
     note_call(frame, node, name, receiver, positional, keywords, spread)
     if isinstance(target, Function):
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("apply_async", "send_with_options"):
+            positional, keywords = _queued(positional, keywords)
         return _applied(frame, node, target, bound(target, receiver, positional, keywords, spread))
     if isinstance(target, Class):
         return _constructed(frame, node, target, positional, keywords, spread)
@@ -69,6 +76,13 @@ def _called(
     else:
         found = method(frame, node, receiver, positional, keywords, spread)
     return join(found, handed) if handed is not None else found
+
+
+def _queued(positional: list[Value], keywords: dict[str, Value]) -> tuple[list[Value], dict[str, Value]]:
+    """The arguments of a task in `apply_async(args=[name], kwargs={"kind": kind})`."""
+    given = positional[0] if positional else keywords.get("args", NOTHING)
+    named = positional[1] if len(positional) > 1 else keywords.get("kwargs", NOTHING)
+    return list((given.items or {}).values()), {str(key): value for key, value in (named.items or {}).items()}
 
 
 def _handed_over(frame: Frame, node: ast.Call, positional: list[Value], keywords: dict[str, Value]) -> Value | None:
@@ -139,6 +153,10 @@ def target_of(frame: Frame, node: ast.expr) -> tuple[Value | None, Symbol | None
             return receiver, symbol
     if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name) and node.value.func.id == "super":
         return _super(frame, node.attr)
+    if node.attr in LATER:  # a task that a queue runs: `send.delay(name)`
+        task = engine.symbols.value(node.value, frame.module, frame.function)
+        if isinstance(task, Function):
+            return None, task
     return method_of(engine, frame.evaluate(node.value), node.attr)
 
 

@@ -52,7 +52,7 @@ EMPTY = Summary()
 
 class Engine:
     """One run over a project. `hits` are the sinks that a source reaches; `judged` whether lines' arguments are harmless;
-    `handlers` the functions whose results are sent to callers."""
+    `handlers` the functions whose results are sent to callers, `views` those of them that send a text as HTML."""
 
     def __init__(self, symbols: Symbols, rules: Iterable[FlowRule]) -> None:
         self.symbols = symbols
@@ -84,6 +84,7 @@ class Engine:
         self._summaries: dict[int, Summary] = {}
         self._variables: dict[int, Value] = {}
         self.handlers: set[int] = set()
+        self.views: set[int] = set()
         self._depth = 0
 
     def summary(self, function: Function) -> Summary:
@@ -146,6 +147,8 @@ class Engine:
     def reach(self, reached: Reached) -> Reached | None:
         """Note a hit for each source that reaches a sink; return what is left for callers to decide."""
         kind = reached.rule.kind
+        if kind == "secret" and " " in (reached.value.text or "").strip():  # a sentence that holds it is no secret
+            return None
         live = [taint for taint in reached.value.taints if not is_safe(taint, kind)]
         left = tuple(taint for taint in live if taint.origin.kind == "parameter")
         if not reached.unproven:

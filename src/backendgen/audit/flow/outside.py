@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backendgen.audit.flow import containers, libraries, sources, texts
-from backendgen.audit.flow.parts import attribute, element
+from backendgen.audit.flow.parts import attribute, element, part_of
 from backendgen.audit.flow.values import (
     ADDRESSES,
     HARMLESS,
@@ -70,7 +70,7 @@ def outside(
     through = keywords.get(libraries.CONNECTS_THROUGH.get(name, ""))
     if through is not None and _checks_addresses(engine, through):
         return through
-    if name in ("os.path.realpath", "os.path.abspath", "pathlib.Path.resolve"):
+    if name in ("os.path.realpath", "os.path.abspath", "os.path.normpath", "pathlib.Path.resolve"):
         base = receiver if name.startswith("pathlib") and receiver is not None else join_all(given)
         return replace(sanitised(base, frozenset({"resolved"})), kind=base.kind)
     if name == "pathlib.Path.relative_to" and receiver is not None and resolved_path(receiver):  # raises when it is not
@@ -126,7 +126,7 @@ def _from_outside(name: str, last: str, receiver: Value | None, positional: list
         if read is not None:
             part = positional[0].const if positional else UNKNOWN
             known = isinstance(part, str) and read.whole is not None and last.startswith("get_")
-            return attribute_of(read, str(part)) if known else read
+            return part_of(read, str(part)) if known else read
     if name == f"random.{last}" and last in libraries.WEAK_RANDOM:
         if last in ("choice", "choices", "sample", "shuffle") and not _is_alphabet(positional):
             return None
@@ -143,13 +143,6 @@ def _is_alphabet(positional: list[Value]) -> bool:
     given = positional[0] if positional else NOTHING
     is_named = isinstance(given.function, External) and given.function.name.startswith("string.")
     return is_named or given.text is not None or given.is_harmless
-
-
-def attribute_of(value: Value, name: str) -> Value:
-    """A part of a source by its key."""
-    from backendgen.audit.flow.parts import part_of
-
-    return part_of(value, name)
 
 
 def _passed_on(name: str, receiver: Value | None, given: list[Value]) -> Value:
@@ -186,6 +179,11 @@ def _text(frame: Frame, node: ast.Call, positional: list[Value], keywords: dict[
 
 def _first(frame: Frame, node: ast.Call, positional: list[Value], keywords: dict[str, Value]) -> Value | None:
     return positional[0]
+
+
+def _buffer(frame: Frame, node: ast.Call, positional: list[Value], keywords: dict[str, Value]) -> Value | None:
+    """A file in memory: to what reads files it is content, and no path."""
+    return sanitised(positional[0], sources.CONTENT) if positional[0].taints else positional[0]
 
 
 def _second(frame: Frame, node: ast.Call, positional: list[Value], keywords: dict[str, Value]) -> Value | None:
@@ -273,8 +271,8 @@ SPECIAL = {
     **dict.fromkeys(("urllib.parse.urlsplit", "urllib.parse.urlparse"), _address),
     **dict.fromkeys(("urllib.parse.urlunsplit", "urllib.parse.urlunparse"), _composed),
     "str": _text, "re.compile": _first, "typing.cast": _second, "enumerate": _numbered, "zip": _zipped, "re.sub": _defused,
-    "dataclasses.asdict": _as_dictionary, "dict": _dictionary, "getattr": _named, "io.StringIO": _first,
-    "io.BytesIO": _first,
+    "dataclasses.asdict": _as_dictionary, "dict": _dictionary, "getattr": _named, "io.StringIO": _buffer,
+    "io.BytesIO": _buffer,
 }  # fmt: skip
 
 

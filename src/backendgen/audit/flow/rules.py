@@ -10,7 +10,7 @@ from backendgen.audit.flow.calls import applied
 from backendgen.audit.flow.engine import Engine, Reached
 from backendgen.audit.flow.libraries import NUMBERS_AND_SUCH
 from backendgen.audit.flow.types import Type, is_constrained
-from backendgen.audit.flow.values import HARMLESS, TEXT, Origin, Taint, Value, substituted
+from backendgen.audit.flow.values import HARMLESS, TEXT, Origin, Taint, Value, substituted, tainted
 from backendgen.audit.frameworks.dependencies import Dependencies
 from backendgen.audit.frameworks.outcomes import Outcomes
 from backendgen.audit.frameworks.parameters import Parameters, is_method
@@ -19,7 +19,7 @@ from backendgen.audit.service import Endpoint, Parameter
 from backendgen.code.project import is_test
 from backendgen.code.symbols import Class, External, Function
 from backendgen.findings.finding import Hit, Location, Step
-from backendgen.rules import Rule
+from backendgen.rules import Confidence, Rule
 
 WORDS = {"path": "path parameter", "query": "query parameter", "header": "header", "cookie": "cookie", "body": "body",
          "form": "form field", "file": "uploaded file"}  # fmt: skip
@@ -55,6 +55,11 @@ def analyse(context: Context, rules: tuple[Rule, ...]) -> Analysis:
     engine = Engine(context.symbols, chosen)
     entries = _Entries(context, engine)
     engine.handlers.update(id(endpoint.handler.node) for endpoint in context.service.endpoints)
+    engine.views.update(
+        id(endpoint.handler.node)
+        for endpoint in context.service.endpoints
+        if endpoint.framework in ("Flask", "Quart") and _sends_text_as_html(context, endpoint.handler)
+    )
     for endpoint in context.service.endpoints:
         entries.enter(endpoint)
     for module in context.symbols.modules.values():
@@ -62,8 +67,16 @@ def analyse(context: Context, rules: tuple[Rule, ...]) -> Analysis:
             continue
         for function in module.functions:
             engine.summary(function)
+            if sources.is_task(engine, function):
+                entries.consume(function)
         engine.module_frame(module)
     return Analysis(tuple(_hits(engine, entries)), frozenset(_cleared(engine)))
+
+
+def _sends_text_as_html(context: Context, handler: Function) -> bool:
+    """Flask's own views do; the resources of its extensions send JSON."""
+    bases = context.symbols.bases(handler.owner) if handler.owner is not None else frozenset[str]()
+    return all(base.startswith(("flask.", "quart.")) for base in bases)
 
 
 class _Entries:
@@ -85,6 +98,13 @@ class _Entries:
         if is_method(handler) and handler.parameters:
             given[handler.parameters[0].arg] = Value(kind=handler.owner)
         self._sinks(endpoint.handler, given)
+
+    def consume(self, function: Function) -> None:
+        """Call what a queue calls, with what somebody has put into it."""
+        for parameter in function.parameters:
+            if parameter.arg not in ("self", "task", "context"):
+                given = tainted(Origin("queue", f"the argument `{parameter.arg}` of the task `{function.name}`"))
+                self._sinks(function, {parameter.arg: given})
 
     def _sinks(self, function: Function, given: Mapping[str, Value]) -> None:
         for reached in self.engine.summary(function).reached:
@@ -158,7 +178,7 @@ def _hits(engine: Engine, entries: _Entries) -> Iterator[tuple[Rule, Hit]]:
     """One hit for each place, told by its shortest flow; one for a whole function where one guard serves all places."""
     groups: dict[tuple[str, str, str, Origin], list[tuple[Location, Found]]] = {}
     for (rule_id, location), found in engine.hits.items():
-        shortest = min(found, key=lambda one: (len(one[0].steps), one[0].origin.name, one[0].origin.path))
+        shortest = min(found, key=lambda one: _rank(one[0]))
         one = Found(*shortest, len(found) - 1, all(each.grades != (None, None) for _, each in found))
         if one.reached.rule.kind in GUARDED:
             key = (rule_id, location.path, one.reached.symbol, one.taint.origin)
@@ -171,6 +191,11 @@ def _hits(engine: Engine, entries: _Entries) -> Iterator[tuple[Rule, Hit]]:
         yield _hit(location, one, sorted({each.line for each, _ in others} - {location.line}))
 
 
+def _rank(taint: Taint) -> tuple[bool, int, str, tuple[str, ...]]:
+    """The surest first, then the shortest."""
+    return taint.origin.kind == "queue", len(taint.steps), taint.origin.name, taint.origin.path
+
+
 def _hit(location: Location, found: Found, others: list[int]) -> tuple[Rule, Hit]:
     rule, reached = found.reached.rule, found.reached
     message = rule.message.format(source=_described(found.taint), sink=reached.sink)
@@ -181,6 +206,8 @@ def _hit(location: Location, found: Found, others: list[int]) -> tuple[Rule, Hit
         message += f"; the same again on line{'s' if len(others) > 1 else ''} {lines}"
     steps = (*found.taint.steps, Step(location, f"reaches `{reached.sink}`"))
     confidence, severity = reached.grades if found.is_graded else (None, None)
+    if found.taint.origin.kind == "queue":  # whoever fills the queue may have checked it
+        confidence = Confidence.LOW
     return rule.rule, Hit(location, message, rule.fix, reached.symbol, steps, severity, confidence)
 
 

@@ -76,8 +76,6 @@ def _is_data(value: Value) -> bool:
 
 def note_named(frame: Frame, node: ast.expr | ast.stmt, name: str, value: Value) -> None:
     """Note what is given a name that matters: a variable, attribute, key or argument."""
-    if value.text is not None and " " in value.text.strip():  # a sentence that holds it is no secret, nor a name
-        return
     for rule, sink in frame.engine.sinks_by_words:
         assert sink.names is not None
         if sink.names.search(name):

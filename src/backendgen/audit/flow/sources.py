@@ -130,6 +130,10 @@ OWNERS = (  # what `self.request` is in classes with such a base
     ("django.views", "django.http.HttpRequest"), ("django.contrib.formtools", "django.http.HttpRequest"),
     ("aiohttp.web.View", "aiohttp.web.Request"), ("tornado.web.RequestHandler", "tornado.httputil.HTTPServerRequest"),
 )  # fmt: skip
+TASKS = frozenset(
+    {"celery.shared_task", "celery.task", "dramatiq.actor", "django_rq.job", "huey.task", "rq.decorators.job"}
+)
+QUEUES = ("celery", "dramatiq", "procrastinate", "huey", "taskiq", "arq")
 RESOLVERS = ("graphene", "graphene_django", "ariadne", "strawberry")
 
 
@@ -248,6 +252,18 @@ def _is_resolver(function: Function) -> bool:
     if len(names) < 2 or names[1] != "info":
         return False
     return any(imports(function.module, name) for name in RESOLVERS)
+
+
+def is_task(engine: Engine, function: Function) -> bool:
+    """Is this run by a queue, with what somebody put into it?"""
+    for decorator in function.node.decorator_list:
+        made = decorator.func if isinstance(decorator, ast.Call) else decorator
+        kind = engine.symbols.value(made, function.module, function.outer)
+        if isinstance(kind, External) and kind.name in TASKS:
+            return True
+        if isinstance(made, ast.Attribute) and made.attr in ("task", "actor"):
+            return any(imports(function.module, queue) for queue in QUEUES)
+    return False
 
 
 def fixed_path(function: Function) -> Value | None:

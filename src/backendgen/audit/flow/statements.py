@@ -59,7 +59,8 @@ def _sent(frame: Frame, node: ast.Return, value: Value) -> None:
         return
     if id(frame.function.node) in frame.engine.handlers:
         note_place(frame, node, "response", body)
-    if body.taints and responses.is_view(frame.function) and not responses.is_whole_body(body):
+    is_view = id(frame.function.node) in frame.engine.views or responses.is_view(frame.function)
+    if body.taints and is_view and not responses.is_whole_body(body):
         note_place(frame, node, "html", body)
 
 

@@ -56,7 +56,7 @@ class Origin:
 
     def is_from(self, kinds: frozenset[str]) -> bool:
         """Is this one of these kinds: also `host` and `peer`, headers of a request that callers write?"""
-        if self.kind in kinds:
+        if self.kind in kinds or (self.kind == "queue" and "request" in kinds):
             return True
         last = self.path[-1].lower().replace("_", "-").removeprefix("http-") if self.path else ""
         if self.kind != "request":
