@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backendgen.audit.frameworks.django.paths import simplified
-from backendgen.audit.frameworks.django.urlconf import Registration, RouterUrls, Urlconf
+from backendgen.audit.frameworks.django.urlconf import Urlconf
+from backendgen.audit.frameworks.django.values import Registration, RouterUrls
 from backendgen.audit.frameworks.django.views import Views
 from backendgen.audit.frameworks.made import Frame, Made, Place, Value
 from backendgen.code.symbols import Class, External, Function, Variable

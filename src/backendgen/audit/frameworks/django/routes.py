@@ -9,7 +9,8 @@ from backendgen.audit.frameworks.django.ninja import Operation, is_api, operatio
 from backendgen.audit.frameworks.django.paths import converted, simplified
 from backendgen.audit.frameworks.django.routers import Routers
 from backendgen.audit.frameworks.django.tables import URLS
-from backendgen.audit.frameworks.django.urlconf import INCLUDES, REGULAR, RouterUrls, Urlconf, is_path
+from backendgen.audit.frameworks.django.urlconf import Urlconf
+from backendgen.audit.frameworks.django.values import INCLUDES, REGULAR, RouterUrls, is_path
 from backendgen.audit.frameworks.django.views import Answer, Decorator, Views
 from backendgen.audit.frameworks.made import UNKNOWN, Made, Place, Value
 from backendgen.audit.service import ANY, elsewhere

@@ -7,84 +7,29 @@ routers of the project. Conditions on settings take both branches: a route which
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
-from typing import TypeGuard
+from collections.abc import Collection, Iterator
 
 from backendgen.audit.frameworks.construction import Construction
 from backendgen.audit.frameworks.django.applications import Applications
 from backendgen.audit.frameworks.django.settings import Settings
+from backendgen.audit.frameworks.django.values import (
+    INCLUDES,
+    PATHS,
+    Defaults,
+    Registration,
+    Registry,
+    RouterUrls,
+    Wrapped,
+    default_routes,
+    is_route,
+    is_router,
+    is_view,
+    wraps,
+)
 from backendgen.audit.frameworks.made import UNKNOWN, Closure, Frame, Made, Place, Value
 from backendgen.code.symbols import Class, External, Function, Module, Symbols, Variable
 
-PATHS = frozenset({"django.urls.path", "django.urls.conf.path", "django.urls.re_path", "django.urls.conf.re_path",
-                   "django.conf.urls.url", "django.conf.urls.re_path"})  # fmt: skip
-REGULAR = frozenset({"re_path", "url"})
-INCLUDES = frozenset({"django.urls.include", "django.urls.conf.include", "django.conf.urls.include"})
-ROUTERS = ("SimpleRouter", "DefaultRouter", "BaseRouter")
 MAX_IMPORTS = 3
-
-
-@dataclass(eq=False, slots=True)
-class Wrapped:
-    """A view within a decorator of the project that was called: `decorator(View.as_view())`."""
-
-    value: Value
-    by: Function
-    place: Place
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """`router.register(prefix, viewset)`. `under` is the registration that a nested one belongs to."""
-
-    prefix: str
-    viewset: Value
-    place: Place
-    under: Registration | None = None
-    lookups: tuple[Value, ...] = ()
-
-
-@dataclass(eq=False, slots=True)
-class RouterUrls:
-    """`router.urls`: all that is registered by the end."""
-
-    router: Made
-    registered: list[Registration] = field(default_factory=list)
-
-
-def is_router(value: Value) -> bool:
-    """Is this a router of Django REST framework, or of a class derived from one?"""
-    return isinstance(value, Made) and any(
-        kind.startswith(("rest_framework", "rest_framework_nested", "rest_framework_extensions"))
-        and kind.rpartition(".")[2].endswith("Router")
-        for kind in value.kinds
-    )
-
-
-def is_path(value: Value) -> TypeGuard[Made]:
-    """Is this a `path(...)`, a `re_path(...)` or a `url(...)`?"""
-    return isinstance(value, Made) and isinstance(value.target, External) and value.target.name in PATHS
-
-
-def is_route(value: Value) -> bool:
-    """Is this a Route or DynamicRoute of Django REST framework's routers?"""
-    target = value.target if isinstance(value, Made) else None
-    return isinstance(target, External) and target.name in (
-        "rest_framework.routers.Route", "rest_framework.routers.DynamicRoute"
-    )  # fmt: skip
-
-
-def is_view(value: Value) -> bool:
-    """Is this what answers a request: a function, `View.as_view()`, or one of these within decorators?"""
-    if isinstance(value, Wrapped):
-        return True
-    if isinstance(value, Made):
-        target = value.target.name if isinstance(value.target, External) else ""
-        return (f"{target}{value.member}").endswith(("as_view", "as_view()")) or any(map(is_view, value.args[:1]))
-    return isinstance(value, Closure)
-
-
 _OWN = (ast.IfExp, ast.Compare, ast.Attribute, ast.Yield, ast.YieldFrom, ast.Subscript)
 
 
@@ -303,7 +248,7 @@ class Urlconf(Construction):
             return Made(route.target, route.kinds, route.place, route.args, {**route.keywords, **keywords})
         views = [one for one in args if is_view(one)]
         result = self._generated(target, args, keywords, place)
-        if isinstance(target, Closure) and views and place is not None and _wraps(result, views[0], target.function):
+        if isinstance(target, Closure) and views and place is not None and wraps(result, views[0], target.function):
             return Wrapped(views[0], target.function, place)
         return result
 
@@ -443,29 +388,6 @@ class Urlconf(Construction):
         return False
 
 
-def _wraps(result: Value, view: Value, by: Function) -> bool:
-    """Is this what a function that got a view gives back for it?"""
-    if isinstance(result, Made):
-        return result.target is None and not result.member and len(result.args) == 1 and result.args[0] is view
-    if isinstance(result, Closure):
-        same = isinstance(view, Closure) and view.function.node is result.function.node
-        inside = result.function.outer is not None and result.function.outer.node is by.node
-        return inside or (same and bool(result.wraps))
-    return False
-
-
-class Registry(dict[object, Value]):
-    """A dictionary that the project fills as it is imported: what is not in it is nothing."""
-
-
-class Defaults(Registry):
-    """A defaultdict. `made` is what it makes for a new key."""
-
-    def __init__(self, made: Callable[[], Value]) -> None:
-        super().__init__()
-        self.made = made
-
-
 def _is_field(node: ast.stmt) -> bool:
     """A field of a NamedTuple or a dataclass."""
     return isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
@@ -503,19 +425,3 @@ def _changes(value: ast.expr, names: Collection[str]) -> bool:
         if isinstance(base, ast.Name) and base.id in names:
             return True
     return False
-
-
-def default_routes() -> list[Value]:
-    """The routes of a SimpleRouter, as values that a project's router may change."""
-
-    def route(name: str, **keywords: Value) -> Made:
-        target = f"rest_framework.routers.{name}"
-        return Made(External(target), frozenset({target}), None, [], keywords)
-
-    lookup = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
-    return [
-        route("Route", url="^{prefix}{trailing_slash}$", mapping={"get": "list", "post": "create"}, detail=False),
-        route("DynamicRoute", url="^{prefix}/{url_path}{trailing_slash}$", detail=False),
-        route("Route", url="^{prefix}/{lookup}{trailing_slash}$", mapping=lookup, detail=True),
-        route("DynamicRoute", url="^{prefix}/{lookup}/{url_path}{trailing_slash}$", detail=True),
-    ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backendgen.audit.frameworks.django.tables import FUNCTIONS, actions_of, methods_of
-from backendgen.audit.frameworks.django.urlconf import Wrapped
+from backendgen.audit.frameworks.django.values import Wrapped
 from backendgen.audit.frameworks.made import Closure, Made, Place, Value
 from backendgen.audit.service import ANY, elsewhere
 from backendgen.code.symbols import Class, External, Function, Symbol, Symbols, Variable
