@@ -16,6 +16,8 @@ STRANGER = frozenset({"is_anonymous", "AnonymousUser"})
 DENIED = re.compile(
     r"Permission|Unauthori[sz]ed|Unauthenticated|NotAuthenticated|Forbidden|AccessDenied|AuthenticationFailed"
 )
+REFUSES = re.compile(r"raise|deny|denied|refuse|reject|forbid|abort|permission", re.IGNORECASE)
+ASKS_PERMISSION = re.compile(r"^_?(?:check|has)_(?:\w+_)?permissions?$|^has_perms?$")
 SIGNATURE = re.compile(r"Signature|InvalidToken|InvalidDigest")
 NOT_FOUND = frozenset({"Http404", "HttpResponseNotFound", "NotFound"})
 MAX_DEPTH = 5
@@ -27,13 +29,13 @@ class Refusals:
     def __init__(self, symbols: Symbols, outcomes: Outcomes) -> None:
         self.symbols = symbols
         self.outcomes = outcomes
-        self._known: dict[int, Statuses] = {}
+        self._known: dict[int, tuple[int, Statuses]] = {}  # with how deep in calls it was found
 
     def of(self, function: Function, depth: int = 0) -> Statuses:
         """Return what a function, or what it calls, answers callers that may not go on."""
         key = id(function.node)
-        if key not in self._known:
-            self._known[key] = NONE
+        if key not in self._known or self._known[key][0] > depth:
+            self._known[key] = depth, NONE
             found = self.outcomes.of(function)
             nodes = _nodes(function.node)
             for block in _blocks([function.node, *nodes]):
@@ -49,8 +51,8 @@ class Refusals:
                         found |= {404}
                     for callee in self._run(call, function):
                         found |= self.of(callee, depth + 1)
-            self._known[key] = found
-        return self._known[key]
+            self._known[key] = depth, found
+        return self._known[key][1]
 
     def _of_caller(self, call: ast.Call, function: Function) -> bool:
         """Is an object looked for among those of the caller: `get_object_or_404(Order, owner=request.user)`?"""
@@ -89,6 +91,8 @@ class Refusals:
             if not isinstance(node, ast.If):
                 continue
             asks, is_negative = _asks(node.test)
+            if _is_denied_permission(node.test):
+                found |= {403}
             if asks and not is_negative and _asks_method(node.test):  # what strangers POST is passed over
                 found |= {403}
             elif asks:
@@ -109,6 +113,17 @@ def _asks(test: ast.expr) -> tuple[bool, bool]:
             inner = {one.attr for one in ast.walk(node.operand) if isinstance(one, ast.Attribute)}
             negative = negative or bool(inner & IDENTITY)
     return asks, negative
+
+
+def _is_denied_permission(test: ast.expr) -> bool:
+    """`if not cls.check_permissions(context): errors.append(...)`"""
+    return any(
+        isinstance(one, ast.UnaryOp)
+        and isinstance(one.op, ast.Not)
+        and isinstance(one.operand, ast.Call)
+        and ASKS_PERMISSION.search(_called(one.operand)) is not None
+        for one in ast.walk(test)
+    )
 
 
 def _asks_method(test: ast.expr) -> bool:
@@ -137,6 +152,8 @@ def _refused(block: list[ast.stmt], *, redirects: bool) -> Statuses:
                 found |= {403}
             elif redirects and "redirect" in name.lower():
                 found |= {302}
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and REFUSES.search(_called(node.value)):
+            found |= {403}  # `self.raise_permission_error()`, which a subclass defines
         if isinstance(node, ast.If):
             found |= _refused(node.body, redirects=redirects) | _refused(node.orelse, redirects=redirects)
     return found
