@@ -31,6 +31,8 @@ LOCAL = re.compile(
 )
 CLEAR = {"http": "https", "ws": "wss", "ftp": "sftp"}
 RATE_HEADERS = ({"ratelimit"}, {"ratelimit-limit", "ratelimit-reset"}, {"x-ratelimit-limit"}, {"x-rate-limit-limit"})
+PROBE = re.compile(r"/(?:health\w*|live(?:z|ness)?|ready(?:z)?|readiness|metrics|ping|status)/?$", re.IGNORECASE)
+BOUNDED = frozenset({"uuid", "date", "date-time", "time", "duration", "ipv4", "ipv6"})
 ENVIRONMENT = re.compile(r"local|sandbox|alpha|beta|test|stag|prod|next|dev|demo|preview", re.IGNORECASE)
 
 
@@ -253,10 +255,14 @@ def array_without_limit(context: Context) -> Iterator[Hit]:
 def string_without_limit(context: Context) -> Iterator[Hit]:
     """Texts of any length or any form."""
     for api, _ in _documents(context):
-        places = _of_type(api, "string", lambda one: not one.has("maxLength", "enum", "const"))
+        places = _of_type(api, "string", lambda one: not one.has("maxLength", "enum", "const") and not _is_bounded(one))
         yield from _summed(api, places, lambda names: f"texts of any length: {names}", "maxLength: 200")
         places = _of_type(api, "string", lambda one: not one.has("format", "pattern", "enum", "const"))
         yield from _summed(api, places, lambda names: f"texts of any form: {names}", "pattern: ...")
+
+
+def _is_bounded(schema: Schema) -> bool:
+    return schema.node.word("format") in BOUNDED
 
 
 @check("BG610")
@@ -283,7 +289,8 @@ def _lacks_exact_bounds(schema: Schema) -> bool:
 def no_rate_limit_promised(context: Context) -> Iterator[Hit]:
     """No 429, no Retry-After, no rate limit headers."""
     for api, _ in _documents(context):
-        missing = [(one.name, one.line) for one in api.operations if not _describes(api, one, "429")]
+        limited = [one for one in api.operations if not PROBE.search(one.path)]  # a platform asks these, all the time
+        missing = [(one.name, one.line) for one in limited if not _describes(api, one, "429")]
         yield from _summed(
             api,
             missing,
@@ -293,7 +300,7 @@ def no_rate_limit_promised(context: Context) -> Iterator[Hit]:
         for code, wrong in (("429", _lacks_retry_after), ("", _lacks_rate_headers)):
             places = [
                 (f"{one.name} {status}", node.line)
-                for one in api.operations
+                for one in limited
                 for status, node in one.responses
                 if (status == code if code else status[:1] in "24") and wrong(node)
             ]
@@ -329,15 +336,18 @@ def _describes(api: OpenAPI, operation: Operation, *codes: str) -> bool:
 def no_error_answers(context: Context) -> Iterator[Hit]:
     """Answers to wrong, refused and failed requests that nobody described."""
     for api, _ in _documents(context):
+        promised = [one for one in api.operations if not PROBE.search(one.path)]
+        asked = [one for one in promised if one.security is None or not one.is_open]
+        sent = [one for one in promised if one.parameters or one.node.get("requestBody")]
         wanted = (
-            ("a refused caller (401)", ("401",), True),
-            ("a wrong request (400 or 422)", ("400", "422", "4XX"), False),
-            ("a failure (500)", ("500",), True),
+            ("a refused caller (401)", asked, ("401",), True),
+            ("a wrong request (400 or 422)", sent, ("400", "422", "4XX"), False),
+            ("a failure (500)", promised, ("500",), True),
         )
-        for what, codes, needs_content in wanted:
+        for what, operations, codes, needs_content in wanted:
             places = [
                 (one.name, one.line)
-                for one in api.operations
+                for one in operations
                 if not (_describes(api, one, *codes) if needs_content else set(codes) & dict(one.responses).keys())
             ]
             yield from _summed(
@@ -401,6 +411,8 @@ def servers_not_described(context: Context) -> Iterator[Hit]:
         listed = api.root.get("servers")
         for server in listed.items if listed else []:
             address, text = server.word("url"), server.word("description")
+            if "://" not in address:
+                continue  # wherever the document is read from: what that is, the document cannot say
             if server.get("x-internal") is None:
                 yield _server(api, server, address, "does not say whom it is for", "x-internal: false")
             if not ENVIRONMENT.search(text):
