@@ -122,6 +122,7 @@ class Symbols:
         self._by_suffix: dict[str, list[Module]] = {}
         self._lineages: dict[int, list[Class]] = {}
         self._bases: dict[int, frozenset[str]] = {}
+        self._stars: dict[int, list[Module]] = {}
         packages = {str(PurePosixPath(path).parent) for path in project.by_path if path.endswith("__init__.py")}
         above = _packages_above(project)
         for file in project.files:
@@ -155,14 +156,29 @@ class Symbols:
             return module.definitions[name]
         if name in module.imports:
             return self._imported(*module.imports[name], module, hops)
-        for dotted in module.stars:
-            source = self.module(dotted, module)
-            if source is None:
-                continue
-            found = self.lookup(name, source, None, hops + 1) if hops < MAX_HOPS else None
-            if found is not None and not (isinstance(found, External) and found.name == name):
-                return found
+        for source in self._behind(module) if module.stars else ():
+            if name in source.definitions:
+                return source.definitions[name]
+            if name in source.imports:
+                return self._imported(*source.imports[name], source, hops + 1)
         return External(name) if name in BUILTINS else None
+
+    def _behind(self, module: Module) -> list[Module]:
+        """The modules that star imports lead to, in the order in which they are found, each once."""
+        known = self._stars.get(id(module))
+        if known is None:
+            known = self._stars[id(module)] = []
+            pending, seen = [module], set[int]()
+            while pending:
+                one = pending.pop()
+                if id(one) in seen:
+                    continue
+                seen.add(id(one))
+                known.append(one)
+                sources = [self.module(dotted, one) for dotted in one.stars]
+                pending.extend(source for source in reversed(sources) if source is not None)
+            del known[0]
+        return known
 
     def resolve(self, node: ast.expr, module: Module, scope: Function | None = None, hops: int = 0) -> Symbol | None:
         """Return what a name or dotted expression means. Variables are not followed; see `value`."""
