@@ -135,7 +135,10 @@ class Index:
         left = self.value(node.left, module, function, hops + 1)
         right = self.value(node.right, module, function, hops + 1)
         if isinstance(left, int | float) and isinstance(right, int | float):
-            return _number(left, node.op, right)
+            try:
+                return _number(left, node.op, right)
+            except OverflowError:
+                return UNKNOWN
         if isinstance(node.op, ast.Mult) and isinstance(left, str | bytes) and isinstance(right, int):
             return left * right if len(left) * right < 1_000 else UNKNOWN
         if isinstance(node.op, ast.Add) and isinstance(left, str) and isinstance(right, str):

@@ -23,6 +23,7 @@ DEVELOPMENT = re.compile(
     r"|proxito_test|playground)(?:$|[._])"
 )
 MAX_DEPTH = 12
+MAX_ITEMS = 10_000  # a list that is doubled again and again would fill the memory
 _READERS = re.compile(
     r"^(?:os\.)?(?:getenv|environ\.get|env(?:\.\w+)?|config|decouple\.config|environ\.Env\(\)\.?\w*|values\.\w+)$"
 )
@@ -270,6 +271,8 @@ class _Reading:
         if made is None:
             return unknown
         value, is_default = made
+        if isinstance(value, list) and len(value) > MAX_ITEMS:
+            return unknown
         return Value(value, self.path, getattr(node, "lineno", 1), is_default)
 
     def _evaluate(self, node: ast.expr, depth: int) -> tuple[Any, bool] | None:

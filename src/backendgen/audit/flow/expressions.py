@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from backendgen.audit.flow.frame import Frame
 
 MAX_NUMBER = 10**9
+MAX_FOLDED = 100_000
 FOLDED: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.FloorDiv: operator.floordiv, ast.Mod:
     operator.mod, ast.Div: operator.truediv,
@@ -163,6 +164,8 @@ def _fold(kind: ast.operator, left: Value, right: Value) -> Value | None:
         return None
     simple = isinstance(one, int | float) and isinstance(other, int | float)
     texts = isinstance(kind, ast.Add) and isinstance(one, str) and isinstance(other, str)
+    if texts and len(one) + len(other) > MAX_FOLDED:  # a text that is doubled again and again would fill the memory
+        return None
     if not (simple and abs(one) < MAX_NUMBER and abs(other) < MAX_NUMBER) and not texts:
         return None
     try:

@@ -28,6 +28,7 @@ class Construction(Evaluation):
         self.symbols = symbols
         self.told = told
         self.entered: set[int] = set()
+        self.reading: set[int] = set()
         self.is_default = True  # false in what a setting decides about, unless its default lets it run
         self._frames: dict[int, Frame] = {}
         self._results: dict[tuple[object, ...], tuple[Value, list[Value]]] = {}

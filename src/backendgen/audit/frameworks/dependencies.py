@@ -249,10 +249,10 @@ class Dependencies:
         return found
 
     def unwrapped(
-        self, annotation: ast.expr | None, module: Module, scope: Function | None
+        self, annotation: ast.expr | None, module: Module, scope: Function | None, depth: int = 0
     ) -> tuple[ast.expr | None, list[ast.expr], Module, Function | None]:
         """Follow an alias and `Annotated[T, ...]`: T, the rest, and the module and function that they are written in."""
-        for _ in range(MAX_DEPTH):
+        for hop in range(depth, MAX_DEPTH):
             if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
                 try:
                     annotation = ast.parse(annotation.value, mode="eval").body
@@ -264,7 +264,7 @@ class Dependencies:
                     parts = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
                     if not parts:
                         return None, [], module, scope
-                    inner, more, where, inside = self.unwrapped(parts[0], module, scope)
+                    inner, more, where, inside = self.unwrapped(parts[0], module, scope, hop + 1)
                     if more:
                         return inner, more, where, inside
                     return parts[0], parts[1:], module, scope

@@ -32,6 +32,7 @@ class Evaluation:
     """What an expression gives. `Construction` says what names mean and what calls do."""
 
     symbols: Symbols
+    reading: set[int]  # the variables of classes that are being evaluated
     _inside = 0
 
     def lookup(self, name: str, frame: Frame) -> Value:
@@ -130,8 +131,12 @@ class Evaluation:
         return UNKNOWN
 
     def _of_class(self, member: Variable) -> Value:
-        """A class's variable; a setting has its default."""
+        """A class's variable; a setting has its default. One that is made of itself is not known."""
+        if id(member.value) in self.reading:
+            return UNKNOWN
+        self.reading.add(id(member.value))
         value = self.evaluate(member.value, Frame(member.module))
+        self.reading.discard(id(member.value))
         if isinstance(value, Made) and isinstance(value.target, External) and value.target.name.endswith(".Field"):
             return value.argument(0, "default", default=UNKNOWN)
         return UNKNOWN if value is None else value

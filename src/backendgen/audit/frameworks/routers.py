@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from backendgen.audit.frameworks.construction import Construction, required
 from backendgen.audit.frameworks.dependencies import Attached
@@ -19,6 +20,7 @@ from backendgen.findings.finding import Location
 VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "trace")
 VIEWS = re.compile(r"route|websocket|before_|after_|middleware|handler|on_event")
 MAX_NESTING = 20
+MAX_ROUTES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,10 @@ class Routers:
         return next((made for made, router in self._known.values() if router.is_application), None)
 
     def reached(self) -> Iterator[Reached]:
+        """Yield every route, as `_reached` does; routers that take each other in again and again come to an end."""
+        return islice(self._reached(), MAX_ROUTES)
+
+    def _reached(self) -> Iterator[Reached]:
         """Yield every route: those of applications first, then of routers that no application takes in.
 
         What one call of a factory makes and something takes in does not stand for itself after another call of it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backendgen.audit.frameworks.django.ninja import Operation, is_api, operations
 from backendgen.audit.frameworks.django.paths import converted, simplified
@@ -19,6 +19,7 @@ from backendgen.code.symbols import Class, External, Module
 from backendgen.findings.finding import Location
 
 MAX_NESTING = 20
+MAX_PATTERNS = 100_000  # lists that include each other again and again would never end
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Routes:
         self.routers = Routers(urlconf, views)
         self._reached: set[int] = set()
         self._walked: dict[int, Made] = {}
+        self._left = MAX_PATTERNS
 
     def all(self, modules: list[Module]) -> Iterator[Route]:
         """Yield the routes below the roots; then those of other modules, which nothing that is known includes."""
@@ -89,8 +91,9 @@ class Routes:
                 yield from self._entries(item, under)
             elif isinstance(item, RouterUrls):
                 yield from self._router(item, under)
-            elif is_path(item) and (under.mounted or id(item) not in self._walked):
+            elif self._left > 0 and is_path(item) and (under.mounted or id(item) not in self._walked):
                 self._walked[id(item)] = item
+                self._left -= 1
                 yield from self._pattern(item, under)
 
     def _pattern(self, item: Made, under: _Under) -> Iterator[Route]:
@@ -138,8 +141,8 @@ class Routes:
             yield from self._external(given.name, under, place)
         elif isinstance(given, Made):
             yield from self._external(_kind(given), under, place)
-        else:
-            yield from self._entries(given, under)
+        elif id(given) not in under.trail and len(under.trail) <= MAX_NESTING:
+            yield from self._entries(given, replace(under, trail=(*under.trail, id(given))))
 
     def _external(self, name: str, under: _Under, place: Place) -> Iterator[Route]:
         """What a library's URL configuration answers: by its table, else all below one path."""

@@ -42,6 +42,7 @@ class Urlconf(Construction):
         self._level = 0
         self._deferred: set[int] = set()
         self._asked: set[int] = set()
+        self._followed: set[int] = set()
         self._yielded: list[Value] = []
         self._lists: dict[tuple[int, ...], list[Value]] = {}
         self.applications = Applications(self)
@@ -102,6 +103,15 @@ class Urlconf(Construction):
         return super().known(symbol)  # type: ignore[arg-type]
 
     def _starred(self, symbol: Variable) -> Value:
+        if id(symbol.value) in self._followed:  # modules that import each other's names in a circle
+            return UNKNOWN
+        self._followed.add(id(symbol.value))
+        try:
+            return self._imported_by_star(symbol)
+        finally:
+            self._followed.discard(id(symbol.value))
+
+    def _imported_by_star(self, symbol: Variable) -> Value:
         for dotted in symbol.module.stars:
             source = self.symbols.module(dotted, symbol.module)
             found = self.symbols.lookup(symbol.name, source) if source is not None else None
