@@ -118,7 +118,10 @@ def real(path: Path) -> Path:
 
 def is_link(path: Path) -> bool:
     """Whether what a walked folder lists is a symbolic link: the listing holds that already."""
-    return path.is_symlink()
+    try:
+        return path.is_symlink()
+    except OSError:  # a path that is too long
+        return False
 
 
 def folders_in(folder: Path) -> list[Path]:

@@ -25,7 +25,9 @@ class Variable:
 
 def read(text: str) -> Iterator[Variable]:
     """Yield the variables in a text; what is none is passed over."""
+    line, counted = 1, 0
     for found in _LINE.finditer(text):
+        line, counted = line + text.count("\n", counted, found.start(1)), found.start(1)
         bare = found[4]
         value = _COMMENT.sub("", bare).strip() if bare is not None else found[2] if found[2] is not None else found[3]
-        yield Variable(found[1], value, text.count("\n", 0, found.start(1)) + 1)
+        yield Variable(found[1], value, line)

@@ -25,6 +25,7 @@ PASSWORD_NAME = re.compile(r"(?:^|_)(?:password|passwd|passphrase)$", re.IGNOREC
 LOOKS_CHOSEN = re.compile(r"(?=.*[A-Za-z])(?=.*[0-9])\S{8,}")  # a word alone may be a placeholder, a label or a column
 PLACES = frozenset({"host", "hostname", "server"})
 ADDRESS = re.compile(r"\w[\w+.-]*://([^:/@\s]*):([^@/\s{}$<>%]+)@([\w.-]+)")
+MAY_HOLD_ADDRESS = re.compile(r"://[^:/@\s]*:[^@/\s{}$<>%]+@")
 LOCAL = frozenset({"localhost", "127.0.0.1"})
 EXAMPLES = re.compile(
     r"(?:your|my|the|redis|rabbit(?:mq)?|mongo|mysql|postgres|minio|admin|guest|local|dev|test)?[-_]?"
@@ -186,7 +187,7 @@ def _text(node: ast.expr) -> ast.Constant | None:
 
 def _passwords(module: Module) -> Iterator[Hit]:
     """Passwords of servers: in a constant, beside a host, or in an address."""
-    if "passw" not in module.file.text.lower() and not ADDRESS.search(module.file.text):
+    if "passw" not in module.file.text.lower() and not MAY_HOLD_ADDRESS.search(module.file.text):
         return
     for node in ast.walk(module.file.tree):
         named: list[tuple[str, ast.expr]] = []
