@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 from backendgen.audit.engines.result import EngineResult
 from backendgen.audit.frameworks.aiohttp import Aiohttp
@@ -20,6 +21,7 @@ from backendgen.code.index import Index
 from backendgen.code.project import Project, is_test
 from backendgen.code.symbols import Symbols
 from backendgen.config import Config
+from backendgen.errors import Problem
 from backendgen.findings.finding import Finding, Surface, finding
 from backendgen.rules import Rule
 
@@ -36,21 +38,42 @@ def run(
 ) -> EngineResult:
     """Run our checks and flow rules. `judges` are flow rules that clear lines for other rules, and report nothing."""
     from backendgen.audit.checks import check
-    from backendgen.audit.flow.rules import analyse
+    from backendgen.audit.flow.rules import Analysis, analyse
 
-    context = describe(project, config)
+    try:
+        context = describe(project, config)
+    except Exception as error:
+        return EngineResult(NAME, failures=(_failure("the service's model could not be built", error),))
     findings: list[Finding] = []
+    failures: list[Problem] = []
     for rule in rules:
         if rule.detect.kind == "python":
-            findings.extend(finding(rule, hit, NAME) for hit in check.functions[rule.id](context))
+            try:
+                findings.extend([finding(rule, hit, NAME) for hit in check.functions[rule.id](context)])
+            except Exception as error:
+                failures.append(_failure(f"{rule.id} could not be judged", error))
     if progress:
         progress("following data from requests")
     chosen = tuple(rule for rule in rules if rule.detect.kind == "flow")
-    flow = analyse(context, chosen + tuple(rule for rule in judges if rule not in chosen))
+    try:
+        flow = analyse(context, chosen + tuple(rule for rule in judges if rule not in chosen))
+    except Exception as error:
+        flow = Analysis()
+        failures.append(_failure("data could not be followed", error))
     findings = [one for one in findings if (one.rule_id, one.location.path, one.location.line) not in flow.cleared]
     findings.extend(finding(rule, hit, NAME) for rule, hit in flow.hits if rule in chosen)
     surfaces = _surfaces(context.service)
-    return EngineResult(NAME, tuple(findings), context.configuration.holes, cleared=flow.cleared, surfaces=surfaces)
+    holes = context.configuration.holes
+    return EngineResult(NAME, tuple(findings), holes, tuple(failures), flow.cleared, surfaces)
+
+
+def _failure(what: str, error: Exception) -> Problem:
+    """A mistake of ours ends no run: all else is still reported, and the exit code says that something did not run."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    place = f" at {Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}" if at is not None else ""
+    return Problem(f"{what} ({type(error).__name__}{place}): this is a mistake in backendgen, please report it")
 
 
 def _surfaces(service: Service) -> tuple[Surface, ...]:

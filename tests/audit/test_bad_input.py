@@ -1,0 +1,101 @@
+"""Whatever lies in a folder: findings at their places, or an error that says what is wrong. Never a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backendgen import audit
+from backendgen.config import Config
+from backendgen.findings.finding import Report
+from backendgen.rules import Rulebook
+
+RULEBOOK = Rulebook()
+FLAW = """import os
+from flask import Flask, request
+app = Flask(__name__)
+@app.get("/x")
+def x():
+    os.system(request.args["x"])
+    return ""
+"""
+FOUND = "BG105"
+
+
+def write(folder: Path, files: dict[str, str | bytes]) -> Path:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return folder
+
+
+def check(path: Path, *select: str) -> Report:
+    report = audit.audit(path, Config(confidence="low", select=select), RULEBOOK)
+    assert not report.failures
+    return report
+
+
+def places(report: Report) -> list[str]:
+    return [f"{one.rule_id} {one.location.path}:{one.location.line}" for one in report.findings]
+
+
+STARS = {f"m{number}.py": "".join(f"from m{other} import *\n" for other in range(40)) for number in range(40)}
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param(
+            {"b.py": "from typing import Annotated\nfrom fastapi import Depends, FastAPI\napp = FastAPI()\n"
+                     "A = Annotated[A, Depends(str)]\n@app.get('/')\ndef f(a: A): return a\n"},
+            id="an alias of itself"),
+        pytest.param(
+            {"b.py": "from fastapi import FastAPI\nclass C:\n    debug = C.debug == 1\napp = FastAPI(debug=C.debug)\n"},
+            id="a class's variable made of itself"),
+        pytest.param({"b.py": "a = 'aaaa'\n" + "a = a + a\n" * 60 + "import os\nos.system(a)\n"}, id="a doubled text"),
+        pytest.param(
+            {"b.py": "from fastapi import APIRouter, FastAPI\nr0 = APIRouter()\n@r0.get('/')\ndef f(): return 1\n"
+                     + "".join(f"r{i + 1} = APIRouter(prefix='/p')\n" + f"r{i + 1}.include_router(r{i})\n" * 4
+                               for i in range(15))},
+            id="routers that hold one another many times"),
+        pytest.param(
+            {"p/__init__.py": "", "manage.py": "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'p.s')\n",
+             "p/s.py": "from .base import *\nROOT_URLCONF = 'p.urls'\nMIDDLEWARE = ['x']\n"
+                       + "MIDDLEWARE = MIDDLEWARE + MIDDLEWARE\n" * 60,
+             "p/base.py": "from .s import *\nAPPS = APPS\n",
+             "p/urls.py": "from django.urls import include, path\nfrom .urls import *\nfrom .more import *\n"
+                          "urlpatterns = urlpatterns + [path('', include('p.urls'))]\n"
+                          "urlpatterns += [path('a/', include(urlpatterns))] * 2\nurlpatterns += urlpatterns\n",
+             "p/more.py": "from .urls import *\nurlpatterns = [*urlpatterns, *urlpatterns]\n"},
+            id="settings and URLs that include themselves"),
+        pytest.param({"b.py": "x" * 200_000 + " = 'password'\n"}, id="a name without an end"),
+        pytest.param({"b.py": "import requests\nrequests.get('/', timeout=1e6**64)\n"}, id="a number too large"),
+        pytest.param({**STARS, "b.py": "from m0 import *\nnowhere()\n"}, id="stars that import each other"),
+    ],
+)  # fmt: skip
+def test_code_without_an_end(tmp_path: Path, files: dict[str, str | bytes]) -> None:
+    report = check(write(tmp_path, {"a.py": FLAW, **files}), FOUND, "BG901", "BG301")
+    assert f"{FOUND} a.py:6" in places(report)
+
+
+def test_a_path_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write(tmp_path, {"a.py": FLAW}))
+    for _ in range(45):
+        Path("d" * 100).mkdir()
+        monkeypatch.chdir("d" * 100)
+    monkeypatch.chdir(tmp_path)
+    report = check(tmp_path, FOUND, "BG901")
+    assert f"{FOUND} a.py:6" in places(report)
+    assert [one.message[-18:] for one in report.findings if one.rule_id == "BG901"] == ["File name too long"]
+
+
+def test_a_mistake_of_ours_is_no_clean_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistaken(_: object) -> list[object]:
+        raise RecursionError
+
+    monkeypatch.setitem(audit.CHECKS.functions, "BG301", mistaken)
+    report = audit.audit(write(tmp_path, {"a.py": FLAW}), Config(select=("BG301", FOUND)), RULEBOOK)
+    assert places(report) == [f"{FOUND} a.py:6"]
+    assert [str(one).partition(" (")[0] for one in report.failures] == ["BG301 could not be judged"]
