@@ -7,6 +7,7 @@ framework signed in, the method, the session) is not from the caller.
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -112,6 +113,7 @@ REQUESTS: dict[str, dict[str, str]] = {
     "falcon.asgi.Request": _FALCON, "pyramid.request.Request": _PYRAMID, "webob.Request": _PYRAMID,
     "cherrypy.request": _CHERRYPY, "twisted.web.http.Request": _TWISTED, "twisted.web.server.Request": _TWISTED,
 }  # fmt: skip
+TEXT_FIELD = re.compile(r"wtforms\.(?:[\w.]+\.)?(?:String|TextArea|Hidden|Password|URL|Email|Search|Tel)Field$")
 GLOBALS = {
     "flask.request": "flask.Request", "flask.globals.request": "flask.Request", "quart.request": "flask.Request",
     "bottle.request": "bottle.Request", "connexion.request": "flask.Request",
@@ -150,6 +152,8 @@ def read(kind: str, name: str) -> Value | None:
     """Return what an attribute or method of an outside object gives, or None when the type holds no data from outside."""
     if kind in UPLOADS:
         return of_upload(kind, name)
+    if name == "data" and TEXT_FIELD.match(kind):
+        return tainted(Origin("request", FORM), safe=TEXT)
     parts = REQUESTS.get(kind)
     if parts is None:
         return None
