@@ -66,6 +66,7 @@ class Index:
         self._symbols = symbols
         self.modules = [module for module in symbols.modules.values() if not is_test(module.file.path)]
         self._by_last: dict[str, list[tuple[ast.Call, Module, Function | None]]] | None = None
+        self._assigned: dict[int, dict[tuple[int, str], list[Assigned]]] = {}
 
     def calls(self, *dotted: str) -> Iterator[Use]:
         """Yield the calls of functions and classes outside the project, by their dotted names."""
@@ -114,6 +115,9 @@ class Index:
         if isinstance(node, ast.Constant):
             return node.value
         if isinstance(node, ast.Name | ast.Attribute):
+            above = self.assigned_above(node, module, function)
+            if above is not None:
+                return self.value(above, module, function, hops + 1)
             found = self._symbols.value(node, module, function)
             if isinstance(found, Variable):
                 return self.value(found.value, found.module, found.scope, hops + 1)
@@ -127,6 +131,22 @@ class Index:
         if isinstance(node, ast.BinOp | ast.UnaryOp):
             return self._reckoned(node, module, function, hops)
         return UNKNOWN
+
+    def assigned_above(self, node: ast.expr, module: Module, function: Function | None) -> ast.expr | None:
+        """Return what a name that is assigned several times holds here: what it was given last, in its scope."""
+        found = self._symbols.lookup(node.id, module, function) if isinstance(node, ast.Name) else None
+        if not isinstance(found, Variable) or found.module is not module:
+            return None
+        known = self._assigned.get(id(module))
+        if known is None:
+            known = self._assigned[id(module)] = {}
+            for one in assigned_in(module):
+                if isinstance(one.target, ast.Name):
+                    known.setdefault((id(one.function and one.function.node), one.target.id), []).append(one)
+        several = known.get((id(found.scope and found.scope.node), found.name), ())
+        is_here = found.scope is function  # elsewhere all of them have run
+        above = [one for one in several if not is_here or one.node.lineno < node.lineno]
+        return max(above, key=lambda one: one.node.lineno).value if len(several) > 1 and above else None
 
     def _reckoned(self, node: ast.BinOp | ast.UnaryOp, module: Module, function: Function | None, hops: int) -> object:
         if isinstance(node, ast.UnaryOp):

@@ -103,8 +103,9 @@ def error_told(context: Context) -> Iterator[Hit]:
                 for part in ast.walk(one)
                 if _is_answer(part, function is not None and id(function.node) in handlers)
             ]
+            names = {handler.name} | _kept(context, handler, module, function)
             for answer in answers:
-                told = _tells(context, answer, handler.name, module, function)
+                told = _tells(context, answer, names, module, function)
                 if told:
                     yield _told(module, answer, handler, told)
                     break
@@ -114,25 +115,44 @@ def _is_answer(node: ast.AST, in_handler: bool) -> bool:
     if isinstance(node, ast.Call):
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         return name in RESPONSES
-    return in_handler and isinstance(node, ast.Return) and isinstance(node.value, ast.Dict | ast.Tuple | ast.JoinedStr)
+    if not in_handler or not isinstance(node, ast.Return):
+        return False
+    return isinstance(node.value, ast.Dict | ast.Tuple | ast.JoinedStr | ast.BinOp) or _is_text_of(node.value)
 
 
-def _tells(context: Context, answer: ast.AST, name: str | None, module: Module, function: Function | None) -> str:
+def _is_text_of(node: ast.expr | None) -> bool:
+    """`str(error)`, `traceback.format_exc()`: a text that is returned as it is."""
+    return isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("str", "repr", "format_exc")
+
+
+def _kept(context: Context, handler: ast.ExceptHandler, module: Module, function: Function | None) -> set[str]:
+    """The names that hold a trace: `trace = traceback.format_exc()`."""
+    return {target.id for one in handler.body if isinstance(one, ast.Assign) and isinstance(one.value, ast.Call)
+            and context.index.name_of(one.value.func, module, function) in TRACES
+            for target in one.targets if isinstance(target, ast.Name)}  # fmt: skip
+
+
+def _tells(context: Context, answer: ast.AST, names: set[str | None], module: Module, function: Function | None) -> str:
     """The text of the error in an answer: `str(error)`, `f"... {error}"`, a trace."""
     for part in ast.walk(answer):
         if isinstance(part, ast.Call):
             if context.index.name_of(part.func, module, function) in TRACES:
                 return ast.unparse(part)
             text = ast.unparse(part.func)
-            if text in ("str", "repr") and part.args and isinstance(part.args[0], ast.Name) and part.args[0].id == name:
+            if (
+                text in ("str", "repr")
+                and part.args
+                and isinstance(part.args[0], ast.Name)
+                and part.args[0].id in names
+            ):
                 return ast.unparse(part)
-        elif isinstance(part, ast.FormattedValue) and isinstance(part.value, ast.Name) and part.value.id == name:
-            return name or ""
+        elif isinstance(part, ast.FormattedValue) and isinstance(part.value, ast.Name) and part.value.id in names:
+            return ast.unparse(part.value)
         elif (
             isinstance(part, ast.Attribute)
             and part.attr == "args"
             and isinstance(part.value, ast.Name)
-            and part.value.id == name
+            and part.value.id in names
         ):
             return ast.unparse(part)
     return ""

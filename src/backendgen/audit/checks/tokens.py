@@ -80,7 +80,7 @@ def _option(context: Context, use: Use, name: str) -> object:
     options = use.argument("options", 3)
     if isinstance(options, ast.Name):
         found = context.symbols.value(options, use.module, use.function)
-        options = getattr(found, "value", None)
+        options = context.index.assigned_above(options, use.module, use.function) or getattr(found, "value", None)
     if isinstance(options, ast.Call) and isinstance(options.func, ast.Name) and options.func.id == "dict":
         given = next((one.value for one in options.keywords if one.arg == name), None)
         return context.index.value(given, use.module, use.function)

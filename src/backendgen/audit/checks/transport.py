@@ -62,7 +62,10 @@ def any_ssh_host(context: Context) -> Iterator[Hit]:
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options", "request")
 REQUESTS = tuple(f"requests.{method}" for method in METHODS)
 HTTPX = tuple(f"httpx.{method}" for method in (*METHODS, "stream", "Client", "AsyncClient"))
-CONNECTORS = ("aiohttp.TCPConnector", "urllib3.PoolManager", "urllib3.HTTPSConnectionPool")
+CONNECTORS = (
+    "aiohttp.TCPConnector", "urllib3.PoolManager", "urllib3.HTTPSConnectionPool", "urllib3.ProxyManager",
+    "urllib3.connectionpool.HTTPSConnectionPool", "urllib3.connection_from_url", "urllib3.proxy_from_url",
+)  # fmt: skip
 OFF = frozenset({"verify", "ssl", "verify_ssl", "cert_reqs"})
 UNVERIFIED = 'leave `verify` out; for a private authority name its certificate: `verify="/etc/ssl/company-ca.pem"`'
 
@@ -74,8 +77,15 @@ def not_verified(context: Context) -> Iterator[Hit]:
         off = next((one for one in use.call.keywords if one.arg in OFF and _is_off(context, one, use)), None)
         if off is not None:
             yield _unverified(use, ast.unparse(off))
+    for use in context.index.calls(*REQUESTS):
+        off = next((one for one in use.call.keywords if one.arg == "verify" and _is_off(context, one, use)), None)
+        if off is not None and isinstance(use.call.func, ast.Name):  # `from requests import get`
+            yield _unverified(use, ast.unparse(off))
     for use in context.index.calls("ssl._create_unverified_context"):
         yield _unverified(use, "_create_unverified_context")
+    for use in context.index.calls("ssl.wrap_socket"):
+        if not {one.arg for one in use.call.keywords} & {"cert_reqs", "server_side", None}:
+            yield _unverified(use, "wrap_socket without cert_reqs")
     for each in context.index.assigned():
         target = each.target
         if not isinstance(target, ast.Attribute):
@@ -89,7 +99,8 @@ def not_verified(context: Context) -> Iterator[Hit]:
 
 def _is_off(context: Context, keyword: ast.keyword, use: Use) -> bool:
     value = context.index.value(keyword.value, use.module, use.function)
-    return value is False or value == "CERT_NONE"
+    is_none = context.index.name_of(keyword.value, use.module, use.function) == "ssl.CERT_NONE"
+    return is_none or value is False or value == 0 or value in ("CERT_NONE", "NONE")
 
 
 def _unverified(use: Use, how: str) -> Hit:

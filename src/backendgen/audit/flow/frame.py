@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from backendgen.audit.flow import sources
+from backendgen.audit.flow import handlers, sources
 from backendgen.audit.flow.engine import Engine, Reached, Summary
 from backendgen.audit.flow.expressions import EVALUATE
 from backendgen.audit.flow.guards import refine
@@ -68,6 +68,9 @@ class Frame:
         for rest in (function.node.args.vararg, function.node.args.kwarg):
             if rest is not None:
                 self.names[rest.arg] = tainted(Origin("parameter", rest.arg))
+        parts = handlers.of_rest(self.engine, function) if function.node.args.kwarg is not None else None
+        if parts is not None and function.node.args.kwarg is not None:
+            self.names[function.node.args.kwarg.arg] = parts
         if self.run(function.node.body):
             self.exits.append(self.cleared)
         if self.checks_addresses:  # it looks whether an address is private: what it is given has been checked for that
@@ -98,6 +101,10 @@ class Frame:
                 return given
         if found.harmless:
             return HARMLESS
+        is_open = found.kind is None or found.is_text
+        given = handlers.of_parameter(self.engine, function, parameter.arg) if is_open else None
+        if given is not None:
+            return given
         value = tainted(origin, kind=found.kind, safe=TEXT if found.is_text else frozenset())
         if found.element is not None:
             inner = HARMLESS if found.element.harmless else tainted(origin.at("[]"), kind=found.element.kind)

@@ -34,6 +34,7 @@ RETURNS = {
     "sqlite3.connect": "sqlite3.Connection",
     "sqlite3.Connection.cursor": "sqlite3.Cursor",
     "sqlite3.Connection.execute": "sqlite3.Cursor",
+    "urllib3.connection_from_url": "urllib3.PoolManager",
     "psycopg.connect": "psycopg.Connection",
     "psycopg.Connection.connect": "psycopg.Connection",
     "psycopg.AsyncConnection.connect": "psycopg.AsyncConnection",
@@ -62,6 +63,12 @@ RETURNS = {
     "lxml.etree.XML": "lxml.etree._Element",
     "lxml.etree._ElementTree.getroot": "lxml.etree._Element",
     "lxml.html.fromstring": "lxml.etree._Element",
+    "xml.etree.ElementTree.parse": "xml.etree.ElementTree.ElementTree",
+    "xml.etree.ElementTree.ElementTree.getroot": "xml.etree.ElementTree.Element",
+    "xml.etree.ElementTree.fromstring": "xml.etree.ElementTree.Element",
+    "xml.etree.ElementTree.XML": "xml.etree.ElementTree.Element",
+    "defusedxml.ElementTree.parse": "xml.etree.ElementTree.ElementTree",
+    "defusedxml.ElementTree.fromstring": "xml.etree.ElementTree.Element",
     "xml.sax.make_parser": "xml.sax.xmlreader.XMLReader",
     "defusedxml.lxml.fromstring": "lxml.etree._Element",
     "ldap.initialize": "ldap.ldapobject.LDAPObject",
@@ -98,6 +105,9 @@ PASSES_ON = (
     "string.", "io.", "collections.", "posixpath.", "ntpath.", "functools.reduce", "re.sub", "typing.cast", "orjson.",
     "ujson.", "binascii.", "unicodedata.", "operator.", "fastapi.encoders.", "dataclasses.", "markupsafe.Markup", "six.",
     "django.utils.encoding.", "tarfile.", "zipfile.", "shlex.split", "shlex.join", "gzip.decompress", "zlib.decompress",
+    "lxml.etree.fromstring", "lxml.etree.XML", "lxml.etree.parse", "lxml.objectify.fromstring", "lxml.html.fromstring",
+    "xml.etree.ElementTree.fromstring", "xml.etree.ElementTree.XML", "xml.etree.ElementTree.parse",
+    "defusedxml.ElementTree.fromstring", "xmltodict.parse",
 )  # fmt: skip
 
 

@@ -273,6 +273,8 @@ SPECIAL = {
     "str": _text, "re.compile": _first, "typing.cast": _second, "enumerate": _numbered, "zip": _zipped, "re.sub": _defused,
     "dataclasses.asdict": _as_dictionary, "dict": _dictionary, "getattr": _named, "io.StringIO": _buffer,
     "io.BytesIO": _buffer,
+    **dict.fromkeys((f"django.utils.translation.{name}" for name in ("gettext", "gettext_lazy", "ugettext")), _first),
+    **dict.fromkeys(("flask_babel.gettext", "flask_babel.lazy_gettext", "gettext.gettext"), _first),
 }  # fmt: skip
 
 

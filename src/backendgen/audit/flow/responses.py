@@ -15,7 +15,9 @@ HTML_BY_DEFAULT = frozenset({
     "django.http.StreamingHttpResponse", "django.http.HttpResponseNotFound", "django.http.HttpResponseBadRequest",
     "django.http.HttpResponseForbidden", "django.http.HttpResponseServerError", "django.http.HttpResponseNotAllowed",
     "django.shortcuts.HttpResponse", "fastapi.responses.HTMLResponse", "starlette.responses.HTMLResponse",
-    "sanic.response.html", "litestar.response.HTML",
+    "sanic.response.html", "litestar.response.HTML", "tornado.web.RequestHandler.write", "tornado.web.RequestHandler.finish",
+    "pyramid.response.Response", "webob.Response", "bottle.HTTPResponse", "django.http.response.HttpResponseBadRequest",
+    "django.http.response.HttpResponseNotFound", "django.http.response.HttpResponseForbidden",
 })  # fmt: skip
 BY_TYPE = frozenset(
     {"fastapi.Response", "fastapi.responses.Response", "starlette.responses.Response", "aiohttp.web.Response"}
@@ -60,6 +62,8 @@ def sets_type(function: Function | None) -> bool:
     if function is None:
         return False
     for node in ast.walk(function.node):
+        if isinstance(node, ast.Call) and _names_type(node):
+            return True
         targets = node.targets if isinstance(node, ast.Assign) else []
         for target in targets:
             if isinstance(target, ast.Attribute) and target.attr in (*TYPES, "headers"):
@@ -67,6 +71,13 @@ def sets_type(function: Function | None) -> bool:
             if isinstance(target, ast.Subscript) and ast.unparse(target.slice).strip("'\"").lower() == "content-type":
                 return True
     return False
+
+
+def _names_type(call: ast.Call) -> bool:
+    """`self.set_header("Content-Type", ...)` of Tornado."""
+    is_header = isinstance(call.func, ast.Attribute) and call.func.attr == "set_header"
+    name = call.args[0] if is_header and call.args else None
+    return isinstance(name, ast.Constant) and str(name.value).lower() == "content-type"
 
 
 def is_whole_body(value: Value) -> bool:

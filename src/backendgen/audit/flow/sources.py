@@ -7,6 +7,7 @@ framework signed in, the method, the session) is not from the caller.
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,13 @@ _PYRAMID = _parts(
     path="matchdict path path_info url path_qs", host="host host_url", environ="environ",
 )  # fmt: skip
 
+_CHERRYPY = _parts(
+    input="params", query="query_string", headers="headers", cookies="cookie", body="json body", path="path_info",
+)  # fmt: skip
+_TWISTED = _parts(
+    input="args", headers="getHeader requestHeaders getAllHeaders", cookies="getCookie received_cookies", body="content",
+    path="path uri prepath postpath", host="getRequestHostname",
+)  # fmt: skip
 _SERVER = _parts(path="path requestline", headers="headers", body="rfile")
 
 REQUESTS: dict[str, dict[str, str]] = {
@@ -103,10 +111,13 @@ REQUESTS: dict[str, dict[str, str]] = {
     "http.server.BaseHTTPRequestHandler": _SERVER, "http.server.SimpleHTTPRequestHandler": _SERVER,
     "bottle.Request": _BOTTLE, "sanic.Request": _SANIC, "sanic.request.Request": _SANIC, "falcon.Request": _FALCON,
     "falcon.asgi.Request": _FALCON, "pyramid.request.Request": _PYRAMID, "webob.Request": _PYRAMID,
+    "cherrypy.request": _CHERRYPY, "twisted.web.http.Request": _TWISTED, "twisted.web.server.Request": _TWISTED,
 }  # fmt: skip
+TEXT_FIELD = re.compile(r"wtforms\.(?:[\w.]+\.)?(?:String|TextArea|Hidden|Password|URL|Email|Search|Tel)Field$")
 GLOBALS = {
     "flask.request": "flask.Request", "flask.globals.request": "flask.Request", "quart.request": "flask.Request",
     "bottle.request": "bottle.Request", "connexion.request": "flask.Request",
+    "cherrypy.request": "cherrypy.request",
 }  # fmt: skip
 SESSION = Value(kind=External("session"))
 SESSIONS = frozenset({"flask.session", "quart.session", "flask.globals.session"})
@@ -141,6 +152,8 @@ def read(kind: str, name: str) -> Value | None:
     """Return what an attribute or method of an outside object gives, or None when the type holds no data from outside."""
     if kind in UPLOADS:
         return of_upload(kind, name)
+    if name == "data" and TEXT_FIELD.match(kind):
+        return tainted(Origin("request", FORM), safe=TEXT)
     parts = REQUESTS.get(kind)
     if parts is None:
         return None
@@ -154,13 +167,17 @@ def read(kind: str, name: str) -> Value | None:
             else NOTHING
         )
     if label == ENVIRON:
-        return Value(
-            kind=External("wsgi.environ"), taints=(Taint(Origin("request", HEADERS)),), whole=Origin("request", HEADERS)
-        )
+        return an_environ()
     if label == FILES:
         return Value(items={"[]": an_upload(DJANGO_UPLOAD if "META" in parts else UPLOAD)})
     safe = frozenset() if label in OBJECTS else TEXT | ADDRESSES if label == PATH else TEXT
     return tainted(Origin("request", label), safe=safe)
+
+
+def an_environ() -> Value:
+    """The environment of a WSGI request."""
+    origin = Origin("request", HEADERS)
+    return Value((Taint(origin),), kind=External("wsgi.environ"), whole=origin)
 
 
 def an_upload(kind: str) -> Value:
@@ -231,6 +248,8 @@ def of_owner(engine: Engine, owner: Class, name: str) -> Value | None:
             return read(base, name)
     if name not in ("request", "kwargs"):
         return None
+    if name == "request" and imports(owner.module, "pyramid"):
+        return Value(kind=External("pyramid.request.Request"))
     for start, kind in OWNERS:
         if any(base.startswith(start) for base in bases):
             if name == "request":

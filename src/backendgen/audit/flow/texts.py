@@ -75,6 +75,8 @@ def method(
     if name == "format" and receiver.text is not None:
         parts = list(_filled(receiver, positional, keywords, spread))
         return built(frame, node, [receiver, *positional, *keywords.values(), *spread], concatenated(parts))
+    if name == "format" and any(each.taints for each in (*positional, *keywords.values(), *spread)):
+        return carrying(Value(text=HOLE), receiver, *positional, *keywords.values(), *spread)
     if name == "join" and len(positional) == 1:
         return _joined(receiver, positional[0])
     if isinstance(receiver.const, str | bytes):
