@@ -27,6 +27,7 @@ HARMLESS = (
     "httpx.",
 )
 ROLE_WORD = re.compile(r"role|scope|permission|group|privilege", re.IGNORECASE)
+REQUIREMENT = re.compile(r"(?:\w+\.)*[A-Z]\w*")
 MAX_DEPTH = 8
 
 
@@ -89,7 +90,7 @@ class Dependencies:
             asked += self.outcomes.asks(target) if isinstance(target, Function) else ()
             asked += keyword_roles(node)
             if isinstance(node, ast.Call) and 403 in statuses:
-                asked += tuple(role for one in node.args for role in roles_in(one))
+                asked += tuple(role for one in node.args for role in roles_in(one) or _requirement(one))
         rate = rate_of(node) if statuses & TOO_OFTEN else ""
         return Attached(
             scope_name, ast.unparse(node)[:60], statuses, unknown, target, tuple(dict.fromkeys(asked)), rate
@@ -289,6 +290,12 @@ def parameter_defaults(function: Function) -> dict[str, ast.expr]:
     pairs: list[tuple[ast.arg, ast.expr | None]] = list(zip(with_default, arguments.defaults, strict=True))
     pairs += zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     return {parameter.arg: default for parameter, default in pairs if default is not None}
+
+
+def _requirement(node: ast.expr) -> tuple[str, ...]:
+    """The class, or instance of one, that says what is asked: `allows.requires(IsModerator())`."""
+    name = ast.unparse(node.func if isinstance(node, ast.Call) else node)
+    return (name,) if REQUIREMENT.fullmatch(name) else ()
 
 
 def keyword_roles(node: ast.expr) -> tuple[str, ...]:

@@ -60,7 +60,8 @@ GUARDS: Mapping[str, frozenset[int]] = {
             "flask_appbuilder.security.decorators.has_access_api", "flask_appbuilder.security.decorators.protect",
             "flask_appbuilder.has_access", "flask_appbuilder.has_access_api",
             "aiohttp_security.check_permission", "aiohttp_security.api.check_permission", "aiohttp_security.has_permission",
-            "aiohttp_jwt.check_permissions",
+            "aiohttp_jwt.check_permissions", "flask_allows.Allows.requires", "flask_allows.requires",
+            "flask_allows2.Allows.requires", "flask_allows2.requires",
         ),
         (403,): ("starlette.authentication.requires", "waffle.decorators.waffle_flag"),
         (302,): (

@@ -90,25 +90,31 @@ class Outcomes:
         return self._functions[key]
 
     def asks(self, function: Function) -> tuple[str, ...]:
-        """Return what a function asks of a caller that it knows: what the conditions name under which it answers 403."""
+        """Return what a function asks of a caller that it knows: what the conditions name under which it answers 403.
+
+        `if not is_admin: abort(403)`, and `if is_admin: ... else: abort(403)`.
+        """
         found: dict[str, None] = {}
         for node in _walk(function.node):
             if (
                 isinstance(node, ast.If)
                 and mentions(node.test, ROLE_WORD)
-                and any(403 in self.statement(one, function) for one in node.body)
+                and (self._forbids(node.body, function, 0) or self._forbids(node.orelse, function))
             ):
                 found.update(dict.fromkeys(roles_in(node.test)))
         return tuple(found)
 
-    def _forbids(self, body: list[ast.stmt], function: Function) -> bool:
-        for node in body:
-            if isinstance(node, ast.If):
-                if self._forbids(node.body, function) or self._forbids(node.orelse, function):
-                    return True
-            elif 403 in self.statement(node, function):
-                return True
-        return False
+    def _forbids(self, body: list[ast.stmt], function: Function, depth: int = 1) -> bool:
+        """Does one of these statements answer 403, or one of a condition inside?"""
+        return any(
+            403 in self.statement(one, function)
+            or (
+                depth > 0
+                and isinstance(one, ast.If)
+                and (self._forbids(one.body, function, depth - 1) or self._forbids(one.orelse, function, depth - 1))
+            )
+            for one in body
+        )
 
     def statement(self, node: ast.stmt, function: Function) -> Statuses:
         """Return the refusing statuses of one simple statement."""
