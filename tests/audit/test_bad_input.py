@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import random
+import re
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from backendgen import audit
 from backendgen.config import Config
 from backendgen.findings.finding import Report
+from backendgen.report import renderer
 from backendgen.rules import Rulebook
 
 RULEBOOK = Rulebook()
@@ -99,3 +105,50 @@ def test_a_mistake_of_ours_is_no_clean_run(tmp_path: Path, monkeypatch: pytest.M
     report = audit.audit(write(tmp_path, {"a.py": FLAW}), Config(select=("BG301", FOUND)), RULEBOOK)
     assert places(report) == [f"{FOUND} a.py:6"]
     assert [str(one).partition(" (")[0] for one in report.failures] == ["BG301 could not be judged"]
+
+
+def test_a_name_gives_a_terminal_no_orders(tmp_path: Path) -> None:
+    (tmp_path / "a\n\x1b[31mb.py").write_text(FLAW)
+    report = check(tmp_path, FOUND)
+    for format, path in (("text", "a\ufffd\ufffd[31mb.py"), ("github", "file=a%0A\ufffd[31mb.py,line=6")):
+        text = renderer(format, colour=False)(report, RULEBOOK)
+        assert path in text
+        assert "\x1b" not in text
+
+
+EXAMPLES = [(name, text) for rule in RULEBOOK if rule.command == "audit" for example in rule.examples
+            for name, text in example.files]  # fmt: skip
+WORDS = ("", "*", "(", ")", "None", "self", ":=", "@", "\n", "\x00", "\ufeff", "1e999", "lambda: 0")
+OWN = tuple(rule.id for rule in RULEBOOK if rule.command == "audit" and rule.detect.kind in ("python", "flow"))
+
+
+def mutated(chance: random.Random, folder: Path) -> None:
+    """Write some of the cards' examples with words taken out, doubled, swapped, or cut off."""
+    for number in range(6):
+        name, text = chance.choice(EXAMPLES)
+        words = re.findall(r"\w+|\s+|[^\w\s]", text)
+        for _ in range(chance.randint(0, 5)):
+            place = chance.randrange(len(words))
+            words[place] = chance.choice(("", words[place] * 2, chance.choice(words), chance.choice(WORDS)))
+        cut = chance.randrange(len(words)) if chance.random() < 0.2 else len(words)
+        write(folder, {chance.choice((name, f"p{number}/{name}")): "".join(words[:cut])})
+
+
+def judge(seed: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        mutated(random.Random(seed), write(Path(folder), {"sound.py": FLAW}))
+        report = check(Path(folder), *OWN, "BG901")
+        assert f"{FOUND} sound.py:6" in places(report)
+
+
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 2**32))
+def test_mutated_examples_end_no_run(seed: int) -> None:
+    judge(seed)
+
+
+@pytest.mark.slow
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 2**32))
+def test_many_mutated_examples_end_no_run(seed: int) -> None:
+    judge(seed)

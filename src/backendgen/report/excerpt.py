@@ -22,6 +22,11 @@ def printable(text: str) -> str:
     return text if text.isprintable() else text.replace("\t", " " * TAB).translate(_BUT_LINES)
 
 
+def printable_path(path: str) -> str:
+    """Return a file's path on one line: its name, too, may hold anything."""
+    return path if path.isprintable() else path.translate(_INVISIBLE)
+
+
 def excerpt(one: Finding) -> Iterator[str]:
     """Yield the source lines of a finding, each as `number | code`, and a line with a caret under the first."""
     if not any(line.strip() for line in one.source):

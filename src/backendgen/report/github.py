@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from backendgen.findings.finding import Finding, Report
 from backendgen.report import outline
+from backendgen.report.excerpt import printable
 from backendgen.rules import Rulebook, Severity
 
 LEVELS = {
@@ -42,7 +43,7 @@ def _annotation(one: Finding, report: Report, rulebook: Rulebook) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
 
 
 def _property(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from backendgen.findings.finding import Finding, Report
 from backendgen.report import outline, trace
-from backendgen.report.excerpt import excerpt, printable
+from backendgen.report.excerpt import excerpt, printable, printable_path
 from backendgen.rules import Rulebook, Severity
 
 COLOURS = {
@@ -22,7 +22,7 @@ def render(report: Report, rulebook: Rulebook, *, colour: bool = False) -> str:
     """Render findings by file, the worst files first, then what could not run or was skipped, then a count."""
     parts: list[str] = []
     for path, findings in outline.by_file(report.findings):
-        parts.append(_styled(printable(report.path_of(path)), colour, bold=True))
+        parts.append(_styled(printable_path(report.path_of(path)), colour, bold=True))
         place = None
         for one in findings:
             parts.extend(_finding(one, report, rulebook, colour, again=one.location == place))
@@ -47,7 +47,7 @@ def _finding(one: Finding, report: Report, rulebook: Rulebook, colour: bool, *, 
     yield from () if again else (f"      {line}" for line in excerpt(one))
     yield from _indented(printable(one.message))
     for step in one.steps:
-        yield f"      {printable(report.path_of(step.location.path))}:{step.location.line}  {printable(step.note)}"
+        yield f"      {printable_path(report.path_of(step.location.path))}:{step.location.line}  {printable(step.note)}"
         if step.code and step.location != one.location:
             yield f"        | {printable(step.code)}"
     if "\n" in one.fix:
