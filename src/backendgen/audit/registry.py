@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from backendgen.audit.callees import Callees
 from backendgen.audit.properties import Facts
 from backendgen.audit.service import Service
 from backendgen.code.configuration import Configuration
@@ -27,6 +28,7 @@ class Context:
     config: Config
     configuration: Configuration
     facts: Facts
+    callees: Callees
 
 
 Check = Callable[[Context], Iterable[Hit]]

@@ -33,6 +33,7 @@ TEST_FOLDERS = frozenset({"tests", "test", "testing", "e2e"})
 TEST_NAME = re.compile(r"test_.*\.py|.*_tests?\.py|tests?\.py")
 MAX_NESTING = 2_000
 CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+_MARKS = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
 GENERATED = re.compile(r"(?:_pb2|_pb2_grpc)\.pyi?$")
 
 
@@ -56,6 +57,24 @@ class SourceFile:
     def lines(self) -> list[str]:
         """The source lines, without their ends."""
         return self.text.split("\n")
+
+    @cached_property
+    def lowered(self) -> str:
+        """The text in small letters: to tell quickly that a word is not in it."""
+        return self.text.lower()
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Every node of the tree, the outer ones first; not the marks of operators and of loading or storing."""
+        found: list[ast.AST] = [self.tree]
+        for node in found:
+            for name in node._fields:
+                child = getattr(node, name, None)
+                if isinstance(child, list):
+                    found.extend(one for one in child if isinstance(one, ast.AST) and not isinstance(one, _MARKS))
+                elif isinstance(child, ast.AST) and not isinstance(child, _MARKS):
+                    found.append(child)
+        return tuple(found)
 
     def symbol_at(self, line: int) -> str:
         """Return the dotted name of the innermost function or class at a line; empty at the top level."""

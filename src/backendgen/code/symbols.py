@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -123,6 +124,7 @@ class Symbols:
         self._lineages: dict[int, list[Class]] = {}
         self._bases: dict[int, frozenset[str]] = {}
         self._stars: dict[int, list[Module]] = {}
+        self._parameters: dict[int, frozenset[str]] = {}
         packages = {str(PurePosixPath(path).parent) for path in project.by_path if path.endswith("__init__.py")}
         above = _packages_above(project)
         for file in project.files:
@@ -135,6 +137,14 @@ class Symbols:
         """Every function and method, nested ones too."""
         for module in self.modules.values():
             yield from module.functions
+
+    def mentioning(self, pattern: re.Pattern[str], *words: str) -> list[Module]:
+        """Return the modules whose text a pattern matches; `words` are small letters without one of which it cannot."""
+        return [
+            one
+            for one in self.modules.values()
+            if any(word in one.file.lowered for word in words) and pattern.search(one.file.text)
+        ]
 
     def module(self, dotted: str, importer: Module) -> Module | None:
         """Return the project's module of this dotted name, the nearest to the importer when there are several."""
@@ -149,7 +159,7 @@ class Symbols:
             local = module.locals.get(id(scope.node), {}).get(name)
             if local is not None:
                 return local
-            if any(argument.arg == name for argument in scope.parameters):
+            if name in self._names_of_parameters(scope):
                 return None
             scope = scope.outer
         if name in module.definitions:
@@ -179,6 +189,12 @@ class Symbols:
                 pending.extend(source for source in reversed(sources) if source is not None)
             del known[0]
         return known
+
+    def _names_of_parameters(self, function: Function) -> frozenset[str]:
+        found = self._parameters.get(id(function.node))
+        if found is None:
+            found = self._parameters[id(function.node)] = frozenset(one.arg for one in function.parameters)
+        return found
 
     def resolve(self, node: ast.expr, module: Module, scope: Function | None = None, hops: int = 0) -> Symbol | None:
         """Return what a name or dotted expression means. Variables are not followed; see `value`."""

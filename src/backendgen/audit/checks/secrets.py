@@ -32,7 +32,7 @@ EXAMPLES = re.compile(
     r"(?:pass(?:word|wd)?|pw|pwd|secret(?:[-_]key)?|change[-_]?me|example|postgres|root|user|admin|guest)[-_]?",
     re.IGNORECASE,
 )
-MAY_NAME_KEY = re.compile(r"(?i:secret|jwt|key|passw|passphrase|token)\w*[\"\']?(?:\]?\s*(?::[^=\n]*)?=|\s*,)")
+MAY_NAME_KEY = re.compile(r"(?:secret|jwt|key|passw|passphrase|token)\w*[\"\']?(?:\]?\s*(?::[^=\n]*)?=|\s*,)")
 NAMES_SOMETHING = re.compile(
     r"_(?:header|path|file|filename|name|env|var|variable|url|uri|id|field|param|parameter|algorithm|alg|length|size|version|type|arn"
     r"|prefix|suffix|format|regex|pattern|key_id|kid|label|title|help|description|message|error)$",
@@ -79,7 +79,7 @@ def _formats(file: SourceFile) -> Iterator[Hit]:
     """Texts in a provider's own format."""
     if not may_hold_one(file.text):
         return
-    for node in ast.walk(file.tree):
+    for node in file.nodes:
         kind = kind_of(node.value) if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
         if kind and isinstance(node, ast.expr):
             yield _hit(file, node, f"{kind} is written into the code", "")
@@ -142,9 +142,9 @@ def _constant_key(
 
 def _named_keys(module: Module) -> Iterator[Hit]:
     """Constants whose name says that they are a key."""
-    if not MAY_NAME_KEY.search(module.file.text):
+    if not MAY_NAME_KEY.search(module.file.lowered):
         return
-    for node in ast.walk(module.file.tree):
+    for node in module.file.nodes:
         for name, given in _named_values(node):
             value = _text(given)
             if value is not None and _names_key(name) and _is_secret(str(value.value), name):
@@ -187,9 +187,10 @@ def _text(node: ast.expr) -> ast.Constant | None:
 
 def _passwords(module: Module) -> Iterator[Hit]:
     """Passwords of servers: in a constant, beside a host, or in an address."""
-    if "passw" not in module.file.text.lower() and not MAY_HOLD_ADDRESS.search(module.file.text):
+    file = module.file
+    if "passw" not in file.lowered and not MAY_HOLD_ADDRESS.search(file.text):
         return
-    for node in ast.walk(module.file.tree):
+    for node in file.nodes:
         named: list[tuple[str, ast.expr]] = []
         if isinstance(node, ast.Assign | ast.AnnAssign):
             named = list(_named_values(node))

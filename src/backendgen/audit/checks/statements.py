@@ -35,15 +35,14 @@ HOLE = "\0"
 def sql_from_strings(context: Context) -> Iterator[Hit]:
     """Statements that are built from strings: given to a database, or written like one."""
     for module in context.index.modules:
-        if not MAY_BE_SQL.search(module.file.text):
-            continue
         seen: set[int] = set()
         for text, is_given, function in _built(module):
-            if id(text) in seen or not _is_unknown(context, text, module, function):
+            if id(text) in seen:
                 continue
             seen.add(id(text))
             shape = _shape(text)
-            if HOLE in shape and (ANY_CASE if is_given else BEGINS).match(shape):
+            is_sql = HOLE in shape and (ANY_CASE if is_given else BEGINS).match(shape)
+            if is_sql and MAY_BE_SQL.search(module.file.text) and _is_unknown(context, text, module, function):
                 yield hit(
                     module,
                     text,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from backendgen.audit.callees import Callees
 from backendgen.audit.engines.result import EngineResult
 from backendgen.audit.frameworks.aiohttp import Aiohttp
 from backendgen.audit.frameworks.connexion import Connexion
@@ -90,4 +91,5 @@ def describe(project: Project, config: Config) -> Context:
     endpoints += Connexion(symbols, configuration).endpoints()
     service = Service(tuple(one for one in endpoints if not is_test(one.location.path)))
     facts = Facts(symbols, service)
-    return Context(project, symbols, Index(symbols), service, config, configuration, facts)
+    callees = Callees(symbols, facts.tracer.types)
+    return Context(project, symbols, Index(symbols), service, config, configuration, facts, callees)

@@ -49,10 +49,9 @@ class Aiohttp:
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Return every endpoint with all that guards it, in order of file and line."""
-        modules = list(self.symbols.modules.values())
-        if not any(MENTIONS.search(one.file.text) for one in modules):
+        if not self.symbols.mentioning(MENTIONS, "aiohttp"):
             return ()
-        build(self.construction, modules, ACTIONS, self._meant)
+        build(self.construction, list(self.symbols.modules.values()), ACTIONS, self._meant)
         return in_order(endpoint for reached in self.routers.reached() for endpoint in self._endpoints_of(reached))
 
     # -- what is built ----------------------------------------------------------------------------------------------

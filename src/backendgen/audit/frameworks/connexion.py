@@ -35,7 +35,7 @@ class Connexion:
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Return an endpoint for each operation whose function is found, in the order of the documents."""
-        modules = [one for one in self.symbols.modules.values() if MENTIONS.search(one.file.text)]
+        modules = self.symbols.mentioning(MENTIONS, "connexion")
         users = [one for one in modules if ADDS.search(one.file.text)]
         if not users:
             return ()

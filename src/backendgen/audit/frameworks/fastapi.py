@@ -70,11 +70,10 @@ class FastAPI:
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Return every endpoint with all that guards it, in order of file and line."""
-        modules = list(self.symbols.modules.values())
-        if not any(MENTIONS.search(one.file.text) for one in modules):
+        if not self.symbols.mentioning(MENTIONS, "fastapi", "starlette"):
             return ()
         self.outcomes.learn_handlers()
-        build(self.construction, modules, ACTIONS, self._meant)
+        build(self.construction, list(self.symbols.modules.values()), ACTIONS, self._meant)
         return in_order(endpoint for reached in self.routers.reached() for endpoint in self._endpoints_of(reached))
 
     # -- what is built ----------------------------------------------------------------------------------------------

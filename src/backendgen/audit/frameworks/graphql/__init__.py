@@ -25,7 +25,7 @@ class GraphQL:
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Return each field with what guards it, in order of file and line. Its method is the operation that it is in."""
-        modules = [one for one in self.symbols.modules.values() if MENTIONS.search(one.file.text)]
+        modules = self.symbols.mentioning(MENTIONS, "strawberry", "graphene", "ariadne")
         if not modules:
             return ()
         outcomes = Outcomes(self.symbols)
