@@ -162,7 +162,10 @@ class Symbols:
             found = self.lookup(name, source, None, hops + 1) if hops < MAX_HOPS else None
             if found is not None and not (isinstance(found, External) and found.name == name):
                 return found
-        return External(name) if name in BUILTINS else None
+        if name in BUILTINS:
+            return External(name)
+        outside = [one for one in module.stars if not one.startswith(".") and self.module(one, module) is None]
+        return External(f"{outside[0]}.{name}") if len(outside) == 1 else None  # `from flask import *`
 
     def resolve(self, node: ast.expr, module: Module, scope: Function | None = None, hops: int = 0) -> Symbol | None:
         """Return what a name or dotted expression means. Variables are not followed; see `value`."""
