@@ -13,6 +13,7 @@ from backendgen.code.project import is_test
 from backendgen.code.symbols import External, Function, Module, Node, Symbols, Variable
 
 MAX_HOPS = 5
+CONSTANTS = {f"{package}.Cipher.AES.block_size": 16 for package in ("Crypto", "Cryptodome")}  # of libraries
 
 
 class Unknown:
@@ -121,7 +122,7 @@ class Index:
             found = self._symbols.value(node, module, function)
             if isinstance(found, Variable):
                 return self.value(found.value, found.module, found.scope, hops + 1)
-            return UNKNOWN
+            return CONSTANTS.get(found.name, UNKNOWN) if isinstance(found, External) else UNKNOWN
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "encode":
             text = self.value(node.func.value, module, function, hops + 1)
             return text.encode(errors="replace") if isinstance(text, str) else UNKNOWN

@@ -171,7 +171,10 @@ class Symbols:
                 return source.definitions[name]
             if name in source.imports:
                 return self._imported(*source.imports[name], source, hops + 1)
-        return External(name) if name in BUILTINS else None
+        if name in BUILTINS:
+            return External(name)
+        outside = [one for one in module.stars if not one.startswith(".") and self.module(one, module) is None]
+        return External(f"{outside[0]}.{name}") if len(outside) == 1 else None  # `from flask import *`
 
     def _behind(self, module: Module) -> list[Module]:
         """The modules that star imports lead to, in the order in which they are found, each once."""

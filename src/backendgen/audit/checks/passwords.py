@@ -21,6 +21,11 @@ WERKZEUG_METHOD = re.compile(
     r"(?P<plain>plain|(?:md5|sha1|sha224|sha256|sha512))$|pbkdf2(?::\w+)?(?::(?P<rounds>\d+))?$"
 )
 DJANGO_HASHERS = re.compile(r"django\.contrib\.auth\.hashers\.(?:Unsalted)?(?:MD5|SHA1|Crypt)PasswordHasher")
+FAST = tuple(
+    f"hashlib.{name}" for name in ("sha224", "sha256", "sha384", "sha512", "sha3_256", "sha3_512", "blake2b", "blake2s")
+)
+A_PASSWORD = re.compile(r"(?:\w+_)?(?:password|passwd|passphrase|pwd)\d?", re.IGNORECASE)
+SLOWED = re.compile(r"bcrypt|argon2|scrypt|pbkdf2|pwned|breach|make_password|generate_password_hash", re.IGNORECASE)
 ABOUT_PASSWORDS = re.compile(r"passw|passphrase|pwd", re.IGNORECASE)
 
 # What is called: the cost's keyword, its position, the least, and what people call it.
@@ -78,7 +83,19 @@ def cheap_password_hash(context: Context) -> Iterator[Hit]:
         found = WERKZEUG_METHOD.match(method) if isinstance(method, str) else None
         if found and (found["plain"] or int(found["rounds"] or PBKDF2_ITERATIONS) < PBKDF2_ITERATIONS):
             yield _cheap(use, f"the method `{method}`", "the library's default")
+    for use in context.index.calls(*FAST):
+        around = ast.unparse(use.function.node) if use.function else ""
+        if any(_is_password(part) for one in use.call.args for part in ast.walk(one)) and not SLOWED.search(around):
+            yield _cheap(use, f"`{use.name.rpartition('.')[2]}`, once", "a hash that is made for passwords")
     yield from _django(context)
+
+
+def _is_password(node: ast.AST) -> bool:
+    """`password`, `user.password`, `form["password"]`"""
+    name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        name = str(node.slice.value)
+    return A_PASSWORD.fullmatch(name) is not None
 
 
 def _cheap(use: Use, given: str, better: str) -> Hit:

@@ -106,7 +106,7 @@ def debug_in_code(context: Context) -> Iterator[Hit]:
     uses += [(use, "reload") for use in context.index.calls("uvicorn.run")]
     for use, option in uses:
         value = use.argument(option)
-        if isinstance(value, ast.Constant) and value.value is True and not is_command(use.module.file):
+        if context.index.value(value, use.module, use.function) is True and not is_command(use.module.file):
             yield hit(
                 use.module,
                 use.call,

@@ -87,9 +87,9 @@ def is_whole_body(value: Value) -> bool:
 
 def is_view(function: Function) -> bool:
     """Is this a view of Flask or a framework like it, which sends a returned text as HTML?"""
-    return bool(routes(function)) and any(
-        base.split(".")[0] in ("flask", "quart", "bottle") for base, _ in function.module.imports.values()
-    )
+    module = function.module
+    bases = (*(base for base, _ in module.imports.values()), *module.stars)
+    return bool(routes(function)) and any(base.split(".")[0] in ("flask", "quart", "bottle") for base in bases)
 
 
 def routes(function: Function) -> list[str]:

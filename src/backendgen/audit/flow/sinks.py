@@ -158,6 +158,8 @@ def _options(positional: list[Value], keywords: Mapping[str, Value]) -> list[Val
 def _program(positional: list[Value], keywords: Mapping[str, Value]) -> list[Value]:
     """What names the program, in a list of words."""
     first = positional[0] if positional else keywords.get("args", NOTHING)
+    if first.items is None and first.whole is not None:  # the whole command is a caller's
+        return [first]
     return [first.items[0]] if first.items and 0 in first.items else []
 
 

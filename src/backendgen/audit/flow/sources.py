@@ -236,6 +236,8 @@ def of_parameter(engine: Engine, function: Function, name: str) -> Value | None:
 
 def imports(module: Module, name: str) -> bool:
     """Does a file import a package or something of it?"""
+    if any(base == name or base.startswith(f"{name}.") for base in module.stars):
+        return True
     return any(f"{base}.{part}".startswith((f"{name}.", name)) and (base == name or base.startswith(f"{name}.")
                or f"{base}.{part}" == name) for base, part in module.imports.values())  # fmt: skip
 
