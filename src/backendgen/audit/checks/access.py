@@ -12,21 +12,22 @@ from backendgen.audit.frameworks.made import Place
 from backendgen.audit.frameworks.outcomes import TOO_OFTEN
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import WRITES, Endpoint, is_declared_open
-from backendgen.code.symbols import Class, External, Variable
+from backendgen.code.symbols import Class, External, Function, Variable
 from backendgen.findings.finding import Hit, Location
 from backendgen.rules import Confidence
 
 DJANGO = ("Django", "Django REST framework")
 CHANGES = re.compile(
-    r"^(?:a?save|a?create|a?delete|a?update|a?bulk_create|a?bulk_update|a?get_or_create|a?update_or_create|add|remove|clear"
-    r"|set|execute|send\w*|delay|apply_async|enqueue|publish|post|put|patch|write\w*|log_?in|set_password|notify\w*|ping)$"
+    r"^(?:a?save|a?create|a?delete|a?update|a?bulk_create|a?bulk_update|a?get_or_create|a?update_or_create"
+    r"|execute|send\w*|delay|apply_async|enqueue|publish|post|put|patch|write\w*|log_?in|set_password|notify\w*|ping)$"
 )
 OPEN_WORDS = re.compile(
     r"(?:^|[/_-])(?:log-?in|log-?out|sign-?in|sign-?up|sign-?out|register|registration|token|tokens|refresh|auth|oauth2?|password"
     r"|reset|forgot|recover|verify|verification|confirm|activate|webhooks?|callback|health|healthz|ready|readyz|readiness|livez?|liveness|ping|metrics|status|csp-report"
-    r"|contact|subscribe|unsubscribe|otp|session|sessions|magic-link)",
+    r"|contact|manifest|robots|sitemap|favicon|service-?worker|subscribe|unsubscribe|otp|session|sessions|magic-link)",
     re.IGNORECASE,
 )
+ASKS = re.compile(r"permission|authori[sz]e|forbid|_acl\b|(?:^|_)can_|is_allowed|check_(?:\w+_)?access|check_owner")
 CAPABILITY = re.compile(r"{\w*(?:token|secret|signature|nonce|hash)(?::\w+)?}", re.IGNORECASE)  # who has it may
 SIGNS_UP = re.compile(
     r"(?:register|sign_?up|sign_?in|log_?in|sign_?out|log_?out)(?:_(?:new_)?(?:user|account|customer))?", re.IGNORECASE
@@ -83,6 +84,7 @@ def _confidence(context: Context, endpoint: Endpoint) -> Confidence:
     """Sure when the others ask who calls; a router that no application includes may be guarded where it is included.
 
     A page that takes its own form (GET and POST by one handler) may only search or show: unless it is seen to write.
+    What asks for a permission by a name that leads nowhere may refuse.
     """
     service = context.service
     is_page = any(
@@ -90,9 +92,20 @@ def _confidence(context: Context, endpoint: Endpoint) -> Confidence:
         for one in service.endpoints
     )
     is_form = is_page or endpoint.framework == "Django"
-    if not endpoint.mounted or (is_form and not _is_seen_to_write(context, endpoint)):
+    if not endpoint.mounted or (is_form and not _is_seen_to_write(context, endpoint)) or _may_ask(context, endpoint):
         return Confidence.LOW
     return Confidence.HIGH if service.has_authentication else Confidence.MEDIUM
+
+
+def _may_ask(context: Context, endpoint: Endpoint) -> bool:
+    """Does a handler, or what it calls, call something by whose name callers may be refused?"""
+    if endpoint.is_elsewhere:
+        return False
+    return any(
+        ASKS.search(call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", ""))
+        for function in reached(context, endpoint.handler)
+        for call in function.module.calls_in(function)
+    )
 
 
 def _is_seen_to_write(context: Context, endpoint: Endpoint) -> bool:
@@ -175,7 +188,9 @@ def _tests_credentials(context: Context, endpoint: Endpoint) -> bool:
     if not LOGIN.search(endpoint.path) and not LOGIN.search(endpoint.handler.node.name.replace("_", "-")):
         return False
     models = (
-        context.symbols.value(one.annotation, one.module) for one in endpoint.parameters if one.annotation is not None
+        context.symbols.value(one.annotation, one.module)
+        for one in endpoint.parameters
+        if one.annotation is not None and not isinstance(one.dependency, Function)  # what that gives was not sent
     )
     fields = [
         name

@@ -208,6 +208,8 @@ def blocking_call_in_async(context: Context) -> Iterator[Hit]:
     lifespans = _lifespans(context)
     for function in context.symbols.functions():
         is_served = isinstance(function.node, ast.AsyncFunctionDef) and id(function.node) not in lifespans
+        if function.path.endswith("alembic/env.py") or function.node.name == "lifespan":
+            continue
         if not is_served or is_test(function.path):
             continue
         endpoint = handlers.get(id(function.node))
@@ -215,9 +217,11 @@ def blocking_call_in_async(context: Context) -> Iterator[Hit]:
             continue
         who = f"`{endpoint.name}` ({function.name})" if endpoint else f"`{function.name}`"
         awaited = {id(node.value) for node in own_nodes(function) if isinstance(node, ast.Await)}
+        said: set[tuple[str, str]] = set()
         for node in function.module.calls_in(function):
             found = _blocks(context, node, function, 0) if id(node) not in awaited else None
-            if found:
+            if found and (found[0], found[2]) not in said:  # once for each function: the same change mends them
+                said.add((found[0], found[2]))
                 name, instead, through = found
                 via = f" through `{through}`" if through else ""
                 yield Hit(

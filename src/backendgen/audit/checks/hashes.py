@@ -28,6 +28,8 @@ IDENTIFIES = re.compile(
     r"|short|uid|unique|make_key|memo|bust|file|upload|static|asset|media|icon|image|img|url|uri|host|path|args|params|metadata|schema"
     r"|preview|loader|content"
 )
+TELLS_APART = re.compile(r"identif|mail|thread|thumb_?print|attach|pwned")
+PROTECTS = re.compile(r"passw|secret|token|sign(?:ature|ed)|session|csrf|nonce|salt|auth")
 SHORTENED = re.compile(r"digest\(\)\s*\[")
 
 
@@ -51,7 +53,9 @@ def _harmless(context: Context, use: Use) -> bool:
 def _weak(use: Use, name: str) -> Hit:
     """What only identifies something, by the names around it or because it is shortened, is doubtful."""
     line = use.module.file.lines[(use.call.end_lineno or use.call.lineno) - 1]
-    identifies = IDENTIFIES.search(_around(use)) is not None or SHORTENED.search(line) is not None
+    around = _around(use)
+    tells_apart = TELLS_APART.search(around) is not None and not PROTECTS.search(around)
+    identifies = tells_apart or IDENTIFIES.search(around) is not None or SHORTENED.search(line) is not None
     return hit(
         use.module,
         use.call,

@@ -24,7 +24,9 @@ SAFE = ("SafeLoader", "CSafeLoader", "BaseLoader", "CBaseLoader")
 def objects_loaded(context: Context) -> Iterator[Hit]:
     """Loaders that build whatever the data names."""
     for use in context.index.calls(*LOADERS):
-        yield _loaded(use, None if use.name.startswith("yaml.") else Confidence.LOW)
+        yield _loaded(
+            use, None if use.name.startswith("yaml.unsafe") else Confidence.LOW
+        )  # full: code before PyYAML 5.4
     for use in context.index.calls(*YAML):
         if not use.is_open and not _is_safe(context, use):
             yield _loaded(use)

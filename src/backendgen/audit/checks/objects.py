@@ -31,7 +31,8 @@ def read_of_others(context: Context) -> Iterator[Hit]:
             siblings = everyone
         if siblings:
             is_near = siblings[0].handler.path == endpoint.handler.path
-            confidence = Confidence.MEDIUM if is_near else Confidence.LOW
+            is_owned = query.statement.table in context.facts.owners
+            confidence = Confidence.MEDIUM if is_near and is_owned else Confidence.LOW
             yield _hit(context, endpoint, query, key, siblings, "answers with", confidence)
 
 

@@ -9,6 +9,7 @@ from backendgen.audit.checks.walk import hit, is_command, own_nodes
 from backendgen.audit.registry import Context, check
 from backendgen.code.symbols import External, Function
 from backendgen.findings.finding import Hit
+from backendgen.rules import Confidence
 
 CHANGES = frozenset(
     {"append", "extend", "insert", "add", "update", "setdefault", "pop", "remove", "clear", "popitem", "discard"}
@@ -34,6 +35,7 @@ def default_changed(context: Context) -> Iterator[Hit]:
                         f"`{function.name}` changes `{name}`, whose default `{ast.unparse(default)}` is made once: "
                         "what one request puts in, the next one finds",
                         f"{name}=None, and `{name} = list({name} or ())` in the function",
+                        Confidence.LOW if name.startswith("_") else None,  # no caller gives it: kept on purpose
                     )
 
 

@@ -27,6 +27,7 @@ PAGE_SIZE = re.compile(
 BOUNDS = frozenset({"le", "lt", "multiple_of", "enum"})
 GUARDED_SIBLINGS = 3
 NEARLY_ALL, MANY = 0.9, 20
+OWN = re.compile(r"(?:^|[/_-])(?:me|self|profile|preferences|my-\w+|account)(?:$|[/_-])")  # whoever calls
 ADMINISTRATORS = re.compile(r"(?:^|[/_-])(?:admin|backoffice|back-office|superuser|staff)(?:$|[/_-])", re.IGNORECASE)
 
 
@@ -79,7 +80,7 @@ def outlier(context: Context) -> Iterator[Hit]:
     for endpoint in context.service.endpoints:
         groups.setdefault((endpoint.location.path, endpoint.router), []).append(endpoint)
     for siblings in groups.values():
-        handlers = {id(one.handler.node) for one in siblings if one.guards}
+        handlers = {id(one.handler.node) for one in siblings if one.guards and not one.writes}
         if len(handlers) < GUARDED_SIBLINGS:
             continue
         open_ones = [one for one in siblings if not one.guards]
@@ -185,6 +186,7 @@ def write_without_its_siblings_role(context: Context) -> Iterator[Hit]:
         for endpoint in siblings:
             if context.facts.roles(endpoint) or context.facts.access(endpoint).unsure or _is_own(context, endpoint):
                 continue
+            writes = endpoint.is_elsewhere or context.facts.access(endpoint).writes
             role = min(context.facts.asked(asking[0]))
             yield Hit(
                 endpoint.location,
@@ -193,11 +195,14 @@ def write_without_its_siblings_role(context: Context) -> Iterator[Hit]:
                 f"as `{asking[0].name}` for `{role}`",
                 "attach the guard that they have, or, when everybody may, keep it in a router of its own",
                 endpoint.name,
+                confidence=Confidence.MEDIUM if writes else Confidence.LOW,
             )
 
 
 def _is_own(context: Context, endpoint: Endpoint) -> bool:
-    """Does it keep to what is the caller's?"""
+    """Does it keep to what is the caller's, by its path or by what it finds?"""
+    if OWN.search(endpoint.path):
+        return True
     access = context.facts.access(endpoint)
     return bool(access.checked) or any(context.facts.is_scoped(endpoint, one) for one in access.queries)
 

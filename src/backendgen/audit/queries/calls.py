@@ -28,6 +28,7 @@ RUNS = frozenset({
 })  # fmt: skip
 ONE = frozenset({"scalar", "fetchrow", "fetchval", "fetch_one", "fetch_val", "first", "one", "one_or_none"})
 DECODERS = ("jwt.", "jose.", "authlib.", "joserfc.", "itsdangerous.", "firebase_admin.auth.", "jwcrypto.")
+ASKS_OF_OBJECTS = frozenset({"has_object_permission", "check_object_permissions"})  # of Django REST framework
 HARMLESS = frozenset({
     "add", "append", "print", "info", "debug", "warning", "error", "exception", "refresh", "delete", "format", "dict",
     "update", "add_task", "send", "send_task", "delay", "apply_async", "capture", "log", "commit", "flush", "publish",
@@ -420,7 +421,7 @@ def _unknown(frame: Frame, node: ast.Call, base: Value, arguments: Arguments) ->
     parts = [deep(base), *(deep(each) for each in arguments.all)]
     users = any(USER in each and not any(root.kind == "row" for root in each) for each in parts)
     rows = frozenset(root.name for each in parts if USER not in each for root in each if root.kind == "row")
-    if rows and users and name not in HARMLESS:
+    if rows and ((users and name not in HARMLESS) or name in ASKS_OF_OBJECTS):
         frame.access = frame.access.plus(Access(checked=rows))
     if name in ANSWERS and arguments.all:
         given = arguments.all[0] if arguments.values else Value(roots, holds=tuple(arguments.keywords.items()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,8 +70,19 @@ def _braces(route: str) -> str:
 
 
 def _guards(auth: Value, scope: Scope) -> Iterator[Guard]:
-    for one in _listed(auth):
-        yield Guard(_name(one), scope, REFUSED)
+    """One of the listed suffices: where one takes strangers for an `AnonymousUser`, none refuses."""
+    listed = _listed(auth)
+    if not any(map(_is_for_all, listed)):
+        for one in listed:
+            yield Guard(_name(one), scope, REFUSED)
+
+
+def _is_for_all(value: Value) -> bool:
+    target = value.target if isinstance(value, Made) else None
+    return isinstance(target, Class) and any(
+        isinstance(node, ast.Call) and ast.unparse(node.func).endswith("AnonymousUser")
+        for node in ast.walk(target.node)
+    )
 
 
 def _listed(value: Value) -> list[Value]:

@@ -5,6 +5,9 @@ Several modules may be named (production, development); one setting has the valu
 
 from __future__ import annotations
 
+import ast
+import fnmatch
+import posixpath
 import re
 from typing import TYPE_CHECKING
 
@@ -43,8 +46,25 @@ class Settings:
             if not found:
                 alike = [one for one in self.symbols.modules.values() if "ROOT_URLCONF" in one.file.text]
                 found = {id(one): one for one in alike if MENTIONS.search(one.file.text)}
-            self._modules = list(found.values())
+            self._modules = [one for module in found.values() for one in (*self._included(module), module)]
         return self._modules
+
+    def _included(self, module: Module) -> list[Module]:
+        """What django-split-settings runs in the place of a module: `include("base.py", optional("parts/*.py"))`."""
+        if "split_settings" not in module.file.text:
+            return []
+        folder = module.file.path.rpartition("/")[0]
+        calls = [
+            call for call, _ in module.calls if ast.unparse(call.func).rpartition(".")[2] in ("include", "optional")
+        ]
+        given = [one.value for call in calls for one in call.args if isinstance(one, ast.Constant)]
+        patterns = [posixpath.normpath(posixpath.join(folder, one)) for one in given if isinstance(one, str)]
+        return [
+            one
+            for pattern in reversed(patterns)  # the last has the last word
+            for one in self.symbols.modules.values()
+            if one is not module and fnmatch.fnmatchcase(one.file.path, pattern)
+        ]
 
     def roots(self) -> list[Module]:
         """The modules that ROOT_URLCONF names."""
