@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+# Hygiene that is shown with --confidence low only: contracts do not bound each text, number and list, nor say which websites
+# may read answers; a service has no lock file before its owner has resolved one.
+UNBOUNDED = [f"--ignore={rule}" for rule in ("BG430", "BG607", "BG608", "BG609", "BG610", "BG614")]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
