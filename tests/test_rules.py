@@ -98,7 +98,7 @@ def test_select_takes_prefixes_and_refuses_unknown_ones(tmp_path: Path) -> None:
         ("title: Tea\n", "", "'title' is missing"),
         ("cwe: [89]", "cwe: [99999]", "cwe 99999 is not in taxonomy.py"),
         ("since: 0.1.0", "sincee: 0.1.0", "unknown key 'sincee' (did you mean 'since'?)"),
-        ("detect: python", "detect: magic", "detect is python, flow, semgrep, built-in or {bandit: [Bnnn]}"),
+        ("detect: python", "detect: magic", "detect is python, flow, semgrep, built-in, {bandit: [Bnnn]}"),
         ("cwe: [89]", "cwe: [89", "the card's front matter is not YAML"),
         ("---\ntitle", "title", "a card is BGnnn-slug.md and starts with YAML between two lines of ---"),
     ],

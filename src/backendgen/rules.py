@@ -64,10 +64,16 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Detect:
-    """What finds it: our `python` check, our `flow` engine, or patterns for another engine (bandit ids; semgrep YAML)."""
+    """What finds it: our `python` check, our `flow` engine, or patterns for another engine (bandit ids; semgrep YAML).
+
+    `mentions`: a file that holds none of these words is not given to bandit. `documents`: the kinds of documents that
+    semgrep matches the patterns in; without any, Python files.
+    """
 
     kind: DetectKind
     tests: tuple[str, ...] = ()
+    mentions: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
     data: Any = field(default=None, hash=False)
 
 
@@ -286,24 +292,47 @@ def _head_problems(head: dict[str, Any], path: Path) -> list[Problem]:
     for key, known in (("owasp", taxonomy.OWASP), ("api", taxonomy.API), ("cwe", taxonomy.CWE)):
         wrong += [f"{key} {entry} is not in taxonomy.py" for entry in head.get(key, ()) if entry not in known]
     detect = head.get("detect", "python")
-    if detect not in ("python", "flow", "semgrep", "built-in") and not (
-        isinstance(detect, dict) and set(detect) == {"bandit"}
-    ):
-        wrong.append("detect is python, flow, semgrep, built-in or {bandit: [Bnnn]}")
+    if detect not in ("python", "flow", "semgrep", "built-in") and not _is_foreign(detect):
+        wrong.append(
+            "detect is python, flow, semgrep, built-in, {bandit: [Bnnn]}, {bandit: [Bnnn], mentions: [word]} or"
+            f" {{semgrep: [kind]}} with kinds of documents: {', '.join(_kinds())}"
+        )
     return [Problem(message, str(path), 1) for message in wrong]
 
 
+def _is_foreign(written: Any) -> bool:
+    """Does it name tests of bandit, or the kinds of documents that semgrep's patterns are for?"""
+    if not isinstance(written, dict) or not all(
+        isinstance(listed, list) and listed and all(isinstance(one, str) and one for one in listed)
+        for listed in written.values()
+    ):
+        return False
+    if set(written) == {"semgrep"}:
+        return set(written["semgrep"]) <= set(_kinds())
+    return {"bandit"} <= set(written) <= {"bandit", "mentions"}
+
+
+def _kinds() -> tuple[str, ...]:
+    from typing import get_args
+
+    from backendgen.code.documents import Kind
+
+    return get_args(Kind)
+
+
 def _detect(written: Any, body: str) -> Detect:
-    if isinstance(written, dict):
-        return Detect("bandit", tests=tuple(written["bandit"]))
+    if isinstance(written, dict) and "bandit" in written:
+        return Detect("bandit", tuple(written["bandit"]), mentions=tuple(written.get("mentions", ())))
+    kind: DetectKind = "semgrep" if isinstance(written, dict) else written
+    documents = tuple(written["semgrep"]) if isinstance(written, dict) else ()
     code = next(
-        (code for language, info, code in FENCE.findall(body) if (language, info.strip()) == ("yaml", written)), ""
+        (code for language, info, code in FENCE.findall(body) if (language, info.strip()) == ("yaml", kind)), ""
     )
     if not code:
-        return Detect(written)
+        return Detect(kind, documents=documents)
     import yaml
 
-    return Detect(written, data=yaml.safe_load(code))
+    return Detect(kind, documents=documents, data=yaml.safe_load(code))
 
 
 def _sections(body: str) -> tuple[str, tuple[tuple[str, str], ...]]:

@@ -142,6 +142,7 @@ CWE = {
     799: "Improper Control of Interaction Frequency",
     834: "Excessive Iteration",
     837: "Improper Enforcement of a Single, Unique Action",
+    838: "Inappropriate Encoding for Output Context",
     841: "Improper Enforcement of Behavioral Workflow",
     862: "Missing Authorization",
     915: "Improperly Controlled Modification of Dynamically-Determined Object Attributes",

@@ -1,6 +1,8 @@
-"""The files beside the code that say how a service is built, deployed and called: which they are, by name and by content.
+"""The files beside the code that say how a service is built, deployed, called and shown: which they are, by name and by
+content.
 
-Most are known by their names. OpenAPI and compose files are known by what they hold: their names are anybody's choice.
+Most are known by their names. OpenAPI and compose files are known by what they hold: their names are anybody's choice. So
+are templates and nginx's configurations: much else is called .html and .conf.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["openapi", "compose", "dockerfile", "requirements", "manifest", "lock", "env", "commands"]
+Kind = Literal[
+    "openapi", "compose", "dockerfile", "requirements", "manifest", "lock", "env", "commands", "template", "nginx"
+]  # fmt: skip
 
 MANIFESTS = frozenset({"pyproject.toml", "setup.cfg", "Pipfile", "environment.yml", "environment.yaml"})
 LOCKS = frozenset({"poetry.lock", "uv.lock", "pdm.lock", "Pipfile.lock", "pylock.toml", "conda-lock.yml"})
@@ -27,6 +31,15 @@ _OPENAPI = re.compile(
 _SERVICES = re.compile(rb"^services:[ \t]*(?:#.*)?$.*^[ \t]+(?:image|build):", re.MULTILINE | re.DOTALL)
 _COMPOSE_KEYS = re.compile(
     rb"^(?!services|version|name|volumes|networks|configs|secrets|include|x-)[A-Za-z]", re.MULTILINE
+)
+_MARKUP = re.compile(r"\.x?html?(?:\.(?:j2|jinja2?|tmpl|template))?$|\.jinja2?$", re.IGNORECASE)
+_TAG = re.compile(
+    rb"\{%-?\s*(?:if|for|block|extends|include|load|import|from|macro|set|with|url|trans|csrf_token|autoescape)\b"
+)
+_SERVER = re.compile(r"\.(?:conf|nginx|vhost)(?:\.[\w-]+)*$", re.IGNORECASE)
+_NGINX_BLOCK = re.compile(rb"^[ \t]*(?:server|location\b[^\n{}]*)\s*\{", re.MULTILINE)
+_NGINX_LINE = re.compile(
+    rb"^[ \t]*(?:listen|server_name|\w+_pass|alias|root|return|rewrite|try_files)[ \t][^\n]*;", re.MULTILINE
 )
 _NO_PROGRAM = re.compile(
     r"\.(?:md|rst|txt|py|sh|ya?ml|json|toml|dockerignore|j2|jinja2?|tmpl|template)$", re.IGNORECASE
@@ -59,7 +72,9 @@ class Document:
 
 def may_be_document(name: str) -> bool:
     """Tell by its name alone whether a file may be one: then its content decides."""
-    return kind_of(name) is not None or name.lower().endswith(_TREE)
+    return (
+        kind_of(name) is not None or name.lower().endswith(_TREE) or bool(_MARKUP.search(name) or _SERVER.search(name))
+    )
 
 
 def kind_of(name: str, content: bytes = b"") -> Kind | None:
@@ -77,6 +92,10 @@ def kind_of(name: str, content: bytes = b"") -> Kind | None:
     if _ENV.fullmatch(name) and not _NO_PROGRAM.search(name):
         return "env"
     lower = name.lower()
+    if _MARKUP.search(name):
+        return "template" if _TAG.search(content) else None
+    if _SERVER.search(name):
+        return "nginx" if _NGINX_BLOCK.search(content) and _NGINX_LINE.search(content) else None
     if not lower.endswith(_TREE):
         return None
     if _COMPOSE.fullmatch(name) or (not lower.endswith(".json") and _is_compose(content)):

@@ -1,6 +1,7 @@
 """Ignores: `# backendgen: ignore[BG103] constant table name` on the line, or alone on the lines above.
 
-In SQL `--` and `/* */` comments hold them, in YAML, TOML, Dockerfiles and their like `#`.
+In SQL `--` and `/* */` comments hold them, in YAML, TOML, Dockerfiles, nginx configurations and their like `#`, in templates
+`{# #}` and `<!-- -->`.
 `ignore[BG103 until=2027-01-01]` hides up to that day.
 """
 
@@ -17,14 +18,17 @@ from backendgen.rules import Rulebook
 
 COMMENT = re.compile(r"(?:#|--|//|/\*)\s*backendgen:\s*ignore\[(?P<words>[^\]]*)\](?P<reason>.*)", re.DOTALL)
 UNUSED, MALFORMED = "BG902", "BG903"
+_END = re.compile(r"(?:\*/|#\}|--+>)\s*$")
 UNTIL = "until="
 _IN_SQL = re.compile(
     r"'(?:[^']++|'')*+'|(?P<comment>--[^\n]*|(?:#|//)\s*backendgen:[^\n]*|/\*.*?(?:\*/|\Z))", re.DOTALL
 )
 _IN_DOCUMENT = re.compile(r"(?:^|(?<=\s))(?P<comment>#[^\n]*|--\s*backendgen:[^\n]*)", re.MULTILINE)
 _DOCUMENT = re.compile(
-    r"\.(?:ya?ml|toml|cfg|ini|txt|in|pip|lock)$|(?:^|/)(?:[^/.]+|\.env[^/]*|[^/]+\.env|(?:Docker|Container)file[^/]*)$"
+    r"\.(?:ya?ml|toml|cfg|ini|txt|in|pip|lock)$|\.(?:conf|nginx|vhost)(?:\.[\w-]+)*$|(?:^|/)(?:[^/.]+|\.env[^/]*|[^/]+\.env|(?:Docker|Container)file[^/]*)$"
 )
+_IN_TEMPLATE = re.compile(r"(?P<comment>\{#.*?#\}|<!--.*?-->)", re.DOTALL)
+_TEMPLATE = re.compile(r"\.(?:x?html?|jinja2?)(?:\.\w+)?$", re.IGNORECASE)
 _IN_PYTHON = re.compile(r"(?P<comment>#[^\n]*)")
 
 
@@ -55,7 +59,7 @@ def scan(path: str, text: str) -> tuple[Ignore, ...]:
             first, last = text.count("\n", 0, start), text.count("\n", 0, end)
             with_code = (number for number in range(first, len(code_lines)) if code_lines[number].strip())
             target = next((number + 1 for number in with_code if number in (first, last) or number > last), line)
-            found.append(_ignore(path, line, target, written["words"], written["reason"].removesuffix("*/")))
+            found.append(_ignore(path, line, target, written["words"], _END.sub("", written["reason"])))
     return tuple(found)
 
 
@@ -87,7 +91,12 @@ def comments(path: str, text: str) -> Iterator[tuple[int, int]]:
     if spans is not None:
         yield from spans
         return
-    pattern = _IN_PYTHON if path.endswith((".py", ".pyi")) else _IN_DOCUMENT if _DOCUMENT.search(path) else _IN_SQL
+    pattern = (
+        _IN_PYTHON if path.endswith((".py", ".pyi"))
+        else _IN_TEMPLATE if _TEMPLATE.search(path)
+        else _IN_DOCUMENT if _DOCUMENT.search(path)
+        else _IN_SQL
+    )  # fmt: skip
     for token in pattern.finditer(text):
         if token["comment"]:
             yield token.span()

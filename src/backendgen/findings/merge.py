@@ -13,25 +13,37 @@ SHOWN_LINES = 3
 COMPARED_LINES = 40  # of a statement: enough to tell two apart, and a body of a thousand lines is not read for it
 
 
-def merge(findings: Iterable[Finding], rulebook: Rulebook) -> list[Finding]:
-    """Merge findings.
+def merge(findings: Iterable[Finding], rulebook: Rulebook, doubtful: Iterable[Finding] = ()) -> list[Finding]:
+    """Merge findings. `doubtful` are others that are not shown: they only say which engines found the same.
 
     Findings of one rule at one line become one with all their engines: the first engine's text stands (engines are
     given best judge first), the higher grades win; what one engine says twice of a line is said on two lines. A rule
-    that supersedes another removes it from its lines.
+    that supersedes another removes it from its lines, and is then found by that one's engines, too.
     """
     merged: dict[tuple[str, str, int], Finding] = {}
     for one in findings:
         key = (one.rule_id, one.location.path, one.location.line)
         first = merged.get(key)
         merged[key] = one if first is None else _joined(first, one)
-    covered = {
-        (weaker, one.location.path, line)
-        for one in merged.values()
-        for weaker in rulebook[one.rule_id].supersedes
-        for line in range(one.location.line, max(one.location.line, one.location.end_line) + 1)
-    }
-    return [one for key, one in merged.items() if key not in covered]
+    engines: dict[tuple[str, str, int], tuple[str, ...]] = {}
+    for one in (*merged.values(), *doubtful):
+        key = (one.rule_id, one.location.path, one.location.line)
+        engines[key] = engines.get(key, ()) + one.engines
+    covers = {key: _covered(one, rulebook) for key, one in merged.items()}
+    covered = set().union(*covers.values())
+    return [
+        replace(
+            one, engines=tuple(dict.fromkeys(name for each in (key, *covers[key]) for name in engines.get(each, ())))
+        )
+        for key, one in merged.items()
+        if key not in covered
+    ]
+
+
+def _covered(one: Finding, rulebook: Rulebook) -> list[tuple[str, str, int]]:
+    """The findings that this one makes superfluous, by rule and line."""
+    lines = range(one.location.line, max(one.location.line, one.location.end_line) + 1)
+    return [(weaker, one.location.path, line) for weaker in rulebook[one.rule_id].supersedes for line in lines]
 
 
 def _joined(first: Finding, other: Finding) -> Finding:

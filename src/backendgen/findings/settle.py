@@ -34,8 +34,8 @@ def settle(
     every = list(findings)
     least = Confidence[config.confidence.upper()]
     policy = Policy.of(config, rulebook, root)
-    merged = merge((one for one in every if one.confidence >= least), rulebook)
-    merged += merge((one for one in every if one.confidence < least), rulebook)
+    doubtful = [one for one in every if one.confidence < least]
+    merged = merge((one for one in every if one.confidence >= least), rulebook, doubtful) + merge(doubtful, rulebook)
     comments = [comment for path, text in texts.items() for comment in ignore.scan(path, text)]
     applied = ignore.apply(numbered(merged, texts), comments, rulebook, judged.__contains__, today or date.today())
     left, hidden = foreign.apply(applied.standing, texts, rulebook)

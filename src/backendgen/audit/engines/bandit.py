@@ -1,11 +1,12 @@
 """Bandit in this process, on the trees that are already parsed, with only the plugins that our cards name.
 
-Bandit is imported only when a selected rule needs it. Its visitor writes attributes on the nodes.
+Bandit is imported only when a file mentions what a selected rule is about, and then visits only such files. Its visitor
+writes attributes on the nodes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from typing import Any
 
@@ -19,9 +20,10 @@ NAME = "bandit"
 
 
 def run(project: Project, rules: tuple[Rule, ...]) -> EngineResult:
-    """Run the bandit tests of the rules over every file."""
+    """Run the bandit tests of the rules over every file that mentions what they are about."""
     wanted = {test: rule for rule in rules if rule.detect.kind == "bandit" for test in rule.detect.tests}
-    if not wanted:
+    mentioned = [(file, frozenset(_mentioned(file, wanted.values()))) for file in project.files]
+    if not any(named for _, named in mentioned):
         return EngineResult(NAME)
     try:
         manager, visitor = _manager(sorted(wanted))
@@ -29,15 +31,27 @@ def run(project: Project, rules: tuple[Rule, ...]) -> EngineResult:
         return EngineResult(NAME, failures=(Problem(f"bandit could not be loaded: {error}; reinstall backendgen"),))
     findings: list[Finding] = []
     holes: list[Hole] = []
-    for file in project.files:
+    for file, named in mentioned:
+        if not named:
+            continue
         try:
             issues = _issues(file, manager, visitor)
         except RecursionError:
             holes.append(Hole(file.path, "nested too deeply for bandit"))
             continue
         for issue in issues:
-            findings.append(_finding(issue, wanted[issue.test_id], file))
+            rule = wanted[issue.test_id]
+            if rule.id in named:
+                findings.append(_finding(issue, rule, file))
     return EngineResult(NAME, tuple(findings), tuple(holes))
+
+
+def _mentioned(file: SourceFile, rules: Iterable[Rule]) -> Iterator[str]:
+    """The rules that a file can break: those of which it holds a word, and those that name no word."""
+    for rule in rules:
+        words = rule.detect.mentions
+        if not words or any(word in file.text for word in words):
+            yield rule.id
 
 
 def _manager(tests: Iterable[str]) -> tuple[Any, Any]:
@@ -57,6 +71,10 @@ def _issues(file: SourceFile, manager: Any, visitor_type: Any) -> list[Any]:
     source = BytesIO(file.text.encode())
     visitor = visitor_type(file.path, source, manager.b_ma, manager.b_ts, False, {}, manager.metrics)
     visitor.generic_visit(file.tree)
+    visitor.context = {
+        "file_data": source, "filename": file.path, "lineno": 1, "linerange": [1], "col_offset": 0,
+    }  # fmt: skip
+    visitor.tester.run_tests(visitor.context, "File")  # of the text: no node of the tree says it
     issues: list[Any] = visitor.tester.results
     return issues
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from backendgen import process
 from backendgen.audit.engines.result import EngineResult
+from backendgen.code.documents import Document
 from backendgen.code.parse import older
 from backendgen.code.project import Hole, Project, SourceFile
 from backendgen.errors import Problem, UserError
@@ -27,28 +28,48 @@ ENVIRONMENT = {"SEMGREP_SEND_METRICS": "off", "SEMGREP_ENABLE_VERSION_CHECK": "0
 TIMEOUT = 600.0
 
 
+Target = SourceFile | Document
+Pair = tuple[str, str]  # a file to match in, and the language whose patterns are for it
+
+
 class Unexpected(Exception):
     """The program answered, but not as its contract says."""
 
 
 def run(project: Project, rules: tuple[Rule, ...]) -> EngineResult:
-    """Run the semgrep patterns of the rules over every file."""
+    """Run the semgrep patterns of the rules over the files that they are for; without such files nothing is started."""
+    everything: tuple[Target, ...] = (*project.files, *project.documents)
     chosen = {rule.id: rule for rule in rules if rule.detect.kind == "semgrep"}
-    if not chosen or not project.files:
+    files = {str(file.location): file for file in everything if any(_is_for(rule, file) for rule in chosen.values())}
+    if not files:
         return EngineResult(NAME)
     with tempfile.TemporaryDirectory(prefix="backendgen-") as folder:
         patterns = Path(folder, "rules.json")
         write(patterns, json.dumps({"rules": [pattern(rule) for rule in chosen.values()]}).encode())
-        result = _matched(patterns, chosen, {str(file.location): file for file in project.files}, Path(folder))
+        result = _matched(patterns, chosen, files, Path(folder))
         return _again(patterns, chosen, project, Path(folder), result) if result.holes else result
 
 
-def _matched(patterns: Path, rules: dict[str, Rule], files: dict[str, SourceFile], folder: Path) -> EngineResult:
+def _is_for(rule: Rule, file: Target) -> bool:
+    """Is this a file that a rule's patterns are meant for? Without kinds of documents they are meant for Python."""
+    if isinstance(file, Document):
+        return file.kind in rule.detect.documents
+    return not rule.detect.documents
+
+
+def _languages(rule: Rule) -> list[str]:
+    languages: list[str] = pattern(rule)["languages"]
+    return languages
+
+
+def _matched(patterns: Path, rules: dict[str, Rule], files: Mapping[str, Target], folder: Path) -> EngineResult:
     """Match the patterns in these files: by the core, or else by the command."""
+    meant = ((name, rule) for name, file in files.items() for rule in rules.values() if _is_for(rule, file))
+    pairs = list(dict.fromkeys((name, language) for name, rule in meant for language in _languages(rule)))
     reasons = []
     for attempt in (_core, _command):
         try:
-            return _result(attempt(patterns, list(files), folder), rules, files)
+            return _result(attempt(patterns, pairs, folder), rules, files)
         except (UserError, Unexpected) as error:
             reasons.append(str(error))
     return EngineResult(NAME, failures=(Problem(f"semgrep could not run: {'; '.join(reasons)}"),))
@@ -58,11 +79,12 @@ def _again(patterns: Path, rules: dict[str, Rule], project: Project, folder: Pat
     """Match once more in the files that semgrep could not read, with syntax that is too new for it written as before."""
     copies: dict[str, SourceFile] = {}
     for path in dict.fromkeys(hole.path for hole in first.holes):
-        text = older(project.by_path[path].text)
-        if text is not None:
+        file = project.by_path.get(path)
+        text = older(file.text) if file is not None else None
+        if file is not None and text is not None:
             copy = folder / f"{len(copies)}.py"
             write(copy, text.encode())
-            copies[str(copy)] = project.by_path[path]
+            copies[str(copy)] = file
     if not copies:
         return first
     second = _matched(patterns, rules, copies, folder)
@@ -95,11 +117,11 @@ def core_path() -> Path:
     raise UserError("the installed semgrep has no semgrep-core; reinstall backendgen")
 
 
-def _core(patterns: Path, files: list[str], folder: Path) -> dict[str, Any]:
+def _core(patterns: Path, pairs: list[Pair], folder: Path) -> dict[str, Any]:
     targets = folder / "targets.json"
     listed = [
-        ["CodeTarget", {"path": {"fpath": name, "ppath": name}, "analyzer": "python", "products": ["sast"]}]
-        for name in files
+        ["CodeTarget", {"path": {"fpath": name, "ppath": name}, "analyzer": language, "products": ["sast"]}]
+        for name, language in pairs
     ]
     write(targets, json.dumps(["Targets", listed]).encode())
     command: list[str | Path] = [
@@ -116,17 +138,19 @@ def _core(patterns: Path, files: list[str], folder: Path) -> dict[str, Any]:
     result = process.run(command, timeout=TIMEOUT, env=ENVIRONMENT)
     answer = _parsed(result)
     scanned = set(answer["paths"]["scanned"])
-    if scanned != set(files):
-        raise Unexpected(f"semgrep-core read {len(scanned)} of {len(files)} files")
+    wanted = {name for name, _ in pairs}
+    if scanned != wanted:
+        raise Unexpected(f"semgrep-core read {len(scanned)} of {len(wanted)} files")
     return answer
 
 
-def _command(patterns: Path, files: list[str], folder: Path) -> dict[str, Any]:
+def _command(patterns: Path, pairs: list[Pair], folder: Path) -> dict[str, Any]:
     program = process.find("semgrep")
     if program is None:
         raise UserError("the program semgrep is not installed beside backendgen")
     options = ["--json", "--quiet", "--metrics", "off", "--disable-version-check", "--max-target-bytes", "0",
                "--no-git-ignore", "--x-ignore-semgrepignore-files"]  # fmt: skip
+    files = dict.fromkeys(name for name, _ in pairs)
     result = process.run(
         [program, "scan", "--config", patterns, *options, *files], timeout=TIMEOUT, env=ENVIRONMENT, cwd=folder
     )
@@ -146,7 +170,7 @@ def _parsed(result: process.Result) -> dict[str, Any]:
     return answer
 
 
-def _result(answer: dict[str, Any], rules: dict[str, Rule], files: dict[str, SourceFile]) -> EngineResult:
+def _result(answer: dict[str, Any], rules: dict[str, Rule], files: Mapping[str, Target]) -> EngineResult:
     try:
         findings = tuple(_findings(answer["results"], rules, files))
         holes, failures = _errors(answer["errors"], files)
@@ -156,21 +180,23 @@ def _result(answer: dict[str, Any], rules: dict[str, Rule], files: dict[str, Sou
 
 
 def _findings(
-    results: Iterable[dict[str, Any]], rules: dict[str, Rule], files: dict[str, SourceFile]
+    results: Iterable[dict[str, Any]], rules: dict[str, Rule], files: Mapping[str, Target]
 ) -> Iterator[Finding]:
     for one in results:
         rule = rules[one["check_id"].rpartition(".")[2]]
         file = files[one["path"]]
+        if not _is_for(rule, file):  # of the same language, for another kind of document
+            continue
         line = one["start"]["line"]
         place = Location(file.path, line, one["start"]["col"], one["end"]["line"])
         statement = " ".join(file.lines[line - 1].split())[:120]
-        symbol = file.symbol_at(line)
+        symbol = file.symbol_at(line) if isinstance(file, SourceFile) else ""
         where = f" in {symbol}" if symbol else ""
         hit = Hit(place, f"{rule.title}{where}: `{statement}`", rule.fix.split("\n\n")[0].strip(), symbol)
         yield finding(rule, hit, NAME)
 
 
-def _errors(errors: Iterable[dict[str, Any]], files: dict[str, SourceFile]) -> tuple[list[Hole], list[Problem]]:
+def _errors(errors: Iterable[dict[str, Any]], files: Mapping[str, Target]) -> tuple[list[Hole], list[Problem]]:
     """A file that semgrep could not read is a hole; a rule that it could not read is a failure of the run."""
     holes, failures = [], []
     for one in errors:
