@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import backendgen.audit.checks
 import backendgen.cli
 import backendgen.migrate
 import backendgen.sql.postgres  # noqa: F401 - what is loaded here, the copies of this process need not load
@@ -287,12 +289,18 @@ EDITS = [
 ]
 
 
-def follow(steps: list[Edit], paths: list[str], nanoseconds: int) -> None:
-    with tree() as root, tempfile.TemporaryDirectory() as home, coarse(nanoseconds):
+def follow(
+    steps: list[Edit],
+    paths: list[str],
+    nanoseconds: int,
+    command: str = "migrate-check",
+    contents: dict[str, str] = TREE,
+) -> None:
+    with tree(contents) as root, tempfile.TemporaryDirectory() as home, coarse(nanoseconds):
         for step in [touched("nothing"), *steps]:
             step(root)
             for path in paths:
-                arguments = ("migrate-check", path, "--format", "json")
+                arguments = (command, path, "--format", "json", "--confidence", "low")
                 plain = run(*arguments, "--no-cache", home=Path(home), cwd=root)
                 assert run(*arguments, home=Path(home), cwd=root) == plain
                 assert run(*arguments, home=Path(home), cwd=root) == plain
@@ -319,6 +327,139 @@ def test_long_series_of_changes(nanoseconds: int, steps: list[Edit]) -> None:
 def test_each_single_change_of_a_tree() -> None:
     for step in EDITS:
         follow([step], ["."], 0)
+
+
+SERVICE = {
+    "backendgen.toml": 'exclude = ["old/"]\n',
+    "app/__init__.py": "",
+    "app/main.py": (
+        "import hashlib\nfrom fastapi import FastAPI\nfrom app.rows import find\n\napp = FastAPI()\n\n\n"
+        '@app.get("/rows")\ndef rows(name: str):\n    return find(name)\n\n\n'
+        "def digest(text: bytes):\n    return hashlib.md5(text)\n"
+    ),
+    "app/rows.py": (
+        'import sqlite3\n\n\ndef find(name):\n    return sqlite3.connect("a").execute(f"SELECT * FROM t WHERE n = {name}")\n'
+    ),
+    "old/gone.py": "import yaml\nyaml.load(open('a'))\n",
+    "Dockerfile": "FROM python\nCOPY . .\n",
+    "compose.yaml": "services:\n  db:\n    image: postgres:17\n    ports: ['5432:5432']\n",
+    "broken.py": "def (\n",
+    ".env": "DEBUG=1\n",
+}
+CHANGES = [
+    edited("app/rows.py", "{name}", "{1000}"),  # as long as before
+    edited("app/rows.py", "{1000}", "{name}"),
+    edited("app/main.py", "md5(text)", "md5(text)  # backendgen: ignore[BG201] an ETag"),
+    edited("app/main.py", "app.rows", "app.none"),
+    edited("backendgen.toml", "old/", "app/"),
+    edited("broken.py", "def (", "def f():\n    pass"),
+    edited("Dockerfile", "COPY", "USER app\nCOPY"),
+    added("app/more.py", "import pickle\n\n\ndef load(text):\n    return pickle.loads(text)\n"),
+    added(".gitignore", "broken.py\n"),
+    added("app/.gitignore", "rows.py\n"),
+    added(".dockerignore", ".env\n"),
+    added("requirements.txt", "fastapi\n"),
+    added("app/venv/pyvenv.cfg", ""),
+    added("pyproject.toml", '[tool.backendgen]\nignore = ["BG2"]\n'),
+    added("../pyproject.toml", '[tool.backendgen]\nignore = ["BG1"]\n'),
+    added("../__init__.py", ""),
+    added("__init__.py", ""),
+    removed("app/__init__.py"),
+    removed("backendgen.toml"),
+    removed("old"),
+    removed("compose.yaml"),
+    renamed("app/rows.py", "app/lines.py"),
+    renamed("app", "site-packages"),
+    renamed("old", "older"),
+    linked("app/rows.py", "main.py"),
+    linked("app/out.py", "../../../missing.py"),
+    linked("broken.py", "app/main.py"),
+    touched("app/main.py"),
+    touched("app"),
+]
+
+
+def test_an_audit_of_an_unchanged_tree_is_not_done_again(tmp_path: Path) -> None:
+    with tree(SERVICE) as root:
+        first = run("audit", ".", home=tmp_path, cwd=root)
+        assert first[0] == 1
+        assert "BG103" in first[1]
+        assert run("audit", ".", home=tmp_path, cwd=root) == first
+        assert is_remembered("audit", ".", home=tmp_path, cwd=root)
+        assert not is_remembered("audit", ".", "--no-cache", home=tmp_path, cwd=root)
+        assert not is_remembered("audit", "app", home=tmp_path, cwd=root)
+
+
+@pytest.mark.parametrize("arguments", [("--write-baseline", "base.json"), ("--fix",), ("--endpoints",)])
+def test_an_audit_that_does_more_than_report_is_not_remembered(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    with tree(SERVICE) as root:
+        run("audit", ".", *arguments, home=tmp_path, cwd=root)
+        assert entries(tmp_path) == []
+
+
+CARD = """---
+title: Evaluated
+severity: high
+confidence: high
+cwe: [95]
+detect: {detect}
+since: 0.1.0
+---
+It runs what it is given.
+
+{patterns}## Fix
+Use `ast.literal_eval`.
+
+## Bad
+```python
+eval(text)  # BG990
+```
+
+## Good
+```python
+text
+```
+"""
+PATTERNS = "```yaml semgrep\npattern: eval(...)\n```\n\n"
+
+
+@pytest.mark.parametrize(("detect", "patterns"), [("{bandit: [B307]}", ""), ("semgrep", PATTERNS)])
+def test_an_audit_that_asks_other_tools_is_not_remembered(detect: str, patterns: str, tmp_path: Path) -> None:
+    card = CARD.format(detect=detect, patterns=patterns)
+    with tree(SERVICE | {".backendgen/rules/audit/BG990-evaluated.md": card, "app/run.py": "eval(input())\n"}) as root:
+        assert "BG990" in run("audit", ".", home=tmp_path, cwd=root)[1]
+        assert entries(tmp_path) == []
+
+
+@pytest.mark.parametrize("command", ["rm -rf .git && git init -q", "git init -q && git add -f .env"])
+def test_an_audit_that_asks_git_is_not_remembered(command: str, tmp_path: Path) -> None:
+    with tree(SERVICE | {".env": "SECRET_KEY=8f2kP0sXq7LmZ3vB6nTr\n"}) as root:
+        (root / ".git").rmdir()
+        subprocess.run(["/bin/sh", "-c", command], cwd=root, check=True)
+        assert "BG436" in run("audit", ".", "--confidence", "low", home=tmp_path, cwd=root)[1]
+        assert entries(tmp_path) == []
+
+
+@pytest.mark.parametrize("nanoseconds", [0, cache._COARSE_NS])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps=st.lists(st.sampled_from(CHANGES), min_size=1, max_size=4), path=st.sampled_from([".", "app"]))
+def test_any_change_of_a_service_gives_the_report_of_an_audit_without_a_cache(
+    nanoseconds: int, steps: list[Edit], path: str
+) -> None:
+    follow(steps, [path], nanoseconds, "audit", SERVICE)
+
+
+@pytest.mark.slow
+def test_each_single_change_of_a_service() -> None:
+    for step in CHANGES:
+        follow([step], ["."], 0, "audit", SERVICE)
+
+
+@pytest.mark.slow
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps=st.lists(st.sampled_from(CHANGES), min_size=1, max_size=8))
+def test_long_series_of_changes_of_a_service(steps: list[Edit]) -> None:
+    follow(steps, [".", "app/main.py"], 0, "audit", SERVICE)
 
 
 def test_what_is_asked_is_noted_with_its_answer(tmp_path: Path) -> None:

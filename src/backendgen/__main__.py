@@ -10,7 +10,7 @@ TYPE_CHECKING = False  # as type checkers know it: to import typing takes so lon
 if TYPE_CHECKING:
     from backendgen.cache import Outcome
 
-_REMEMBERED = ("migrate-check",)
+_REMEMBERED = ("migrate-check", "audit")
 
 
 def main() -> None:

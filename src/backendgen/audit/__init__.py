@@ -42,27 +42,44 @@ Progress = Callable[[str], None]
 
 
 def audit(
-    path: Path, config: Config, rulebook: Rulebook, progress: Progress | None = None, *, since: str | None = None
+    path: Path,
+    config: Config,
+    rulebook: Rulebook,
+    progress: Progress | None = None,
+    *,
+    since: str | None = None,
+    jobs: int = 1,
 ) -> Report:
     """Audit a directory or one file with the rules that the configuration selects.
 
-    `since` is a git revision: only findings on lines that differ from it are reported.
+    So many processes share the work. `since` is a git revision: only findings on lines that differ from it are reported.
     An engine that could not run is in the report's `failures`; a file that could not be analysed is a finding. Raises
     UserError when the path does not exist, holds nothing to audit, or the configuration names unknown rules.
     """
     rules = rulebook.select("audit", config.select, config.ignore)
     lines = _changed_since(since, path) if since else None
-    with ThreadPoolExecutor(1) as pool, unhindered():
+    with unhindered():
         project = load(path, config.exclude, progress)
-        judged = project.without_tests()
-        patterns = pool.submit(semgrep.run, judged, rules)
-        results = [
-            own.run(project, rules, config, _judges(rules, rulebook), progress),
-            bandit.run(judged, rules),
-            patterns.result(),
-        ]
+        results = _results(project, rules, config, _judges(rules, rulebook), progress, jobs)
     report = _report(project, rules, config, rulebook, results)
     return report if lines is None else changed.since(report, lines)
+
+
+def _results(
+    project: Project,
+    rules: tuple[Rule, ...],
+    config: Config,
+    judges: tuple[Rule, ...],
+    progress: Progress | None,
+    jobs: int,
+) -> list[EngineResult]:
+    """Run the engines. Semgrep is a program that runs beside us; then no copy of this process does."""
+    judged = project.without_tests()
+    if not any(rule.detect.kind == semgrep.NAME for rule in rules):
+        return [own.run(project, rules, config, judges, progress, jobs), bandit.run(judged, rules)]
+    with ThreadPoolExecutor(1) as pool:
+        patterns = pool.submit(semgrep.run, judged, rules)
+        return [own.run(project, rules, config, judges, progress), bandit.run(judged, rules), patterns.result()]
 
 
 def _changed_since(revision: str, path: Path) -> dict[str, frozenset[int] | None]:
@@ -73,12 +90,18 @@ def _changed_since(revision: str, path: Path) -> dict[str, frozenset[int] | None
 
 
 def fix(
-    path: Path, config: Config, rulebook: Rulebook, progress: Progress | None = None, *, since: str | None = None
+    path: Path,
+    config: Config,
+    rulebook: Rulebook,
+    progress: Progress | None = None,
+    *,
+    since: str | None = None,
+    jobs: int = 1,
 ) -> Fixed:
     """Audit, and plan the changes that take findings away where a tool can make them by itself. Nothing is written."""
     from backendgen.audit import fixes
 
-    report = audit(path, config, rulebook, progress, since=since)
+    report = audit(path, config, rulebook, progress, since=since, jobs=jobs)
     with unhindered():
         return fixes.fix(path, config, report, progress)
 

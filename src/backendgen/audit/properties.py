@@ -35,9 +35,17 @@ class Facts:
         self.tracer = Tracer(symbols)
         self.tables = self.tracer.tables
         self._signs: dict[int, bool] = {}
+        self._are_traced = False
 
     def access(self, endpoint: Endpoint) -> Access:
-        """What an endpoint does with the database, and what it tests."""
+        """What an endpoint does with the database, and what it tests.
+
+        All endpoints are followed in their order, so that what is known of one does not depend on who asks first.
+        """
+        if not self._are_traced:
+            for one in self.service.endpoints:
+                self.tracer.access(one)
+            self._are_traced = True
         return self.tracer.access(endpoint)
 
     def roles(self, endpoint: Endpoint) -> frozenset[str]:

@@ -16,6 +16,8 @@ from backendgen.cli.options import (
     FailOnOption,
     FormatOption,
     IgnoreOption,
+    JobsOption,
+    NoCacheOption,
     OutputOption,
     PathArgument,
     ReportOption,
@@ -51,6 +53,7 @@ _OF_FINDINGS = (
     "report",
     "baseline",
     "write_baseline",
+    "jobs",
     "fix",
     "diff",
     "since",
@@ -81,6 +84,8 @@ def audit(
         typer.Option(help="Report only what is on lines that changed since this git revision.", metavar="REV"),
     ] = None,
     diff: Annotated[bool, typer.Option("--diff", help="With --fix: print the changes, write nothing.")] = False,
+    jobs: JobsOption = 0,
+    no_cache: NoCacheOption = False,
 ) -> None:
     """Find OWASP and backend problems in code and configuration."""
     if endpoints:
@@ -94,21 +99,24 @@ def audit(
         from backendgen.cli.endpoints import endpoints as show
 
         show(path, settings, format, output)
+    from backendgen.workers import cores
+
+    jobs = jobs or cores()
     if fix:
-        _fixed(path, settings, since, only_diff=diff)
+        _fixed(path, settings, since, jobs, only_diff=diff)
     from backendgen import audit as core
 
-    run = partial(core.audit, path, settings, progress=progress, since=since)
+    run = partial(core.audit, path, settings, progress=progress, since=since, jobs=jobs)
     report_on(run, path, settings, Outlets(format, output, report, write_baseline))
 
 
-def _fixed(path: Path, settings: Config, since: str | None, *, only_diff: bool) -> None:
+def _fixed(path: Path, settings: Config, since: str | None, jobs: int, *, only_diff: bool) -> None:
     """Write the fixes and say what was written; with `only_diff`, print a diff and exit: 1 when something would change."""
     from backendgen import audit as core
     from backendgen import files
     from backendgen.code import edits
 
-    plan = core.fix(path, settings, rulebook_for(path), progress, since=since)
+    plan = core.fix(path, settings, rulebook_for(path), progress, since=since, jobs=jobs)
     progress("")
     for problem in plan.unfixed:
         typer.echo(f"note: {problem}", err=True)

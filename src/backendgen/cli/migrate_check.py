@@ -16,6 +16,7 @@ from backendgen.cli.options import (
     FormatOption,
     IgnoreOption,
     JobsOption,
+    NoCacheOption,
     OutputOption,
     PathArgument,
     ReportOption,
@@ -153,9 +154,7 @@ def migrate_check(
         float, typer.Option(help="Seconds that a traced statement may take.", metavar="SECONDS", min=0.1)
     ] = 30.0,
     jobs: JobsOption = 0,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Judge again, though nothing has changed since the last run.")
-    ] = False,
+    no_cache: NoCacheOption = False,
     stats_query: Annotated[
         bool,
         typer.Option("--stats-query", help="Print the query (of --dialect) that makes the file for --stats, and stop."),

@@ -82,6 +82,9 @@ IgnoreOption = Annotated[
 JobsOption = Annotated[
     int, typer.Option("--jobs", "-j", help="Processes that share the work (0: one for each core).", metavar="N", min=0)
 ]
+NoCacheOption = Annotated[
+    bool, typer.Option("--no-cache", help="Judge again, though nothing has changed since the last run.")
+]
 ConfigOption = Annotated[
     Path | None,
     typer.Option(help="Read this file, not the nearest backendgen.toml or pyproject.toml.", metavar="FILE"),

@@ -68,10 +68,12 @@ class SourceFile:
         """Every node of the tree, the outer ones first; not the marks of operators and of loading or storing."""
         found: list[ast.AST] = [self.tree]
         for node in found:
+            if isinstance(node, ast.Name | ast.Constant):
+                continue
             for name in node._fields:
                 child = getattr(node, name, None)
                 if isinstance(child, list):
-                    found.extend(one for one in child if isinstance(one, ast.AST) and not isinstance(one, _MARKS))
+                    found += [one for one in child if isinstance(one, ast.AST) and not isinstance(one, _MARKS)]
                 elif isinstance(child, ast.AST) and not isinstance(child, _MARKS):
                     found.append(child)
         return tuple(found)

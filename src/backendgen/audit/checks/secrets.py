@@ -32,6 +32,7 @@ EXAMPLES = re.compile(
     r"(?:pass(?:word|wd)?|pw|pwd|secret(?:[-_]key)?|change[-_]?me|example|postgres|root|user|admin|guest)[-_]?",
     re.IGNORECASE,
 )
+NAMING = (ast.Assign, ast.AnnAssign, ast.keyword, ast.Call, ast.BoolOp, ast.Dict)  # what gives a value to a name
 MAY_NAME_KEY = re.compile(r"(?:secret|jwt|key|passw|passphrase|token)\w*[\"\']?(?:\]?\s*(?::[^=\n]*)?=|\s*,)")
 NAMES_SOMETHING = re.compile(
     r"_(?:header|path|file|filename|name|env|var|variable|url|uri|id|field|param|parameter|algorithm|alg|length|size|version|type|arn"
@@ -145,7 +146,7 @@ def _named_keys(module: Module) -> Iterator[Hit]:
     if not MAY_NAME_KEY.search(module.file.lowered):
         return
     for node in module.file.nodes:
-        for name, given in _named_values(node):
+        for name, given in _named_values(node) if isinstance(node, NAMING) else ():
             value = _text(given)
             if value is not None and _names_key(name) and _is_secret(str(value.value), name):
                 yield _hit(

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from io import BytesIO
 from typing import Any
 
+from backendgen import witness
 from backendgen.audit.engines.result import EngineResult
 from backendgen.code.project import Hole, Project, SourceFile
 from backendgen.errors import Problem
@@ -29,6 +30,7 @@ def run(project: Project, rules: tuple[Rule, ...]) -> EngineResult:
         manager, visitor = _manager(sorted(wanted))
     except ImportError as error:
         return EngineResult(NAME, failures=(Problem(f"bandit could not be loaded: {error}; reinstall backendgen"),))
+    witness.spoil()  # its plug-ins are what is installed, wherever that is
     findings: list[Finding] = []
     holes: list[Hole] = []
     for file, named in mentioned:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
+from backendgen import workers
 from backendgen.audit.callees import Callees
 from backendgen.audit.engines.result import EngineResult
 from backendgen.audit.frameworks.aiohttp import Aiohttp
@@ -19,7 +23,7 @@ from backendgen.audit.registry import Context
 from backendgen.audit.service import Service
 from backendgen.code.configuration import Configuration
 from backendgen.code.index import Index
-from backendgen.code.project import Project, is_test
+from backendgen.code.project import Hole, Project, is_test
 from backendgen.code.symbols import Symbols
 from backendgen.config import Config
 from backendgen.errors import Problem
@@ -27,7 +31,30 @@ from backendgen.findings.finding import Finding, Surface, finding
 from backendgen.rules import Rule
 
 NAME = "own"
+FLOW = "flow"  # stands for all rules that follow data
+Line: TypeAlias = tuple[str, str, int]  # a rule, a file and a line of it
+OF_ENDPOINTS = ("BG3", "BG56")  # rules that share what is known of endpoints, for which each of them is followed
+AT_ONCE = 30  # other rules that are judged together
+WORTHWHILE = 60  # files: with fewer, a copy of this process takes longer than it saves
 FRAMEWORKS = (FastAPI, Flask, Django, GraphQL, Aiohttp)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a part of the rules finds, and why one could not be judged: plain data, for another process may send it."""
+
+    findings: Mapping[str, tuple[Finding, ...]]
+    failures: Mapping[str, Problem]
+    holes: tuple[Hole, ...] = ()
+    cleared: frozenset[Line] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rules that are judged together, and how long that takes beside others."""
+
+    work: Callable[[], _Found]
+    weight: int
 
 
 def run(
@@ -36,36 +63,81 @@ def run(
     config: Config,
     judges: tuple[Rule, ...] = (),
     progress: Callable[[str], None] | None = None,
+    jobs: int = 1,
 ) -> EngineResult:
-    """Run our checks and flow rules. `judges` are flow rules that clear lines for other rules, and report nothing."""
-    from backendgen.audit.checks import check
-    from backendgen.audit.flow.rules import Analysis, analyse
+    """Run our checks and flow rules. `judges` are flow rules that clear lines for other rules, and report nothing.
 
+    So many processes share the work, once the service's model is built.
+    """
     try:
         context = describe(project, config)
     except Exception as error:
         return EngineResult(NAME, failures=(_failure("the service's model could not be built", error),))
-    findings: list[Finding] = []
-    failures: list[Problem] = []
-    for rule in rules:
-        if rule.detect.kind == "python":
-            try:
-                findings.extend([finding(rule, hit, NAME) for hit in check.functions[rule.id](context)])
-            except Exception as error:
-                failures.append(_failure(f"{rule.id} could not be judged", error))
     if progress:
-        progress("following data from requests")
-    chosen = tuple(rule for rule in rules if rule.detect.kind == "flow")
+        progress("judging, and following data from requests")
+    parts = list(_parts(context, rules, judges))
+    jobs = jobs if len(project.files) >= WORTHWHILE else 1
+    results = workers.shared(lambda part: part.work(), parts, [part.weight for part in parts], jobs)
+    return _joined(results, rules, _surfaces(context.service))
+
+
+def _parts(context: Context, rules: tuple[Rule, ...], judges: tuple[Rule, ...]) -> Iterator[_Part]:
+    """Cut the rules into parts that need little of each other: where a rule is makes no difference but to the time."""
+    checks = [rule for rule in rules if rule.detect.kind == "python"]
+    of_endpoints = [rule for rule in checks if rule.id.startswith(OF_ENDPOINTS)]
+    others = [rule for rule in checks if rule not in of_endpoints]
+    flows = tuple(rule for rule in rules if rule.detect.kind == "flow")
+    yield _Part(partial(_checked, context, of_endpoints), 3)
+    yield _Part(partial(_followed, context, flows, judges), 2)
+    for start in range(0, len(others), AT_ONCE):
+        yield _Part(partial(_checked, context, others[start : start + AT_ONCE]), 1)
+
+
+def _checked(context: Context, rules: list[Rule]) -> _Found:
+    from backendgen.audit.checks import check
+
+    findings: dict[str, tuple[Finding, ...]] = {}
+    failures: dict[str, Problem] = {}
+    for rule in rules:
+        try:
+            findings[rule.id] = tuple([finding(rule, hit, NAME) for hit in check.functions[rule.id](context)])
+        except Exception as error:
+            failures[rule.id] = _failure(f"{rule.id} could not be judged", error)
+    return _Found(findings, failures, context.configuration.holes)
+
+
+def _followed(context: Context, rules: tuple[Rule, ...], judges: tuple[Rule, ...]) -> _Found:
+    from backendgen.audit.flow.rules import analyse
+
     try:
-        flow = analyse(context, chosen + tuple(rule for rule in judges if rule not in chosen))
+        flow = analyse(context, rules + tuple(rule for rule in judges if rule not in rules))
     except Exception as error:
-        flow = Analysis()
-        failures.append(_failure("data could not be followed", error))
-    findings = [one for one in findings if (one.rule_id, one.location.path, one.location.line) not in flow.cleared]
-    findings.extend(finding(rule, hit, NAME) for rule, hit in flow.hits if rule in chosen)
-    surfaces = _surfaces(context.service)
-    holes = context.configuration.holes
-    return EngineResult(NAME, tuple(findings), holes, tuple(failures), flow.cleared, surfaces)
+        return _Found({}, {FLOW: _failure("data could not be followed", error)})
+    return _Found(
+        {FLOW: tuple(finding(rule, hit, NAME) for rule, hit in flow.hits if rule in rules)}, {}, cleared=flow.cleared
+    )
+
+
+def _joined(results: list[_Found], rules: tuple[Rule, ...], surfaces: tuple[Surface, ...]) -> EngineResult:
+    """What all parts found, as if one process had judged rule by rule, and followed data at the end."""
+    cleared = frozenset[Line]().union(*(one.cleared for one in results))
+    findings = {rule_id: found for one in results for rule_id, found in one.findings.items()}
+    failures = {rule_id: problem for one in results for rule_id, problem in one.failures.items()}
+    holes = {hole.path: hole for one in results for hole in one.holes}
+    order = [*(rule.id for rule in rules if rule.detect.kind == "python"), FLOW]
+    return EngineResult(
+        NAME,
+        tuple(
+            one
+            for each in order
+            for one in findings.get(each, ())
+            if each == FLOW or (one.rule_id, one.location.path, one.location.line) not in cleared
+        ),
+        tuple(holes[path] for path in sorted(holes)),
+        tuple(failures[each] for each in order if each in failures),
+        cleared,
+        surfaces,
+    )
 
 
 def _failure(what: str, error: Exception) -> Problem:
