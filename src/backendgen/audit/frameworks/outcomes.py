@@ -208,6 +208,10 @@ class Outcomes:
         target = self.symbols.value(call.func, function.module, function)
         if isinstance(call.func, ast.Attribute) and not isinstance(target, Function):
             target = self._method(call.func, function) or target
+        elif isinstance(call.func, ast.Name) and isinstance(target, Variable):  # `check = Keys(...)`, `check(request)`
+            kind = self._kind(call.func, function)
+            member = self.symbols.member(kind, "__call__") if isinstance(kind, Class) else None
+            target = member if isinstance(member, Function) else target
         return target
 
     def _method(self, node: ast.Attribute, function: Function) -> Function | None:
