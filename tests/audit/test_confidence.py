@@ -58,6 +58,27 @@ def asked(name: str) -> None:
 def unasked(name: str) -> None:
     app.state.orders.create(name)
 """
+COOKIES = """
+from flask import Flask, make_response
+
+app = Flask(__name__)
+
+@app.post("/sign-in")
+def sign_in(token: str) -> object:
+    answer = make_response("")
+    answer.set_cookie("session_token", token)
+    answer.set_cookie("is_session_token", "true")
+    return answer
+"""
+AMOUNTS = """
+from django.db import models
+
+class Feeding(models.Model):
+    amount = models.FloatField()
+
+class Payment(models.Model):
+    amount = models.FloatField()
+"""
 
 
 @pytest.mark.parametrize(
@@ -66,6 +87,8 @@ def unasked(name: str) -> None:
         ("BG201", HASHES, {5: "low", 8: "medium"}),
         ("BG518", DEFAULTS, {3: "low", 7: "high"}),
         ("BG109", LOADERS, {5: "low", 8: "medium"}),
+        ("BG227", COOKIES, {9: "medium", 10: "low"}),
+        ("BG516", AMOUNTS, {5: "low", 8: "medium"}),
         ("BG301", WRITES, {16: "low", 21: "high"}),
     ],
 )

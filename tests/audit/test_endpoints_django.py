@@ -473,15 +473,24 @@ class Token(HttpBearer):
     def authenticate(self, request, token): return token
 class Anyone:
     def __call__(self, request): return AnonymousUser()
+class Known:
+    def __call__(self, request):
+        request.user = AnonymousUser()
+        if not request.headers.get("token"): return None
+        return request.user
 api = NinjaAPI()
 @api.get("/open", auth=[Token(), Anyone()])
 def shown(request): return {}
 @api.get("/closed", auth=[Token()])
 def closed(request): return {}
+@api.get("/known", auth=[Known()])
+def known(request): return {}
 urlpatterns = [path("api/", api.urls)]
 """,
     )
-    assert table(found) == {"GET /api/open": [], "GET /api/closed": ["Token:401"]}
+    assert table(found) == {
+        "GET /api/open": [], "GET /api/closed": ["Token:401"], "GET /api/known": ["Known:401"],
+    }  # fmt: skip
 
 
 def test_split_settings_and_middleware_that_sees_what_the_path_names(tmp_path: Path) -> None:

@@ -84,6 +84,8 @@ class Outcomes:
                     found |= _written(node.value)
                 elif isinstance(node, ast.Call):
                     found |= self._called(node, function, depth)
+                elif isinstance(node, ast.Assign) and _last(node.targets[0]) == "status_code":
+                    found |= _status(node.value)  # `response.status_code = 429`
                 elif isinstance(node, ast.If) and _sends_to_sign_in(node):
                     found.add(SIGN_IN)
             self._functions[key] = frozenset(found)
