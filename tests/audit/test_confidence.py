@@ -54,9 +54,24 @@ def asked(name: str) -> None:
     check_permission(name)
     app.state.orders.create(name)
 
+@app.post("/conversion")
+def convert(amount: float) -> float:
+    return amount / 100
+
 @app.post("/unasked")
 def unasked(name: str) -> None:
     app.state.orders.create(name)
+"""
+TOKENS = """
+import jwt
+
+def issuer(token: str) -> str:
+    unverified = jwt.decode(token, options={"verify_signature": False})
+    return unverified["iss"]
+
+def subject(token: str) -> str:
+    claims = jwt.decode(token, options={"verify_signature": False})
+    return claims["sub"]
 """
 COOKIES = """
 from flask import Flask, make_response
@@ -87,9 +102,10 @@ class Payment(models.Model):
         ("BG201", HASHES, {5: "low", 8: "medium"}),
         ("BG518", DEFAULTS, {3: "low", 7: "high"}),
         ("BG109", LOADERS, {5: "low", 8: "medium"}),
+        ("BG202", TOKENS, {5: "low", 9: "high"}),
         ("BG227", COOKIES, {9: "medium", 10: "low"}),
         ("BG516", AMOUNTS, {5: "low", 8: "medium"}),
-        ("BG301", WRITES, {16: "low", 21: "high"}),
+        ("BG301", WRITES, {16: "low", 21: "low", 25: "high"}),
     ],
 )
 def test_what_is_done_on_purpose_is_doubtful(tmp_path: Path, rule: str, text: str, expected: dict[int, str]) -> None:

@@ -231,11 +231,12 @@ TEST_SETTINGS = re.compile(r"(?:^|/)settings/(?:ci|tests?|testing)\.py$")
 
 
 def _hit(file: SourceFile, node: ast.expr, message: str, name: str, confidence: Confidence = Confidence.HIGH) -> Hit:
-    if TEST_SETTINGS.search(file.path):
+    symbol = file.symbol_at(node.lineno)
+    if TEST_SETTINGS.search(file.path) or re.search(r"(?:^|\.)(?:Mock|Fake|Dummy)", symbol):
         confidence = Confidence.LOW
     variable = (name.rpartition(".")[2] or "secret_key").upper()
     fix = f'read it from the environment, without a default: os.environ["{variable}"]; replace the published one'
-    return Hit(place(file.path, node), message, fix, file.symbol_at(node.lineno), confidence=confidence)
+    return Hit(place(file.path, node), message, fix, symbol, confidence=confidence)
 
 
 def _name(target: ast.expr) -> str:
