@@ -91,6 +91,9 @@ from django.db import models
 class Feeding(models.Model):
     amount = models.FloatField()
 
+    class Meta:
+        ordering = ["-id"]
+
 class Payment(models.Model):
     amount = models.FloatField()
 """
@@ -104,7 +107,7 @@ class Payment(models.Model):
         ("BG109", LOADERS, {5: "low", 8: "medium"}),
         ("BG202", TOKENS, {5: "low", 9: "high"}),
         ("BG227", COOKIES, {9: "medium", 10: "low"}),
-        ("BG516", AMOUNTS, {5: "low", 8: "medium"}),
+        ("BG516", AMOUNTS, {5: "low", 11: "medium"}),
         ("BG301", WRITES, {16: "low", 21: "low", 25: "high"}),
     ],
 )

@@ -24,7 +24,8 @@ MONEY = re.compile(
     r"|refund|payout|deposit|debit|credit_amount|wage)s?$"
 )
 SPEAKS_OF_MONEY = re.compile(
-    r"currenc|price|pay|invoic|order|cart|bill|account|transact|refund|donat|balance|tax|money|cost", re.IGNORECASE
+    r"currenc|price|pay|invoic|order(?!ing|_by)|cart|bill|account|transact|refund|donat|balance|tax|money|cost",
+    re.IGNORECASE,
 )
 FLOAT_COLUMNS = ("sqlalchemy.Float", "sqlalchemy.types.Float", "sqlalchemy.REAL", "django.db.models.FloatField")
 EXPIRES = frozenset({"ex", "px", "exat", "pxat", "keepttl"})
