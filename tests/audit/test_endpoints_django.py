@@ -459,3 +459,63 @@ def change(request, id: int, order: Order, dry: bool = False): return {}
     assert [(one.name, one.source) for one in change.parameters] == [
         ("request", "request"), ("id", "path"), ("order", "body"), ("dry", "query"),
     ]  # fmt: skip
+
+
+def test_authentication_that_takes_strangers_is_no_guard(tmp_path: Path) -> None:
+    found = app(
+        tmp_path,
+        urls="""
+from django.contrib.auth.models import AnonymousUser
+from django.urls import path
+from ninja import NinjaAPI
+from ninja.security import HttpBearer
+class Token(HttpBearer):
+    def authenticate(self, request, token): return token
+class Anyone:
+    def __call__(self, request): return AnonymousUser()
+class Known:
+    def __call__(self, request):
+        request.user = AnonymousUser()
+        if not request.headers.get("token"): return None
+        return request.user
+api = NinjaAPI()
+@api.get("/open", auth=[Token(), Anyone()])
+def shown(request): return {}
+@api.get("/closed", auth=[Token()])
+def closed(request): return {}
+@api.get("/known", auth=[Known()])
+def known(request): return {}
+urlpatterns = [path("api/", api.urls)]
+""",
+    )
+    assert table(found) == {
+        "GET /api/open": [], "GET /api/closed": ["Token:401"], "GET /api/known": ["Known:401"],
+    }  # fmt: skip
+
+
+def test_split_settings_and_middleware_that_sees_what_the_path_names(tmp_path: Path) -> None:
+    found = app(
+        tmp_path,
+        settings='from split_settings.tools import include, optional\ninclude("parts.py", optional("local.py"))\n',
+        parts='ROOT_URLCONF = "shop.urls"\nMIDDLEWARE = ["shop.guards.Objects"]\n',
+        guards="""
+from django.core.exceptions import PermissionDenied
+from shop.models import Order
+class Objects:
+    def __init__(self, get_response): self.get_response = get_response
+    def __call__(self, request): return self.get_response(request)
+    def process_view(self, request, view, view_args, view_kwargs):
+        if not Order.objects.filter(pk=view_kwargs.get("pk"), owner=request.user).exists():
+            raise PermissionDenied
+""",
+        urls="""
+from django.http import JsonResponse
+from django.urls import path
+def order(request, pk): return JsonResponse({})
+urlpatterns = [path("orders/<int:pk>", order)]
+""",
+    )
+    assert table(found) == {"* /orders/{pk:int}": ["Objects:403"]}
+    (guard,) = found[0].guards
+    assert guard.function is not None
+    assert guard.function.name == "Objects.process_view"

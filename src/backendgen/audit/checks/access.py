@@ -27,6 +27,12 @@ OPEN_WORDS = re.compile(
     r"|contact|manifest|robots|sitemap|favicon|service-?worker|subscribe|unsubscribe|otp|session|sessions|magic-link)",
     re.IGNORECASE,
 )
+READS = re.compile(
+    r"(?:^|[/_-])(?:decode|preview|validate|convert|conversion|search|query|parse|render|markdown|calculate|estimate|embed"
+    r"|predict|classify|translate)(?:$|[/_-])",
+    re.IGNORECASE,
+)
+KEYS = re.compile(r"webauthn|passkey|fido|u2f", re.IGNORECASE)  # a challenge: nothing to guess
 ASKS = re.compile(r"permission|authori[sz]e|forbid|_acl\b|(?:^|_)can_|is_allowed|check_(?:\w+_)?access|check_owner")
 CAPABILITY = re.compile(r"{\w*(?:token|secret|signature|nonce|hash)(?::\w+)?}", re.IGNORECASE)  # who has it may
 SIGNS_UP = re.compile(
@@ -83,7 +89,8 @@ def _writes(context: Context) -> Iterator[tuple[Endpoint, str]]:
 def _confidence(context: Context, endpoint: Endpoint) -> Confidence:
     """Sure when the others ask who calls; a router that no application includes may be guarded where it is included.
 
-    A page that takes its own form (GET and POST by one handler) may only search or show: unless it is seen to write.
+    A page that takes its own form (GET and POST by one handler), and what is named for reading, may only search or show:
+    unless it is seen to write.
     What asks for a permission by a name that leads nowhere may refuse.
     """
     service = context.service
@@ -92,7 +99,8 @@ def _confidence(context: Context, endpoint: Endpoint) -> Confidence:
         for one in service.endpoints
     )
     is_form = is_page or endpoint.framework == "Django"
-    if not endpoint.mounted or (is_form and not _is_seen_to_write(context, endpoint)) or _may_ask(context, endpoint):
+    may_read = is_form or READS.search(endpoint.path) or READS.search(endpoint.handler.node.name)
+    if not endpoint.mounted or (may_read and not _is_seen_to_write(context, endpoint)) or _may_ask(context, endpoint):
         return Confidence.LOW
     return Confidence.HIGH if service.has_authentication else Confidence.MEDIUM
 
@@ -114,6 +122,8 @@ def _is_seen_to_write(context: Context, endpoint: Endpoint) -> bool:
         return True
     for function in reached(context, endpoint.handler):
         for call in function.module.calls_in(function):
+            if call in function.node.decorator_list:  # `@router.post(...)`
+                continue
             name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
             if CHANGES.search(name):
                 return True
@@ -185,6 +195,8 @@ def login_without_limit(context: Context) -> Iterator[Hit]:
 
 def _tests_credentials(context: Context, endpoint: Endpoint) -> bool:
     """A path that says login, with a password in the handler's parameters or their models."""
+    if KEYS.search(f"{endpoint.path} {endpoint.handler.node.name}"):
+        return False
     if not LOGIN.search(endpoint.path) and not LOGIN.search(endpoint.handler.node.name.replace("_", "-")):
         return False
     models = (

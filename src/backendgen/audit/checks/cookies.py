@@ -34,10 +34,16 @@ SESSIONS = frozenset({
 })  # fmt: skip
 
 
+def _is_flag(use: Use) -> bool:
+    """Is the value a constant, which everybody has?"""
+    return isinstance(use.argument("value", 1), ast.Constant)
+
+
 @check("BG227")
 def cookie_over_http(context: Context) -> Iterator[Hit]:
     """Cookies that are sent without encryption."""
-    for use, name, signs_in in _cookies(context):
+    for use, name, named_so in _cookies(context):
+        signs_in = named_so and not _is_flag(use)
         given = use.argument(*SECURE)
         value = False if given is None else context.index.value(given, use.module, use.function)
         if value is False or value is None:
@@ -55,7 +61,8 @@ def cookie_over_http(context: Context) -> Iterator[Hit]:
 @check("BG228")
 def cookie_for_scripts(context: Context) -> Iterator[Hit]:
     """Cookies that sign somebody in and that scripts may read."""
-    for use, name, signs_in in _cookies(context):
+    for use, name, named_so in _cookies(context):
+        signs_in = named_so and not _is_flag(use)
         if FOR_SCRIPTS.search(snake(name)):
             continue
         given = use.argument(*HTTP_ONLY)

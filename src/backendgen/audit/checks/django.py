@@ -224,6 +224,11 @@ def _writable(context: Context, model: Class, owner: Class, meta: object) -> Ite
         if read_only is not None
         else set()
     )
+    given = _of(meta, "extra_kwargs")
+    if given is not None and isinstance(given.value, ast.Dict):
+        for key, options in zip(given.value.keys, given.value.values, strict=True):
+            if isinstance(key, ast.Constant) and "_only" in ast.unparse(options):
+                kept.add(key.value)  # somebody thought of it
     names: dict[str, Variable] = {}
     for one in context.symbols.lineage(model):
         for name, member in one.module.members.get(id(one.node), {}).items():

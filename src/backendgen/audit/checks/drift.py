@@ -14,6 +14,7 @@ from backendgen.rules import Confidence
 
 _HOLE = re.compile(r"\{[^}]*\}|<[^>]*>|\(\?P<[^>]*>[^)]*\)")
 SHOWN = 6
+MANY = 10  # routes that a document lacks, and it was left behind
 OWN_PAGES = re.compile(r"/(?:docs|redoc|openapi|swagger|health|healthz|ready|readyz|livez|metrics|ping|static|favicon)")
 
 
@@ -76,7 +77,7 @@ def undocumented_route(context: Context) -> Iterator[Hit]:
     if not missing:
         return
     paths = " and ".join(f"`{api.path}`" for api, _ in describing)
-    is_old = len(missing) > len(routes) / 4  # most of all a document that was left behind, or one of a part
+    is_old = len(missing) > min(len(routes) / 4, MANY)  # most of all a document that was left behind, or one of a part
     for one in missing[: 1 if is_old else None]:
         served = f"{len(missing)} endpoints, `{one.name}` first, are served" if is_old else f"`{one.name}` is served"
         yield Hit(

@@ -69,7 +69,9 @@ def session_leaked(context: Context) -> Iterator[Hit]:
         if isinstance(each.value, ast.Call) and named(each.value.func) in ("sessionmaker", "async_sessionmaker")
     }
     for use in context.index.named(*sorted(factories), "Session", "AsyncSession"):
-        if use.function is not None and _is_session(context, use.call, use.function):
+        if use.function is None or is_command(use.module.file):  # a command ends, and its connections with it
+            continue
+        if _is_session(context, use.call, use.function):
             for node in own_nodes(use.function):
                 target = node.targets[0] if isinstance(node, ast.Assign) and node.value is use.call else None
                 if isinstance(target, ast.Name) and isinstance(node, ast.Assign):

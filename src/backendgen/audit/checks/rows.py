@@ -23,6 +23,10 @@ MONEY = re.compile(
     r"(?:^|_)(?:price|amount|balance|fee|salary|subtotal|grand_total|total_price|total_amount|unit_price|cost|discount_amount|tax_amount"
     r"|refund|payout|deposit|debit|credit_amount|wage)s?$"
 )
+SPEAKS_OF_MONEY = re.compile(
+    r"currenc|price|pay|invoic|order(?!ing|_by)|cart|bill|account|transact|refund|donat|balance|tax|money|cost",
+    re.IGNORECASE,
+)
 FLOAT_COLUMNS = ("sqlalchemy.Float", "sqlalchemy.types.Float", "sqlalchemy.REAL", "django.db.models.FloatField")
 EXPIRES = frozenset({"ex", "px", "exat", "pxat", "keepttl"})
 FLASK_FLOAT = re.compile(r"\bdb\.Float\b")
@@ -92,6 +96,9 @@ def money_in_floats(context: Context) -> Iterator[Hit]:
                 if target is None or not MONEY.search(snake(named(target))):
                     continue
                 sure = _floats(context, node, module)
+                name = snake(named(target))
+                if sure is not None and name == "amount" and not SPEAKS_OF_MONEY.search(ast.unparse(owner.node)):
+                    sure = Confidence.LOW  # of milk, perhaps
                 if sure is not None:
                     yield hit(
                         module,

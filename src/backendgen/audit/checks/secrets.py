@@ -228,10 +228,16 @@ def _is_secret(text: str, name: str) -> bool:
     return len(text) >= 6 and name.lower() not in plain and not is_label and not NOT_A_SECRET.search(text)
 
 
+TEST_SETTINGS = re.compile(r"(?:^|/)settings/(?:ci|tests?|testing)\.py$")
+
+
 def _hit(file: SourceFile, node: ast.expr, message: str, name: str, confidence: Confidence = Confidence.HIGH) -> Hit:
+    symbol = file.symbol_at(node.lineno)
+    if TEST_SETTINGS.search(file.path) or re.search(r"(?:^|\.)(?:Mock|Fake|Dummy)", symbol):
+        confidence = Confidence.LOW
     variable = (name.rpartition(".")[2] or "secret_key").upper()
     fix = f'read it from the environment, without a default: os.environ["{variable}"]; replace the published one'
-    return Hit(place(file.path, node), message, fix, file.symbol_at(node.lineno), confidence=confidence)
+    return Hit(place(file.path, node), message, fix, symbol, confidence=confidence)
 
 
 def _name(target: ast.expr) -> str:

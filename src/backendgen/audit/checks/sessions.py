@@ -24,6 +24,10 @@ COSTLY = re.compile(
 MAILS = re.compile(r"forgot|recover|otp|resend|sign-?up|regist|magic-link", re.IGNORECASE)
 KEY_IN_QUERY = re.compile(r"^(?:x_)?(?:api_?key|auth_?key|access_?key|secret_?key|client_?secret)$", re.IGNORECASE)
 WEBHOOK = re.compile(r"(?:^|[/_-])(?:web-?hooks?|callback-hook|stripe|github-hook|ipn)(?:$|[/_-])", re.IGNORECASE)
+BY_CODE = re.compile(
+    r"reset|forgot|recover|activat|confirm|invit|first_?-?install|set-?up", re.IGNORECASE
+)  # that was sent
+OF_CALLERS = re.compile(r"user|account|member|person|people|customer|client|staff|admin|profile|author", re.IGNORECASE)
 NEW_PASSWORD = re.compile(r"^(?:new_?)?(?:password|passwd|pwd|hashed_password|password_hash)$", re.IGNORECASE)
 OLD_PASSWORD = re.compile(
     r"(?:current|old|previous|existing)_?passw|passw\w*_(?:current|old)|reset_?token|^token$|^code$|^otp", re.IGNORECASE
@@ -123,7 +127,11 @@ def password_without_the_old(context: Context) -> Iterator[Hit]:
     for endpoint in context.service.endpoints:
         if not endpoint.guards or not endpoint.writes or facts.roles(endpoint) or facts.is_administration(endpoint):
             continue
+        if BY_CODE.search(endpoint.path):
+            continue
         for write in facts.access(endpoint).writes:
+            if not OF_CALLERS.search(write.table):
+                continue
             names = [
                 name
                 for name, roots in write.columns

@@ -80,15 +80,17 @@ def outlier(context: Context) -> Iterator[Hit]:
     for endpoint in context.service.endpoints:
         groups.setdefault((endpoint.location.path, endpoint.router), []).append(endpoint)
     for siblings in groups.values():
-        handlers = {id(one.handler.node) for one in siblings if one.guards and not one.writes}
-        if len(handlers) < GUARDED_SIBLINGS:
+        handlers = {id(one.handler.node) for one in siblings if one.guards}
+        if len(handlers) < GUARDED_SIBLINGS or all(one.writes for one in siblings if one.guards):
             continue
         open_ones = [one for one in siblings if not one.guards]
         if len({id(one.handler.node) for one in open_ones}) * 3 > len(handlers):
             continue
         for endpoint in open_ones:
             if _is_read(context, endpoint):
-                confidence = Confidence.MEDIUM if _reads(context, endpoint, siblings) else Confidence.LOW
+                is_page = endpoint.framework == "Django"  # a site's pages are public more often than an API's
+                sure = _reads(context, endpoint, siblings) and not is_page
+                confidence = Confidence.MEDIUM if sure else Confidence.LOW
                 yield _open(endpoint, f"{len(handlers)} other endpoints of its router ask who calls", confidence)
                 said.add(id(endpoint.handler.node))
     mounted = [one for one in context.service.endpoints if one.mounted]

@@ -98,6 +98,16 @@ def _listens(context: Context, host: ast.expr | None, use: Use) -> Iterator[Hit]
         )
 
 
+def _is_asked_for(use: Use) -> bool:
+    """Is it under `if settings.debug:`?"""
+    asked = [node for node, function in use.module.nodes(ast.If) if function is use.function]
+    return any(
+        re.search("debug", ast.unparse(node.test), re.IGNORECASE) is not None
+        and any(use.call is part for one in node.body for part in ast.walk(one))
+        for node in asked
+    )
+
+
 @check("BG401")
 def debug_in_code(context: Context) -> Iterator[Hit]:
     """Debug mode, and the file watcher, switched on in the code."""
@@ -106,6 +116,8 @@ def debug_in_code(context: Context) -> Iterator[Hit]:
     uses += [(use, "reload") for use in context.index.calls("uvicorn.run")]
     for use, option in uses:
         value = use.argument(option)
+        if _is_asked_for(use):
+            continue
         if context.index.value(value, use.module, use.function) is True and not is_command(use.module.file):
             yield hit(
                 use.module,

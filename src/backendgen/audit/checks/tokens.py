@@ -12,6 +12,7 @@ from backendgen.audit.registry import Context, check
 from backendgen.code.index import UNKNOWN, Use
 from backendgen.code.symbols import Function, Module
 from backendgen.findings.finding import Hit
+from backendgen.rules import Confidence
 
 DECODE = ("jwt.decode", "jose.jwt.decode", "jwt.api_jwt.decode")
 ENCODE = ("jwt.encode", "jose.jwt.encode", "jwt.api_jwt.encode")
@@ -43,7 +44,17 @@ def not_verified(context: Context) -> Iterator[Hit]:
                 f"{{who}} reads a token with `{ast.unparse(use.call.func)}` and does not check its signature: anyone "
                 "may have written it",
                 'jwt.decode(token, key, algorithms=["EdDSA"], audience=..., options={"require": ["exp", "sub"]})',
+                Confidence.LOW if _says_so(use) else None,
             )
+
+
+def _says_so(use: Use) -> bool:
+    """`unverified = jwt.decode(...)`: the author knows, and looks for the key that verifies."""
+    return any(
+        "unverified" in ast.unparse(node.targets[0]).lower()
+        for node, _ in use.module.nodes(ast.Assign)
+        if node.value is use.call
+    )
 
 
 @check("BG216")

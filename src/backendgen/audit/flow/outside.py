@@ -53,6 +53,8 @@ def outside(
         return undone(_passed_on(name, None, given))
     if name in libraries.VALIDATING:
         return _validated(frame, name, positional)
+    if name == "django.urls.resolve" and positional:  # raises unless a view of this site has the path
+        frame.clear(positional[0], frozenset({"redirect"}))
     if name in libraries.NEUTRAL:
         return _counted(name, positional)
     from_outside = _from_outside(name, last, receiver, positional)

@@ -84,6 +84,8 @@ class Outcomes:
                     found |= _written(node.value)
                 elif isinstance(node, ast.Call):
                     found |= self._called(node, function, depth)
+                elif isinstance(node, ast.Assign) and _last(node.targets[0]) == "status_code":
+                    found |= _status(node.value)  # `response.status_code = 429`
                 elif isinstance(node, ast.If) and _sends_to_sign_in(node):
                     found.add(SIGN_IN)
             self._functions[key] = frozenset(found)
@@ -208,6 +210,10 @@ class Outcomes:
         target = self.symbols.value(call.func, function.module, function)
         if isinstance(call.func, ast.Attribute) and not isinstance(target, Function):
             target = self._method(call.func, function) or target
+        elif isinstance(call.func, ast.Name) and isinstance(target, Variable):  # `check = Keys(...)`, `check(request)`
+            kind = self._kind(call.func, function)
+            member = self.symbols.member(kind, "__call__") if isinstance(kind, Class) else None
+            target = member if isinstance(member, Function) else target
         return target
 
     def _method(self, node: ast.Attribute, function: Function) -> Function | None:

@@ -113,7 +113,7 @@ class Tracer:
     def _hands_request_on(self, function: Function) -> bool:
         """`permission(request)`: does code that cannot be followed get the request, or its path's parameters?"""
         lines = function.module.file.lines[function.line - 1 : function.node.end_lineno]
-        if any("path_params" in line for line in lines):
+        if any("path_params" in line or "view_kwargs" in line for line in lines[1:]):
             return True
         requests = {each.arg for each in function.parameters if each.arg == "request"}
         for call in function.module.calls_in(function) if requests else ():

@@ -106,8 +106,11 @@ class Access:
         elif isinstance(function, Function):
             statuses = self.refusals.of(function)
             text = ast.unparse(function.node)
-        if statuses - TOO_OFTEN and any(word in text for word in ASKS):
-            yield Guard(name.rpartition(".")[2], "middleware", statuses - TOO_OFTEN)
+        looks = self.symbols.member(target, "process_view") if isinstance(target, Class) else None
+        asks = looks if isinstance(looks, Function) else None  # it sees what the path names
+        of_objects = asks is not None and 403 in statuses and "view_kwargs" in text and "request.user" in text
+        if statuses - TOO_OFTEN and (of_objects or any(word in text for word in ASKS)):
+            yield Guard(name.rpartition(".")[2], "middleware", statuses - TOO_OFTEN, function=asks)
 
     # -- decorators -------------------------------------------------------------------------------------------------
 

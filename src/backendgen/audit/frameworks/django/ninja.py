@@ -78,11 +78,14 @@ def _guards(auth: Value, scope: Scope) -> Iterator[Guard]:
 
 
 def _is_for_all(value: Value) -> bool:
+    """Does a class take everybody: whatever it is asked, it answers with an `AnonymousUser`?"""
     target = value.target if isinstance(value, Made) else None
-    return isinstance(target, Class) and any(
-        isinstance(node, ast.Call) and ast.unparse(node.func).endswith("AnonymousUser")
-        for node in ast.walk(target.node)
-    )
+    if not isinstance(target, Class) or "AnonymousUser(" not in ast.unparse(target.node):
+        return False
+    nodes = list(ast.walk(target.node))
+    answers = [ast.unparse(node.value) for node in nodes if isinstance(node, ast.Return) and node.value is not None]
+    chooses = any(isinstance(node, ast.Raise | ast.If) for node in nodes)
+    return not chooses and bool(answers) and all(one in ("request.user", "AnonymousUser()") for one in answers)
 
 
 def _listed(value: Value) -> list[Value]:

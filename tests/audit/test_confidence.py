@@ -1,0 +1,116 @@
+"""How sure a finding is: what sound projects write on purpose is doubtful, and hidden by default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from apps import report
+
+HASHES = """
+import hashlib
+
+def of_mail(email: str) -> str:
+    return hashlib.md5(email.lower().encode()).hexdigest()
+
+def of_person(email: str, password: str) -> str:
+    return hashlib.md5(f"{email}:{password}".encode()).hexdigest()
+"""
+DEFAULTS = """
+def remembered(key: str, _known: dict = {}) -> str:
+    _known[key] = key
+    return key
+
+def listed(key: str, found: list = []) -> list:
+    found.append(key)
+    return found
+"""
+LOADERS = """
+import yaml
+
+def full(text: str) -> object:
+    return yaml.full_load(text)
+
+def unsafe(text: str) -> object:
+    return yaml.unsafe_load(text)
+"""
+WRITES = """
+from fastapi import Depends, FastAPI, HTTPException
+from shop.rules import check_permission
+
+app = FastAPI()
+
+def caller(token: str) -> str:
+    if not token:
+        raise HTTPException(401)
+    return token
+
+@app.get("/mine")
+def mine(user: str = Depends(caller)) -> str:
+    return user
+
+@app.post("/asked")
+def asked(name: str) -> None:
+    check_permission(name)
+    app.state.orders.create(name)
+
+@app.post("/conversion")
+def convert(amount: float) -> float:
+    return amount / 100
+
+@app.post("/unasked")
+def unasked(name: str) -> None:
+    app.state.orders.create(name)
+"""
+TOKENS = """
+import jwt
+
+def issuer(token: str) -> str:
+    unverified = jwt.decode(token, options={"verify_signature": False})
+    return unverified["iss"]
+
+def subject(token: str) -> str:
+    claims = jwt.decode(token, options={"verify_signature": False})
+    return claims["sub"]
+"""
+COOKIES = """
+from flask import Flask, make_response
+
+app = Flask(__name__)
+
+@app.post("/sign-in")
+def sign_in(token: str) -> object:
+    answer = make_response("")
+    answer.set_cookie("session_token", token)
+    answer.set_cookie("is_session_token", "true")
+    return answer
+"""
+AMOUNTS = """
+from django.db import models
+
+class Feeding(models.Model):
+    amount = models.FloatField()
+
+    class Meta:
+        ordering = ["-id"]
+
+class Payment(models.Model):
+    amount = models.FloatField()
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "text", "expected"),
+    [
+        ("BG201", HASHES, {5: "low", 8: "medium"}),
+        ("BG518", DEFAULTS, {3: "low", 7: "high"}),
+        ("BG109", LOADERS, {5: "low", 8: "medium"}),
+        ("BG202", TOKENS, {5: "low", 9: "high"}),
+        ("BG227", COOKIES, {9: "medium", 10: "low"}),
+        ("BG516", AMOUNTS, {5: "low", 11: "medium"}),
+        ("BG301", WRITES, {16: "low", 21: "low", 25: "high"}),
+    ],
+)
+def test_what_is_done_on_purpose_is_doubtful(tmp_path: Path, rule: str, text: str, expected: dict[int, str]) -> None:
+    outcome = report(tmp_path, {"main.py": text}, select=(rule,), confidence="low")
+    assert {one.location.line: one.confidence.name.lower() for one in outcome.findings} == expected
