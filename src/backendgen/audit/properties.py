@@ -27,6 +27,11 @@ NEARLY_ALL = 0.75
 DEMANDS = re.compile(r"\(\s*(?!\s*(?:required|optional|auto_error|verified|active)\s*=)[^\s()]")
 
 
+def is_tied(query: Query) -> bool:
+    """Do a query's conditions ask for rows of who calls?"""
+    return any(USER in term.roots and term.operator != "!=" for term in query.statement.terms)
+
+
 class Facts:
     """The facts of a service's endpoints, each found out once."""
 
@@ -115,7 +120,7 @@ class Facts:
             for table in access.checked:
                 found.setdefault(table, {})[endpoint] = None
             for query in access.queries:
-                if any(USER in term.roots and term.operator != "!=" for term in query.statement.terms):
+                if is_tied(query):
                     found.setdefault(query.statement.table, {})[endpoint] = None
         return {table: tuple(endpoints) for table, endpoints in found.items()}
 

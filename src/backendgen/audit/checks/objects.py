@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import takewhile
 
 from backendgen.audit.checks.access import is_open
+from backendgen.audit.properties import is_tied
 from backendgen.audit.queries.model import Query, Term
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import Endpoint
@@ -104,10 +105,8 @@ def _siblings(context: Context, endpoint: Endpoint, query: Query) -> list[Endpoi
         for one in context.facts.scoped.get(query.statement.table, ())
         if one.name != endpoint.name and one.guards and not is_open(one, context.config.public)
     ]
-    if any(
-        one.statement.table == query.statement.table and context.facts.is_scoped(endpoint, one)
-        for one in context.facts.access(endpoint).queries
-    ):
+    table = query.statement.table
+    if any(one.statement.table == table and is_tied(one) for one in context.facts.access(endpoint).queries):
         found.append(endpoint)
     near = endpoint.handler.path
     return sorted(found, key=lambda one: (one.handler.path != near, -_shared(one.path, endpoint.path)))
