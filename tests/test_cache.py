@@ -424,11 +424,18 @@ PATTERNS = "```yaml semgrep\npattern: eval(...)\n```\n\n"
 
 
 @pytest.mark.parametrize(("detect", "patterns"), [("{bandit: [B307]}", ""), ("semgrep", PATTERNS)])
-def test_an_audit_that_asks_other_tools_is_not_remembered(detect: str, patterns: str, tmp_path: Path) -> None:
+def test_an_audit_that_asks_other_tools_depends_on_what_is_installed(
+    detect: str, patterns: str, tmp_path: Path
+) -> None:
     card = CARD.format(detect=detect, patterns=patterns)
     with tree(SERVICE | {".backendgen/rules/audit/BG990-evaluated.md": card, "app/run.py": "eval(input())\n"}) as root:
         assert "BG990" in run("audit", ".", home=tmp_path, cwd=root)[1]
-        assert entries(tmp_path) == []
+        (entry,) = entries(tmp_path)
+        noted = entry.read_bytes().split(b"\n", 1)[0].decode()
+        assert ("/bin/semgrep-core" in noted, "/bandit/__init__.py" in noted) == (bool(patterns), not patterns)
+        assert is_remembered("audit", ".", home=tmp_path, cwd=root)
+        (root / "app/run.py").write_text("print(input())\n")
+        assert "BG990" not in run("audit", ".", home=tmp_path, cwd=root)[1]
 
 
 @pytest.mark.parametrize("command", ["rm -rf .git && git init -q", "git init -q && git add -f .env"])

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -68,6 +70,26 @@ def spoil() -> None:
     """Say that the run depends on what cannot be noted, or changes something: it is not to be remembered."""
     if _record:
         _record.spoilt = True
+
+
+def depend(*programs: str | Path) -> None:
+    """Note that the run depends on installed files: a run after they were replaced is another one."""
+    if _record:
+        for program in programs:
+            found = stamp(program)
+            _record.files[str(program), 0] = Seen(found, str(found[0]))
+
+
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """Within the block, programs that are started and files that are written in passing do not spoil the run.
+
+    What they answer depends only on what is noted otherwise: files that were read, and programs that it depends on.
+    """
+    before = _record.spoilt if _record else False
+    yield
+    if _record:
+        _record.spoilt = before
 
 
 def stamp(path: str | Path) -> Stamp:

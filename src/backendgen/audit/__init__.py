@@ -6,7 +6,6 @@ import gc
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -73,13 +72,10 @@ def _results(
     progress: Progress | None,
     jobs: int,
 ) -> list[EngineResult]:
-    """Run the engines. Semgrep is a program that runs beside us; then no copy of this process does."""
+    """Run the engines one after the other: each shares the cores itself."""
     judged = project.without_tests()
-    if not any(rule.detect.kind == semgrep.NAME for rule in rules):
-        return [own.run(project, rules, config, judges, progress, jobs), bandit.run(judged, rules)]
-    with ThreadPoolExecutor(1) as pool:
-        patterns = pool.submit(semgrep.run, judged, rules)
-        return [own.run(project, rules, config, judges, progress), bandit.run(judged, rules), patterns.result()]
+    patterns = semgrep.run(judged, rules)
+    return [own.run(project, rules, config, judges, progress, jobs), bandit.run(judged, rules), patterns]
 
 
 def _changed_since(revision: str, path: Path) -> dict[str, frozenset[int] | None]:

@@ -30,7 +30,6 @@ def run(project: Project, rules: tuple[Rule, ...]) -> EngineResult:
         manager, visitor = _manager(sorted(wanted))
     except ImportError as error:
         return EngineResult(NAME, failures=(Problem(f"bandit could not be loaded: {error}; reinstall backendgen"),))
-    witness.spoil()  # its plug-ins are what is installed, wherever that is
     findings: list[Finding] = []
     holes: list[Hole] = []
     for file, named in mentioned:
@@ -60,10 +59,12 @@ def _manager(tests: Iterable[str]) -> tuple[Any, Any]:
     import logging
 
     logging.getLogger("bandit").setLevel(logging.ERROR)
+    import bandit
     from bandit.core.config import BanditConfig
     from bandit.core.manager import BanditManager
     from bandit.core.node_visitor import BanditNodeVisitor
 
+    witness.depend(bandit.__file__)
     profile = {"include": list(tests), "exclude": []}
     return BanditManager(BanditConfig(), "file", profile=profile), BanditNodeVisitor
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from backendgen import process
+from backendgen import process, witness
 from backendgen.audit.engines.result import EngineResult
 from backendgen.code.documents import Document
 from backendgen.code.parse import older
@@ -45,7 +45,8 @@ def run(project: Project, rules: tuple[Rule, ...]) -> EngineResult:
         return EngineResult(NAME)
     with tempfile.TemporaryDirectory(prefix="backendgen-") as folder:
         patterns = Path(folder, "rules.json")
-        write(patterns, json.dumps({"rules": [pattern(rule) for rule in chosen.values()]}).encode())
+        with witness.repeatable():
+            write(patterns, json.dumps({"rules": [pattern(rule) for rule in chosen.values()]}).encode())
         result = _matched(patterns, chosen, files, Path(folder))
         return _again(patterns, chosen, project, Path(folder), result) if result.holes else result
 
@@ -83,7 +84,8 @@ def _again(patterns: Path, rules: dict[str, Rule], project: Project, folder: Pat
         text = older(file.text) if file is not None else None
         if file is not None and text is not None:
             copy = folder / f"{len(copies)}.py"
-            write(copy, text.encode())
+            with witness.repeatable():
+                write(copy, text.encode())
             copies[str(copy)] = file
     if not copies:
         return first
@@ -123,19 +125,12 @@ def _core(patterns: Path, pairs: list[Pair], folder: Path) -> dict[str, Any]:
         ["CodeTarget", {"path": {"fpath": name, "ppath": name}, "analyzer": language, "products": ["sast"]}]
         for name, language in pairs
     ]
-    write(targets, json.dumps(["Targets", listed]).encode())
-    command: list[str | Path] = [
-        core_path(),
-        "-rules",
-        patterns,
-        "-targets",
-        targets,
-        "-json_nodots",
-        "-fast",
-        "-j",
-        "2",
-    ]
-    result = process.run(command, timeout=TIMEOUT, env=ENVIRONMENT)
+    core = core_path()
+    command: list[str | Path] = [core, "-rules", patterns, "-targets", targets, "-json_nodots", "-fast", "-j", "2"]
+    witness.depend(core)
+    with witness.repeatable():
+        write(targets, json.dumps(["Targets", listed]).encode())
+        result = process.run(command, timeout=TIMEOUT, env=ENVIRONMENT)
     answer = _parsed(result)
     scanned = set(answer["paths"]["scanned"])
     wanted = {name for name, _ in pairs}
