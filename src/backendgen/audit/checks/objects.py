@@ -32,7 +32,8 @@ def read_of_others(context: Context) -> Iterator[Hit]:
         if siblings:
             is_near = siblings[0].handler.path == endpoint.handler.path
             is_owned = query.statement.table in context.facts.owners
-            confidence = Confidence.MEDIUM if is_near and is_owned else Confidence.LOW
+            is_sure = is_near and (is_owned or _is_private(context, endpoint, query))
+            confidence = Confidence.MEDIUM if is_sure else Confidence.LOW
             yield _hit(context, endpoint, query, key, siblings, "answers with", confidence)
 
 
@@ -62,7 +63,8 @@ def change_of_others(context: Context) -> Iterator[Hit]:
             sure = len([one for one in siblings if one.writes]) >= 1
             yield _hit(context, endpoint, query, key, siblings, does, Confidence.HIGH if sure else Confidence.MEDIUM)
         elif query.statement.table in context.facts.owners:
-            yield _hit(context, endpoint, query, key, siblings, does, Confidence.LOW)
+            confidence = Confidence.MEDIUM if does == "deletes" else Confidence.LOW
+            yield _hit(context, endpoint, query, key, siblings, does, confidence)
 
 
 def _unscoped(context: Context) -> Iterator[tuple[Endpoint, Query, Term]]:
