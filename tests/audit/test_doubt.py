@@ -84,3 +84,28 @@ def test_the_only_open_read_among_guarded_ones_is_a_slip(
     models += "class User(Base):\n    __tablename__ = 'users'\n    id: Mapped[int] = mapped_column(primary_key=True)\n"
     files = {"users.py": SIBLINGS.format(guard=guard), "app.py": mounted, "models.py": models}
     assert confidences(tmp_path, "BG307", files) == expected
+
+
+STARS = """
+from fastapi import Depends, FastAPI, HTTPException
+from sqlalchemy import delete
+from library import lookup
+from models import Star
+app = FastAPI()
+def who(): raise HTTPException(401)
+@app.delete("/notes/{{id}}/star")
+def unstar_note(id: int, db, user=Depends(who)):
+    db.execute(delete(Star).where(Star.note_id == id, Star.user_id == user.id))
+@app.delete("/boards/{{id}}/star")
+def unstar_board(id: int, db, user=Depends(who)):
+    db.execute(delete(Star).where(Star.board_id == lookup(id, user){owner}))
+"""
+
+
+@pytest.mark.parametrize(("owner", "expected"), [("", [(13, "MEDIUM")]), (", Star.user_id == user.id", [])])
+def test_a_delete_without_the_owner_that_another_has(
+    tmp_path: Path, owner: str, expected: list[tuple[int, str]]
+) -> None:
+    models = "from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column\nclass Base(DeclarativeBase): pass\n"
+    models += "class Star(Base):\n    __tablename__ = 'stars'\n    id: Mapped[int] = mapped_column(primary_key=True)\n"
+    assert confidences(tmp_path, "BG306", {"app.py": STARS.format(owner=owner), "models.py": models}) == expected
