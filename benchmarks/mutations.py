@@ -5,12 +5,19 @@ parameter and so on. It is caught when the default profile has a finding that it
 weakness is asked of the service model before it: a guard counts only when no other one above the body guards the endpoint,
 an owner's condition only when no role is asked for, and a bound parameter only when the caller chooses a text.
 Own checks and data flow judge the whole project again; bandit and semgrep only the changed file.
+
+What is no weakness is never drawn, whatever the audit says of it: a timeout of httpx is set to `None` and not left out,
+since five seconds are its default; a flag that is off already, or on a cookie that is being deleted; a response model that
+the return annotation repeats; a limit on calls anywhere but where credentials, codes or mails are at stake; the only
+condition of a query for one row, which without it finds no row or all; `limit(1)`; a text that is one of a few; a guard
+whose result the handler needs to work, or that stands above the handler twice.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import os
 import random
 import re
 import sys
@@ -18,7 +25,9 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 
 from backendgen.audit import unhindered
@@ -28,6 +37,7 @@ from backendgen.audit.registry import Context
 from backendgen.audit.service import Endpoint
 from backendgen.code.parse import Unparsable, parse
 from backendgen.code.project import Project, SourceFile, is_test, load
+from backendgen.code.symbols import Function
 from backendgen.config import Config
 from backendgen.findings.finding import Finding
 from backendgen.rules import Confidence, Rulebook
@@ -51,6 +61,7 @@ class Mutation:
     end: int
     text: str
     note: str = ""
+    needs: str = ""
 
 
 def main() -> None:
@@ -59,28 +70,71 @@ def main() -> None:
     options.add_argument("paths", nargs="+", type=Path)
     options.add_argument("--count", type=int, default=200)
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--jobs", type=int, default=os.cpu_count())
     given = options.parse_args()
-    caught, low, tried = Counter[str](), Counter[str](), Counter[str]()
+    verdicts: dict[tuple[str, str], Counter[str]] = {}
+    done = 0
     for number, path in enumerate(given.paths):
-        share = (given.count - sum(tried.values())) // (len(given.paths) - number)  # what is left, evenly
+        share = (given.count - done) // (len(given.paths) - number)  # what is left, evenly
         with unhindered(), tempfile.TemporaryDirectory() as folder:
-            trial = Trial(path, Path(folder) / str(number))
-            for mutation in chosen(trial, share, random.Random(given.seed)):
-                verdict = trial.verdict(mutation)
-                tried[mutation.kind] += 1
-                caught[mutation.kind] += verdict == "caught"
-                low[mutation.kind] += verdict == "low"
+            trial = Trial(path, Path(folder))
+            name = "/".join(path.resolve().parts[-2:])
+            mutations = chosen(trial, share, random.Random(given.seed))
+            done += len(mutations)
+            for mutation, verdict in zip(mutations, judged(trial, mutations, given.jobs), strict=True):
+                verdicts.setdefault((mutation.kind, name), Counter())[verdict] += 1
                 if verdict != "caught":
                     print(
-                        f"{verdict}: {mutation.kind}: {path.name}/{mutation.path}:{mutation.line} {mutation.note}",
+                        f"{verdict}: {mutation.kind}: {name}/{mutation.path}:{mutation.line} {mutation.note}",
                         flush=True,
                     )
-    print(f"\n{'kind':<28}{'tried':>7}{'caught':>8}{'low only':>10}")
-    for kind in sorted(tried):
-        print(f"{kind:<28}{tried[kind]:>7}{caught[kind]:>8}{low[kind]:>10}")
-    total = max(sum(tried.values()), 1)
-    print(f"{'all':<28}{total:>7}{sum(caught.values()):>8}{sum(low.values()):>10}")
-    print(f"caught {100 * sum(caught.values()) / total:.1f} %")
+    show(verdicts)
+
+
+def judged(trial: Trial, mutations: list[Mutation], jobs: int) -> Iterator[str]:
+    """The verdicts in order. Children share what was read: it is read once, and copied by none of them."""
+    with ProcessPoolExecutor(jobs, get_context("fork"), Judge.prepare, (trial,)) as pool:
+        yield from pool.map(Judge.verdict, mutations)
+
+
+class Judge:
+    """A child's own copy of the trial."""
+
+    trial: Trial
+
+    @classmethod
+    def prepare(cls, trial: Trial) -> None:
+        """Work in a folder of one's own."""
+        cls.trial = trial
+        trial.folder = trial.folder / str(os.getpid())
+
+    @classmethod
+    def verdict(cls, mutation: Mutation) -> str:
+        """What the audit says of one."""
+        return cls.trial.verdict(mutation)
+
+
+def show(verdicts: dict[tuple[str, str], Counter[str]]) -> None:
+    """Caught of tried by kind and project: `3/4`, `3+1/4` when low confidence has one more."""
+    projects = list(dict.fromkeys(name for _, name in verdicts))
+    columns = ["", *projects, "all"]
+    print("\n| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))
+    for kind in [*sorted({kind for kind, _ in verdicts}), "all"]:
+        cells = []
+        for project in [*projects, "all"]:
+            found = Counter[str]()
+            for (one, name), counted in verdicts.items():
+                if kind in (one, "all") and project in (name, "all"):
+                    found += counted
+            low = f"+{found['low']}" if found["low"] else ""
+            cells.append(f"{found['caught']}{low}/{found.total()}" if found else "")
+        print(f"| {kind} | " + " | ".join(cells) + " |")
+    every = sum(verdicts.values(), Counter[str]())
+    both = every["caught"] + every["low"]
+    print(
+        f"\ncaught {every['caught']} of {every.total()}: {100 * every['caught'] / max(every.total(), 1):.1f} %", end=""
+    )
+    print(f" ({100 * both / max(every.total(), 1):.1f} % with low confidence)")
 
 
 class Trial:
@@ -136,6 +190,17 @@ def key(one: Finding) -> tuple[str, str, str, Confidence]:
 def mutated(file: SourceFile, mutation: Mutation) -> SourceFile:
     """The file with the change. Raises Unparsable when that is no Python."""
     text = file.text[: mutation.start] + mutation.text + file.text[mutation.end :]
+    first = next(
+        (
+            one
+            for one in file.tree.body
+            if isinstance(one, ast.Import | ast.ImportFrom) and one.names[0].name != "annotations"
+        ),
+        None,
+    )
+    if mutation.needs and first is not None:
+        start = Text(file).start(first)
+        text = f"{text[:start]}{mutation.needs}; {text[start:]}"  # no line moves
     return replace_file(file, text)
 
 
@@ -182,6 +247,8 @@ def every(context: Context) -> Iterator[Mutation]:
                 yield from calls(text, node)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield from statements(text, node)
+            elif isinstance(node, ast.Assign):
+                yield from settings(text, node)
     yield from handled(context, handlers)
 
 
@@ -232,16 +299,24 @@ def guards(context: Context) -> Iterator[Mutation]:
     for endpoint in context.service.endpoints:
         above = [one for one in endpoint.guards if one.scope != "body"]
         file = context.project.by_path.get(endpoint.handler.path)
-        if len({one.name for one in above}) != 1 or file is None or not endpoint.mounted or not data(context, endpoint):
+        if (
+            len({(one.name, one.scope) for one in above}) != 1
+            or file is None
+            or not endpoint.mounted
+            or not data(context, endpoint)
+        ):
             continue
         if any(one.scope == "body" for one in endpoint.guards) or not (above[0].statuses or above[0].name):
             continue
         name, text = above[0].name, Text(file)
         node = endpoint.handler.node
+        if attributes(context) & set(READS.findall(ast.unparse(node))):
+            continue  # a guard or what stands before it puts it on the request
         if above[0].function is not None and set(SETS.findall(text_of(above[0].function))) & set(
             READS.findall(ast.unparse(node))
         ):
             continue  # without what the guard puts on the request the handler fails
+        yield from mixins(context, endpoint, name)
         for decorator in node.decorator_list:
             if above[0].scope == "route" and ast.unparse(decorator).startswith(name):
                 start = text.start(decorator) - 1
@@ -269,6 +344,40 @@ def guards(context: Context) -> Iterator[Mutation]:
                 yield text.without("guard removed", argument, endpoint.name)
 
 
+def attributes(context: Context) -> set[str]:
+    """What the project puts on requests."""
+    return {name for one in context.project.files if "request." in one.text for name in SETS.findall(one.text)} - {
+        "user"
+    }
+
+
+def mixins(context: Context, endpoint: Endpoint, name: str) -> Iterator[Mutation]:
+    """A view class without the base that guards it."""
+    view = endpoint.view
+    file = context.project.by_path.get(view.module.file.path) if view is not None else None
+    bases = view.node.bases if view is not None and isinstance(view.node, ast.ClassDef) else []
+    for base in bases:
+        if ast.unparse(base).rpartition(".")[2] == name.rpartition(".")[2] and file is not None:
+            yield Text(file).without("guard removed", base, endpoint.name)
+
+
+def limits(text: Text, endpoint: Endpoint) -> Iterator[Mutation]:
+    """An endpoint for credentials, codes and mails without what counts how often it is called."""
+    names = {one.name.rpartition(".")[2].partition("(")[0] for one in endpoint.limits}
+    if not SENSITIVE.search(f"{endpoint.path} {endpoint.handler.node.name}") or not names:
+        return
+    for decorator in endpoint.handler.node.decorator_list:
+        if len(names) == 1 and names & set(re.findall(r"\w+", ast.unparse(decorator).partition("(")[0])):
+            start = text.start(decorator) - 1
+            yield Mutation("limit of calls removed", text.file.path, decorator.lineno, start, text.end(decorator), "")
+    for node in ast.walk(endpoint.handler.node):
+        if isinstance(node, ast.If) and not node.orelse and names & set(re.findall(r"\w+", ast.unparse(node.test))):
+            yield text.swapped("limit of calls removed", node, "pass", endpoint.name)
+
+
+SENSITIVE = re.compile("log_?in|sign_?in|sign_?up|totp|passw|register|token", re.IGNORECASE)
+
+
 def data(context: Context, endpoint: Endpoint) -> bool:
     """Does it do something with the database, so that a stranger gains by calling it?"""
     access = context.facts.access(endpoint)
@@ -279,33 +388,48 @@ def calls(text: Text, node: ast.Call) -> Iterator[Mutation]:
     """What one call protects."""
     name = ast.unparse(node.func)
     last = name.rpartition(".")[2]
-    if last == "limit" and isinstance(node.func, ast.Attribute) and len(node.args) == 1 and "limiter" not in name:
+    is_limit = last == "limit" and len(node.args) == 1 and ast.unparse(node.args[0]) != "1" and "limiter" not in name
+    if is_limit and isinstance(node.func, ast.Attribute) and not BATCHES.search(text.file.path):
         base = node.func.value
         if re.search(r"\bselect\(|\.query\b|\.objects\b|\bstatement\b|\bstmt\b", ast.unparse(base)):
             yield Mutation("limit removed", text.file.path, node.lineno, text.end(base), text.end(node), "")
     for keyword in node.keywords:
-        if keyword.arg == "timeout" and CLIENTS.match(name):
-            yield text.without("timeout removed", keyword)
+        if keyword.arg == "timeout" and CLIENTS.match(name) and ast.unparse(keyword.value) != "None":
+            if name.startswith("httpx"):
+                yield text.swapped("timeout removed", keyword, "timeout=None")
+            else:
+                yield text.without("timeout removed", keyword)
         is_shown = keyword.arg == "response_model" and isinstance(keyword.value, ast.Name)
-        if is_shown and last in METHODS and keyword.value.id.startswith("User"):  # type: ignore[attr-defined]
+        if is_shown and last in METHODS and keyword.value.id.startswith("User") and not returns(text, node):  # type: ignore[attr-defined]
             yield text.without("response model removed", keyword)
         if (
             keyword.arg == "le"
             and last in ("Query", "Field")
-            and re.search(r"(?:limit|size|per_page)\b[^,]*int\b", around(text, node))
+            and re.search(r"\b(?:limit|page_size|per_page)\b[^,]*int\b", around(text, node))
         ):
             yield text.without("bound of a page removed", keyword)
-        if keyword.arg in ("httponly", "secure") and last == "set_cookie":
+        is_off = isinstance(keyword.value, ast.Constant) and not keyword.value.value
+        if keyword.arg in ("httponly", "secure") and last == "set_cookie" and not is_off and not deletes(node):
             yield text.swapped("cookie flag off", keyword, f"{keyword.arg}=False")
         if keyword.arg == "dependencies" and last in METHODS and isinstance(keyword.value, ast.List):
             yield from misplaced(text, node, keyword)
-        if keyword.arg == "allow_origins" and any(one.arg == "allow_credentials" for one in node.keywords):
+        with_credentials = {"allow_credentials"} & {
+            one.arg for one in node.keywords if ast.unparse(one.value) != "False"
+        }
+        if keyword.arg == "allow_origins" and with_credentials and "'*'" not in ast.unparse(keyword.value):
             yield text.swapped("any origin", keyword, 'allow_origins=["*"]')
     if name == "FastAPI" and not any(one.arg == "debug" for one in node.keywords):
         start = text.end(node.func) + 1
         yield Mutation("debug on", text.file.path, node.lineno, start, start, "debug=True, ")
-    if name == "hashlib.sha256" and node.args and re.search("passw|token|secret|key", around(text, node)):
+    if (
+        name == "hashlib.sha256"
+        and node.args
+        and re.search("passw|token|secret|api_?key|signature", around(text, node))
+    ):
         yield text.swapped("sha256 to md5", node.func, "hashlib.md5")
+    is_random = name.startswith("secrets.token_") or name in ("secrets.choice", "secrets.randbelow")
+    if is_random and SECRETS.search(around(text, node).rpartition("\n")[2].replace(name, "")):
+        yield weaker(text, node, last)
     if last == "compare_digest" and len(node.args) == 2:
         yield text.swapped("compare_digest to ==", node, f"({text.of(node.args[0])} == {text.of(node.args[1])})")
     if name == "yaml.safe_load" and node.args:
@@ -326,6 +450,61 @@ def calls(text: Text, node: ast.Call) -> Iterator[Mutation]:
         )
 
 
+def settings(text: Text, node: ast.Assign) -> Iterator[Mutation]:
+    """Django's flags, and the permissions of a view of its REST framework."""
+    target = ast.unparse(node.targets[0])
+    value = ast.unparse(node.value)
+    if target in ("SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SESSION_COOKIE_HTTPONLY") and value != "False":
+        yield text.swapped("cookie flag off", node.value, "False", target)
+    if target == "DEBUG" and "True" not in value and "settings" in text.file.path:
+        yield text.swapped("debug on", node.value, "True", target)
+    owner = next((one for one in text.file.tree.body if isinstance(one, ast.ClassDef) and node in one.body), None)
+    is_writable = owner is not None and re.search(r"ModelViewSet|Create|Update|Destroy", ast.unparse(owner)) is not None
+    asks = isinstance(node.value, ast.List | ast.Tuple) and len(node.value.elts) == 1 and "AllowAny" not in value
+    if (
+        target == "permission_classes"
+        and asks
+        and is_writable
+        and "ReadOnly" not in ast.unparse(owner or node)
+        and re.search("IsAuthenticated|IsAdmin|Staff|Owner", value)
+    ):
+        yield text.swapped("guard removed", node.value, "[]", target)
+
+
+def weaker(text: Text, node: ast.Call, last: str) -> Mutation:
+    """The same from a generator whose next number can be told from the last ones."""
+    kind = "random for secrets"
+    if last == "choice":
+        return replace(text.swapped(kind, node.func, "random.choice"), needs="import random")
+    number = {"token_bytes": "random.randbytes(32)", "randbelow": f"random.randrange({argument(text, node)})"}
+    changed = text.swapped(kind, node, number.get(last, '"%032x" % random.getrandbits(128)'))
+    return replace(changed, needs="import random")
+
+
+def argument(text: Text, node: ast.Call) -> str:
+    """What a call is given first."""
+    return text.of(node.args[0]) if node.args else ""
+
+
+def deletes(node: ast.Call) -> bool:
+    """Does it set a cookie to nothing?"""
+    values = [*node.args[1:2], *(one.value for one in node.keywords if one.arg == "value")]
+    return any(isinstance(one, ast.Constant) and not one.value for one in values)
+
+
+def returns(text: Text, node: ast.Call) -> bool:
+    """Does the function under this decorator say what it returns?"""
+    return any(
+        isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node in one.decorator_list
+        and one.returns is not None
+        and ast.unparse(one.returns) not in ("Any", "None", "dict", "object")  # FastAPI takes what stands there
+        for one in ast.walk(text.file.tree)
+    )
+
+
+BATCHES = re.compile(r"(?:^|/)(?:tasks|jobs|workers?|cli|commands)(?:/|\.py$)")  # their own pace, not a caller's
+SECRETS = re.compile(r"token|secret|passw|(?<!_)code|nonce|salt|session|(?:api|private|signing)_?key", re.IGNORECASE)
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 
 
@@ -410,11 +589,27 @@ def handled(context: Context, handlers: dict[int, Endpoint]) -> Iterator[Mutatio
                 and isinstance(node.func, ast.Attribute)
                 and node.func.attr in ("where", "filter", "filter_by")
             ):
-                yield from owner_terms(text, node, endpoint)
+                yield from owner_terms(text, node, endpoint.name)
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ONE and node.keywords[1:]:
+                yield from owner_terms(text, node, endpoint.name)
+            if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
+                yield from (
+                    text.swapped("owner's comparison removed", one, "False", endpoint.name)
+                    for one in node.values
+                    if owner_test(one)
+                )
     for endpoint in handlers.values():
         file = context.project.by_path.get(endpoint.handler.path)
         if file is not None:
-            yield from bound(Text(file), endpoint)
+            yield from limits(Text(file), endpoint)
+            texts = frozenset(
+                one.name
+                for one in endpoint.parameters
+                if one.source in ("path", "query")
+                and one.annotation is not None
+                and ast.unparse(one.annotation) in ("str", "str | None")
+            )
+            yield from bound(context, Text(file), endpoint.handler, texts, endpoint.name)
 
 
 OWN_ROLES = frozenset(
@@ -432,7 +627,10 @@ def owner_test(test: ast.expr) -> bool:
     return False
 
 
-def owner_terms(text: Text, node: ast.Call, endpoint: Endpoint) -> Iterator[Mutation]:
+ONE = frozenset({"get", "get_object_or_404", "aget"})
+
+
+def owner_terms(text: Text, node: ast.Call, note: str) -> Iterator[Mutation]:
     """Conditions on the owner; the whole call when it is the only one. A number of rows shows none of them."""
     if "count(" in ast.unparse(node.func) or re.match(r"\s*\)?\s*\.count\(", text.file.text[text.end(node) :]):
         return
@@ -440,35 +638,69 @@ def owner_terms(text: Text, node: ast.Call, endpoint: Endpoint) -> Iterator[Muta
     named = [one for one in node.keywords if one.arg and OWNS.search(one.arg) and USER.search(ast.unparse(one.value))]
     for found in (*own, *named):
         if len(node.args) + len(node.keywords) > 1:
-            yield text.without("owner's condition removed", found, endpoint.name)
+            yield text.without("owner's condition removed", found, note)
         elif isinstance(node.func, ast.Attribute):
             start = text.end(node.func.value)
-            yield Mutation(
-                "owner's condition removed", text.file.path, node.lineno, start, text.end(node), "", endpoint.name
-            )
+            yield Mutation("owner's condition removed", text.file.path, node.lineno, start, text.end(node), "", note)
 
 
-def bound(text: Text, endpoint: Endpoint) -> Iterator[Mutation]:
-    """`.where(User.email == email)` to `.where(text(f"email = '{email}'"))`, for a text of the caller's choice."""
-    texts = {
-        one.name
-        for one in endpoint.parameters
-        if one.source in ("path", "query")
-        and one.annotation is not None
-        and ast.unparse(one.annotation) in ("str", "str | None")
+def bound(
+    context: Context, text: Text, function: Function, texts: frozenset[str], note: str, depth: int = 0
+) -> Iterator[Mutation]:
+    """`.where(User.email == email)` to `.where(text(f"email = '{email}'"))`, for a text of the caller's choice.
+
+    Also in the project's functions that are given the text, as long as they don't assign it.
+    """
+    assigned = {
+        one.id for one in ast.walk(function.node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
     }
-    for node in ast.walk(endpoint.handler.node):
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr in ("where", "filter")
-        ):
-            for one in node.args:
-                right = one.comparators[0] if isinstance(one, ast.Compare) else None
-                if isinstance(right, ast.Name) and right.id in texts and isinstance(one, ast.Compare):
-                    column = ast.unparse(one.left).rpartition(".")[2]
-                    inner = f"__import__('sqlalchemy').text(f\"{column} = '{{{right.id}}}'\")"
-                    yield text.swapped("binding to f-string", one, inner, endpoint.name)
+    tested = {
+        one.left.id
+        for one in ast.walk(function.node)
+        if isinstance(one, ast.Compare)
+        and isinstance(one.left, ast.Name)
+        and isinstance(one.ops[0], ast.In | ast.NotIn)
+    }
+    texts -= assigned | tested  # one of a few
+    for node in ast.walk(function.node) if texts else ():
+        if not isinstance(node, ast.Call):
+            continue
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("where", "filter"):
+            yield from bindings(text, node, texts, note)
+        callee = context.facts.tracer.outcomes.callee(node, function) if depth < 2 else None
+        file = context.project.by_path.get(callee.path) if isinstance(callee, Function) else None
+        if isinstance(callee, Function) and file is not None and not is_test(file.path):
+            given = passed(node, callee, texts)
+            if given:
+                yield from bound(context, Text(file), callee, given, note, depth + 1)
+
+
+def passed(node: ast.Call, callee: Function, texts: frozenset[str]) -> frozenset[str]:
+    """The parameters that a call gives one of these names."""
+    names = [one.arg for one in callee.node.args.args]
+    names = names[1:] if names[:1] in (["self"], ["cls"]) else names
+    pairs = [*zip(names, node.args, strict=False), *((one.arg, one.value) for one in node.keywords)]
+    return frozenset(
+        name for name, value in pairs if name is not None and isinstance(value, ast.Name) and value.id in texts
+    )
+
+
+def bindings(text: Text, node: ast.Call, texts: frozenset[str], note: str) -> Iterator[Mutation]:
+    """A condition on a text, as SQL of SQLAlchemy or Django."""
+    for one in node.args:
+        right = one.comparators[0] if isinstance(one, ast.Compare) else None
+        if isinstance(one, ast.Compare) and isinstance(right, ast.Name) and right.id in texts:
+            column = ast.unparse(one.left).rpartition(".")[2]
+            changed = text.swapped(
+                "binding to f-string", one, f"sqlalchemy.text(f\"{column} = '{{{right.id}}}'\")", note
+            )
+            yield replace(changed, needs="import sqlalchemy")
+    if len(node.keywords) == 1 and not node.args:
+        value = node.keywords[0].value
+        if isinstance(value, ast.Name) and value.id in texts and isinstance(node.func, ast.Attribute):
+            inner = f"extra(where=[f\"{node.keywords[0].arg} = '{{{value.id}}}'\"])"
+            start = text.end(node.func.value) + 1
+            yield Mutation("binding to f-string", text.file.path, node.lineno, start, text.end(node), inner, note)
 
 
 if __name__ == "__main__":

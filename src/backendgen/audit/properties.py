@@ -196,11 +196,16 @@ class Facts:
     def _chooses(self, statement: Statement, term: Term) -> bool:
         if term.operator not in ("==", "exact", "in_") or not term.roots:
             return False
-        if any(CAPABILITY.search(word) for word in (term.column, *(root.name for root in term.roots))):
+        words = {term.column, *(root.name for root in term.roots)}
+        if any(CAPABILITY.search(word) for word in words) and not (words == {"code"} and self._is_owned(statement)):
             return False
         if not all(root.kind in OUTSIDE for root in term.roots):
             return False
         return self._is_key(statement, term.column) or all(root.kind == "path" for root in term.roots)
+
+    def _is_owned(self, statement: Statement) -> bool:
+        """Do new rows get their owner from the caller? Then a `code` in their address is a name, not a right."""
+        return statement.table in self.owners
 
     def _is_key(self, statement: Statement, name: str) -> bool:
         if name in ("id", "pk", "uuid", "uid", "slug", "guid", "public_id"):

@@ -22,9 +22,11 @@ CHANGES = re.compile(
     r"|execute|send\w*|delay|apply_async|enqueue|publish|post|put|patch|write\w*|log_?in|set_password|notify\w*|ping)$"
 )
 OPEN_WORDS = re.compile(
-    r"(?:^|[/_-])(?:log-?in|log-?out|sign-?in|sign-?up|sign-?out|register|registration|token|tokens|refresh|auth|oauth2?|password"
-    r"|reset|forgot|recover|verify|verification|confirm|activate|webhooks?|callback|health|healthz|ready|readyz|readiness|livez?|liveness|ping|metrics|status|csp-report"
-    r"|contact|manifest|robots|sitemap|favicon|service-?worker|subscribe|unsubscribe|otp|session|sessions|magic-link)",
+    r"(?:^|[/_-])(?:log-?in|log-?out|sign-?in|sign-?up|sign-?out|register|registration|auth|oauth2?|forgot|recover|activate"
+    r"|webhooks?|callback|health|healthz|ready|readyz|readiness|livez?|liveness|csp-report|robots|sitemap|favicon"
+    r"|service-?worker|unsubscribe|otp|magic-link|sessions?)"
+    r"|(?:^|/|(?:^|[/_-])(?:e-?mail|accounts?|users?|passwords?|phone|access|refresh|auth|csrf|request|resend|send|confirm|new|set)[_-])"
+    r"(?:token|tokens|refresh|password|reset|verify|verification|confirm|ping|metrics|status|contact|manifest|subscribe)",
     re.IGNORECASE,
 )
 READS = re.compile(

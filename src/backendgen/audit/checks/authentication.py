@@ -21,7 +21,16 @@ DECIDES = re.compile(
 MACS = frozenset({"hmac.new", "hmac.digest", "hmac.HMAC"})
 GUARDS = re.compile(
     r"(?:^|_)(?:secret|signature|hmac|api_?key|auth_?token|access_?token|csrf_?token|webhook_?(?:secret|token)|shared_?secret|bearer"
-    r"|verify_?token|verification_?token|client_?secret|internal_?token|admin_?token|service_?token|token|sig)$"
+    r"|verify_?token|verification_?token|client_?secret|internal_?token|admin_?token|service_?token|token|sig|authorization)$"
+)
+CODES = frozenset({"encode", "decode", "hex", "hexdigest", "strip", "lower", "upper"})
+SCHEME = re.compile(r"(?:Bearer|Token|Basic|ApiKey|sha\d+|v\d)[ =:]", re.IGNORECASE)
+HEADER = re.compile(r"\.headers\b|\.META\b")
+SENT = re.compile(
+    r"^(?:credentials?|(?:given|provided|received|supplied|presented|submitted|sent|candidate)(?:_\w+)?)$"
+)
+KEPT = re.compile(
+    r"(?:^|_)(?:access|auth|api|webhook|client|signing|shared|bearer|registration)_?(?:token|key|secret)$"
 )
 TWICE = re.compile(
     r"confirm|repeat|again|retype|password_?2|new_|old_|current_|prev|next|page|cursor|type|kind|expected_tokens?_"
@@ -30,6 +39,7 @@ CONFIGURED = re.compile(
     r"^(?:\w+\.)*(?:settings|config|conf|environ|app_settings|Config)\b|\bgetenv\(|environ\b|^[A-Z][A-Z0-9_]{3,}$"
 )
 LOGIN = re.compile(r"log_?in|sign_?in|authenticate|forgot|reset|recover|token", re.IGNORECASE)
+TELLS_PASSWORD = re.compile(r"\bpassword\b", re.IGNORECASE)
 TELLS = re.compile(
     r"(?:user|account|email|e-mail|username)[^.]{0,25}(?:not found|does(?:n't| not) exist|not "
     r"registered|unknown|no such)"
@@ -64,12 +74,13 @@ def slow_comparison(context: Context) -> Iterator[Hit]:
     for node, module, function in context.index.nodes(ast.Compare):
         if len(node.ops) != 1 or not isinstance(node.ops[0], ast.Eq | ast.NotEq):
             continue
-        sides = (node.left, node.comparators[0])
-        if any(isinstance(side, ast.Constant | ast.JoinedStr | ast.List | ast.Dict | ast.Compare) for side in sides):
+        written = (node.left, node.comparators[0])
+        sides = (_bare(written[0]), _bare(written[1]))
+        if any(isinstance(side, ast.Constant | ast.List | ast.Dict | ast.Compare) for side in sides):
             continue
         confidence = _secret_comparison(context, sides, module, function)
         if confidence is not None:
-            left, right = map(ast.unparse, sides)
+            left, right = map(ast.unparse, written)
             negated = "not " if isinstance(node.ops[0], ast.NotEq) else ""
             yield hit(
                 module,
@@ -80,21 +91,51 @@ def slow_comparison(context: Context) -> Iterator[Hit]:
             )
 
 
+def _bare(side: ast.expr) -> ast.expr:
+    """What is compared, without its encoding and without the name of its scheme: `x` of `f"Bearer {x}".encode()`."""
+    while True:
+        if isinstance(side, ast.Call) and isinstance(side.func, ast.Attribute) and side.func.attr in CODES:
+            side = side.func.value
+        elif isinstance(side, ast.JoinedStr) and len(side.values) == 2 and _is_scheme(side.values[0]):
+            last = side.values[1]
+            if not isinstance(last, ast.FormattedValue):
+                return side
+            side = last.value
+        elif isinstance(side, ast.BinOp) and isinstance(side.op, ast.Add) and _is_scheme(side.left):
+            side = side.right
+        else:
+            return side
+
+
+def _is_scheme(node: ast.expr) -> bool:
+    """Is this what stands before a token or digest: `Bearer `, `sha256=`?"""
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str | bytes):
+        return False
+    text = node.value if isinstance(node.value, str) else node.value.decode(errors="replace")
+    return SCHEME.fullmatch(text) is not None
+
+
 def _secret_comparison(
     context: Context, sides: tuple[ast.expr, ast.expr], module: Module, function: Function | None
 ) -> Confidence | None:
     """How sure it is that a secret is compared with what somebody sent; None when it is not."""
+    if any(map(_is_column, sides)):
+        return None
     if any(_is_mac(context, side, module, function) for side in sides):
         return Confidence.HIGH
     if any(context.index.value(side, module, function) is not UNKNOWN for side in sides):
         return None  # known to all who read the code
-    names = [snake(_told(side)) for side in sides]
-    if not any(map(GUARDS.search, names)) or any(map(TWICE.search, names)) or any(map(_is_column, sides)):
+    names = [snake(_told(_given(context, side, module, function))) for side in sides]
+    if not any(map(GUARDS.search, names)) or any(map(TWICE.search, names)):
         return None
     if not all(isinstance(side, ast.Name | ast.Attribute | ast.Subscript | ast.Call) for side in sides):
         return None
     shown = [_origin(context, side, module, function) for side in sides]
     configured = [CONFIGURED.search(text) is not None for text in shown]
+    if any(HEADER.search(text) for text in shown) and "authorization" in names:
+        return Confidence.MEDIUM
+    if any(map(SENT.search, names)) and any(map(KEPT.search, names)):
+        return Confidence.MEDIUM
     if sum(configured) == 1 and any(is_secret(name) or GUARDS.search(name) for name in names):
         return Confidence.MEDIUM
     return Confidence.LOW if all(is_secret(name) for name in names) else None
@@ -110,6 +151,13 @@ def _told(side: ast.expr) -> str:
     return named(side).replace("-", "_")
 
 
+def _given(context: Context, side: ast.expr, module: Module, function: Function | None) -> ast.expr:
+    """What a name was given when that is a header: it says what the value is, whatever the name."""
+    found = context.symbols.lookup(side.id, module, function) if isinstance(side, ast.Name) else None
+    is_header = isinstance(found, Variable) and found.scope is not None and HEADER.search(ast.unparse(found.value))
+    return found.value if is_header and isinstance(found, Variable) else side
+
+
 def _origin(context: Context, side: ast.expr, module: Module, function: Function | None) -> str:
     """The text of a value; of a name, that of what it was assigned."""
     if isinstance(side, ast.Name):
@@ -119,12 +167,16 @@ def _origin(context: Context, side: ast.expr, module: Module, function: Function
     return ast.unparse(side)
 
 
-def _is_mac(context: Context, side: ast.expr, module: Module, function: Function | None) -> bool:
-    if isinstance(side, ast.Name):
+def _is_mac(context: Context, side: ast.expr, module: Module, function: Function | None, depth: int = 0) -> bool:
+    """Is it made with a key: here, by a function of the project, or by what a name in it was given?"""
+    side = _bare(side)
+    if isinstance(side, ast.Name) and depth < 3:
         found = context.symbols.lookup(side.id, module, function)
-        if not isinstance(found, Variable) or found.scope is None:
-            return False
-        side = found.value
+        is_local = isinstance(found, Variable) and found.scope is not None
+        return is_local and isinstance(found, Variable) and _is_mac(context, found.value, module, function, depth + 1)
+    if isinstance(side, ast.JoinedStr):
+        inner = [part.value for part in side.values if isinstance(part, ast.FormattedValue)]
+        return any(_is_mac(context, one, module, function, depth + 1) for one in inner)
     for part in ast.walk(side):
         if isinstance(part, ast.Call):
             if context.index.name_of(part.func, module, function) in MACS:
@@ -136,13 +188,18 @@ def _is_mac(context: Context, side: ast.expr, module: Module, function: Function
 
 
 def _gives_mac(context: Context, function: Function) -> bool:
-    """Does a function of the project return what it signs?"""
-    return any(
-        isinstance(part, ast.Call) and context.index.name_of(part.func, function.module, function) in MACS
-        for node in own_nodes(function)
-        if isinstance(node, ast.Return) and node.value is not None
-        for part in ast.walk(node.value)
-    )
+    """Does a function of the project return what it signs, also through a local name? Who hashes a token signs nothing."""
+    if "hash" in snake(function.node.name):
+        return False
+    for node in own_nodes(function):
+        value = _bare(node.value) if isinstance(node, ast.Return) and node.value is not None else None
+        found = context.symbols.lookup(value.id, function.module, function) if isinstance(value, ast.Name) else None
+        if isinstance(found, Variable) and found.scope is not None:
+            value = found.value
+        for part in ast.walk(value) if value is not None else ():
+            if isinstance(part, ast.Call) and context.index.name_of(part.func, function.module, function) in MACS:
+                return True
+    return False
 
 
 def _is_column(side: ast.expr) -> bool:
@@ -168,21 +225,27 @@ def enumerable_users(context: Context) -> Iterator[Hit]:
         ):
             continue
         seen.add(id(function.node))
-        for node in own_nodes(function):
-            answer = node.exc if isinstance(node, ast.Raise) else node.value if isinstance(node, ast.Return) else None
-            for part in ast.walk(answer) if answer is not None else ():
-                if (
-                    isinstance(part, ast.Constant)
-                    and isinstance(part.value, str)
-                    and TELLS.search(part.value.strip(" .!"))
-                ):
-                    yield hit(
-                        function.module,
-                        node,
-                        f"`{endpoint.name}` answers {part.value!r}: it tells which addresses have an account",
-                        'one answer for both, and the same time for both: "wrong user name or password"',
-                    )
-                    break
+        told = list(_told_apart(function))
+        of_password = [TELLS_PASSWORD.search(said) is not None for _, said in told]
+        is_both = any(of_password) and not all(of_password)  # one answer for each half: nothing is left to guess
+        for node, said in told:
+            yield hit(
+                function.module,
+                node,
+                f"`{endpoint.name}` answers {said!r}: it tells which addresses have an account",
+                'one answer for both, and the same time for both: "wrong user name or password"',
+                Confidence.MEDIUM if is_both else None,
+            )
+
+
+def _told_apart(function: Function) -> Iterator[tuple[ast.AST, str]]:
+    """Yield the answers that say which half was wrong, and what they say."""
+    for node in own_nodes(function):
+        answer = node.exc if isinstance(node, ast.Raise) else node.value if isinstance(node, ast.Return) else None
+        for part in ast.walk(answer) if answer is not None else ():
+            if isinstance(part, ast.Constant) and isinstance(part.value, str) and TELLS.search(part.value.strip(" .!")):
+                yield node, part.value
+                break
 
 
 @check("BG225")

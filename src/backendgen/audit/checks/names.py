@@ -9,7 +9,7 @@ CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 SECRET = re.compile(
     r"(?:^|_)(?:token|password|passwd|passphrase|passcode|secret|otp|otp_code|pin|pin_code|nonce|salt|csrf|api_?key|secret_?key"
     r"|private_?key|signing_?key|session_?id|session_?key|auth_?key|access_?key|(?:verification|reset|confirmation|confirm|auth"
-    r"|authorization|access|invite|invitation|activation|recovery|login|security|sms|mfa|2fa|backup|one_time)_?code"
+    r"|authorization|access|invite|invitation|activation|recovery|login|security|sms|mfa|2fa|sudo|step_up|backup|one_time)_?code"
     r"|captcha|voucher_?code|coupon_?code|gift_?code|remember_?me(?:_?key|_?token)?)$"
 )
 NO_SECRET = re.compile(
@@ -33,7 +33,7 @@ def is_secret(name: str) -> bool:
 def makes_secret(function: str) -> bool:
     """Does a function's name say that it makes such a value: `generate_token`, `random_password`, `get_otp`?"""
     plain = snake(function.rpartition(".")[2])
-    return is_secret(plain) and MAKES.match(plain) is not None
+    return (is_secret(plain.removesuffix("_hash")) or plain.endswith("code_hash")) and MAKES.match(plain) is not None
 
 
 def named(node: ast.AST) -> str:

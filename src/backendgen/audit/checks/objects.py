@@ -7,7 +7,7 @@ from itertools import takewhile
 
 from backendgen.audit.checks.access import is_open
 from backendgen.audit.properties import is_tied
-from backendgen.audit.queries.model import Query, Term
+from backendgen.audit.queries.model import USER, Query, Term
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import Endpoint
 from backendgen.findings.finding import Hit, Location, Step
@@ -33,7 +33,8 @@ def read_of_others(context: Context) -> Iterator[Hit]:
         if siblings:
             is_near = siblings[0].handler.path == endpoint.handler.path
             is_owned = query.statement.table in context.facts.owners
-            confidence = Confidence.MEDIUM if is_near and is_owned else Confidence.LOW
+            is_sure = is_near and (is_owned or _is_private(context, endpoint, query))
+            confidence = Confidence.MEDIUM if is_sure else Confidence.LOW
             yield _hit(context, endpoint, query, key, siblings, "answers with", confidence)
 
 
@@ -63,7 +64,38 @@ def change_of_others(context: Context) -> Iterator[Hit]:
             sure = len([one for one in siblings if one.writes]) >= 1
             yield _hit(context, endpoint, query, key, siblings, does, Confidence.HIGH if sure else Confidence.MEDIUM)
         elif query.statement.table in context.facts.owners:
-            yield _hit(context, endpoint, query, key, siblings, does, Confidence.LOW)
+            confidence = Confidence.MEDIUM if does == "deletes" else Confidence.LOW
+            yield _hit(context, endpoint, query, key, siblings, does, confidence)
+
+    yield from _deletes_of_all(context)
+
+
+def _deletes_of_all(context: Context) -> Iterator[Hit]:
+    """Deletes of rows that other endpoints find by who calls, without that condition."""
+    facts = context.facts
+    for endpoint in context.service.endpoints:
+        if not _asks_who(context, endpoint) or facts.access(endpoint).checked or facts.access(endpoint).unsure:
+            continue
+        for query in facts.access(endpoint).queries:
+            statement = query.statement
+            if statement.verb != "delete" or statement.opaque or not statement.terms or facts.keys(statement):
+                continue
+            siblings = [one for one in _siblings(context, endpoint, query) if _by_caller(context, one, statement.table)]
+            sent = [
+                term for term in statement.terms if any(root.kind in ("path", "query", "body") for root in term.roots)
+            ]
+            if siblings and sent and not any(term.roots == {USER} for term in statement.terms):
+                yield _hit(context, endpoint, query, sent[0], siblings, "deletes", Confidence.MEDIUM)
+
+
+def _by_caller(context: Context, endpoint: Endpoint, table: str) -> bool:
+    """Does it find rows of the table by a column that is who calls, and nothing else?"""
+    return any(
+        term.roots == {USER} and term.operator in ("==", "exact")
+        for query in context.facts.access(endpoint).queries
+        if query.statement.table == table and query.statement.verb == "delete"
+        for term in query.statement.terms
+    )
 
 
 def _unscoped(context: Context) -> Iterator[tuple[Endpoint, Query, Term]]:

@@ -18,7 +18,7 @@ CLASSES = re.compile(r"\[[^\]]*\]|\(\?[a-zA-Z:=!<]+")
 @check("BG304")
 def any_origin(context: Context) -> Iterator[Hit]:
     """Every website let in, with the user's credentials."""
-    for use in _middlewares(context):
+    for use in (*_middlewares(context), *_described(context)):
         origins = context.index.value(use.argument("allow_origins"), use.module, use.function)
         pattern = context.index.value(use.argument("allow_origin_regex"), use.module, use.function)
         if (isinstance(origins, list) and "*" in origins) or pattern == ".*":
@@ -60,3 +60,16 @@ def _middlewares(context: Context) -> Iterator[Use]:
         allows = context.index.value(use.argument("allow_credentials"), use.module, use.function)
         if (kind in CORS or use.name in CORS) and allows is True:
             yield use
+
+
+def _described(context: Context) -> Iterator[Use]:
+    """Yield what the project's own classes are told in the middleware's words, to make one of it."""
+    for module in context.index.modules:
+        if "allow_credentials" not in module.file.text:
+            continue
+        for owner in module.classes:
+            fields = module.members.get(id(owner.node), {})
+            if {"allow_origins", "allow_credentials"} <= fields.keys():
+                for use in context.index.named(owner.name):
+                    if context.index.value(use.argument("allow_credentials"), use.module, use.function) is True:
+                        yield use

@@ -26,6 +26,7 @@ PAGE_SIZE = re.compile(
 )
 BOUNDS = frozenset({"le", "lt", "multiple_of", "enum"})
 GUARDED_SIBLINGS = 3
+FEW = 2
 NEARLY_ALL, MANY = 0.9, 20
 OWN = re.compile(r"(?:^|[/_-])(?:me|self|profile|preferences|my-\w+|account)(?:$|[/_-])")  # whoever calls
 ADMINISTRATORS = re.compile(r"(?:^|[/_-])(?:admin|backoffice|back-office|superuser|staff)(?:$|[/_-])", re.IGNORECASE)
@@ -80,11 +81,12 @@ def outlier(context: Context) -> Iterator[Hit]:
     for endpoint in context.service.endpoints:
         groups.setdefault((endpoint.location.path, endpoint.router), []).append(endpoint)
     for siblings in groups.values():
-        handlers = {id(one.handler.node) for one in siblings if one.guards}
-        if len(handlers) < GUARDED_SIBLINGS or all(one.writes for one in siblings if one.guards):
-            continue
+        guarded = [one for one in siblings if one.guards]
+        handlers = {id(one.handler.node) for one in guarded}
         open_ones = [one for one in siblings if not one.guards]
-        if len({id(one.handler.node) for one in open_ones}) * 3 > len(handlers):
+        is_many = len({id(one.handler.node) for one in open_ones}) * 3 > len(handlers)
+        is_few = len(handlers) < GUARDED_SIBLINGS or all(one.writes for one in guarded)
+        if (is_few or is_many) and not _is_only_one(siblings, len(handlers), open_ones):
             continue
         for endpoint in open_ones:
             if _is_read(context, endpoint):
@@ -104,6 +106,13 @@ def outlier(context: Context) -> Iterator[Hit]:
             yield _open(endpoint, f"all others that read `{table}` do not, and tie it to who calls", Confidence.MEDIUM)
         elif is_rare and _reads(context, endpoint, guarded):
             yield _open(endpoint, f"{len(guarded)} other endpoints of the service ask who calls", Confidence.MEDIUM)
+
+
+def _is_only_one(siblings: list[Endpoint], reads: int, open_ones: list[Endpoint]) -> bool:
+    """Is one handler open among two guarded reads and many guarded writes?"""
+    guarded = {id(one.handler.node) for one in siblings if one.guards}
+    reading = {id(one.handler.node) for one in open_ones if not one.writes}
+    return reads >= FEW and len(guarded) > 2 * GUARDED_SIBLINGS and len(reading) == 1
 
 
 def _is_read(context: Context, endpoint: Endpoint) -> bool:
@@ -225,21 +234,40 @@ class Size:
 def page_without_bound(context: Context) -> Iterator[Hit]:
     """Page sizes that a caller may set as high as he likes."""
     seen: set[Location] = set()
-    for endpoint in context.service.endpoints:
-        for size in _sizes(context, endpoint) if endpoint.method == "GET" else ():
-            if size.location in seen or not _is_unbounded(context, size) or _is_capped(context, endpoint, size.name):
-                continue
-            seen.add(size.location)
-            pages = any(one.statement.limited for one in context.facts.access(endpoint).queries)
-            yield Hit(
-                size.location,
-                f"`{size.name}` of `{endpoint.name}` has no upper bound: `?{size.name}=1000000000` reads the "
-                "whole table "
-                "into memory",
-                f"{size.name}: Annotated[int, Query(ge=1, le=100)] = 20",
-                endpoint.name,
-                confidence=Confidence.MEDIUM if pages else Confidence.LOW,
-            )
+    sizes = [
+        (endpoint, size)
+        for endpoint in context.service.endpoints
+        if endpoint.method == "GET"
+        for size in _sizes(context, endpoint)
+    ]
+    bounded = {size.location for _, size in sizes if _says_bound(size)}
+    for endpoint, size in sizes:
+        if size.location in seen or not _is_unbounded(context, size) or _is_capped(context, endpoint, size.name):
+            continue
+        seen.add(size.location)
+        pages = any(one.statement.limited for one in context.facts.access(endpoint).queries)
+        is_rare = len(bounded) >= GUARDED_SIBLINGS and len(seen) * 3 <= len(bounded)  # others of the service have one
+        yield Hit(
+            size.location,
+            f"`{size.name}` of `{endpoint.name}` has no upper bound: `?{size.name}=1000000000` reads the "
+            "whole table "
+            "into memory",
+            f"{size.name}: Annotated[int, Query(ge=1, le=100)] = 20",
+            endpoint.name,
+            confidence=Confidence.MEDIUM if pages or is_rare else Confidence.LOW,
+        )
+
+
+def _says_bound(size: Size) -> bool:
+    """Does it have an upper bound where it is declared?"""
+    return any(
+        one.arg in BOUNDS
+        for each in (size.annotation, size.default)
+        if each is not None
+        for call in ast.walk(each)
+        if isinstance(call, ast.Call)
+        for one in call.keywords
+    )
 
 
 def _sizes(context: Context, endpoint: Endpoint) -> Iterator[Size]:
