@@ -30,7 +30,7 @@ def any_origin(context: Context) -> Iterator[Hit]:
             )
 
 
-@check("BG231")
+@check("BG331")
 def loose_origin(context: Context) -> Iterator[Hit]:
     """Patterns of origins that others fit too, and the origin `null`."""
     for use in _middlewares(context):

@@ -37,7 +37,7 @@ STDLIB = tuple(
 EXTERNAL = frozenset({"xml.sax.handler.feature_external_ges", "xml.sax.handler.feature_external_pes"})
 
 
-@check("BG250")
+@check("BG160")
 def nothing_escaped(context: Context) -> Iterator[Hit]:
     """Jinja environments that escape nothing."""
     for use in context.index.calls(*ENVIRONMENTS):
@@ -57,7 +57,7 @@ def nothing_escaped(context: Context) -> Iterator[Hit]:
             )
 
 
-@check("BG251")
+@check("BG161")
 def marked_safe(context: Context) -> Iterator[Hit]:
     """Text that is called safe and is put together from other text."""
     for use in context.index.calls(*MARKS):
@@ -103,7 +103,7 @@ def _is_escaped(context: Context, part: ast.expr, use: Use) -> bool:
     return isinstance(part, ast.Call) and ESCAPES.search(ast.unparse(part.func)) is not None
 
 
-@check("BG252")
+@check("BG162")
 def trusting_xml(context: Context) -> Iterator[Hit]:
     """XML parsers that fetch what a document names, or let it grow without end."""
     for use in context.index.calls(*LXML):

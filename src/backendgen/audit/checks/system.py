@@ -20,7 +20,7 @@ WRITES = re.compile(r"[wax+]")
 SHARED = re.compile(r"^/(?:tmp|var/tmp|dev/shm)/")
 
 
-@check("BG253")
+@check("BG450")
 def foreseeable_temporary_file(context: Context) -> Iterator[Hit]:
     """Temporary files whose names others know first."""
     for use in context.index.calls("tempfile.mktemp", "os.tempnam", "os.tmpnam"):
@@ -39,7 +39,7 @@ def foreseeable_temporary_file(context: Context) -> Iterator[Hit]:
             yield hit(use.module, use.call, message, fix, Confidence.LOW)
 
 
-@check("BG254")
+@check("BG330")
 def file_for_everybody(context: Context) -> Iterator[Hit]:
     """Files that every user of the machine may write."""
     uses = [(use, 1) for use in context.index.calls("os.chmod", "os.fchmod", "os.lchmod")]
@@ -74,7 +74,7 @@ def _mode(context: Context, node: ast.expr | None, use: Use) -> int | None:
     return mode if isinstance(mode, int) else None
 
 
-@check("BG255")
+@check("BG451")
 def bound_to_all(context: Context) -> Iterator[Hit]:
     """Servers that listen on every address of the machine."""
     for use in context.index.calls(*SERVERS):

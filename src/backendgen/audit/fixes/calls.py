@@ -134,7 +134,7 @@ def session_cookie(site: Site) -> list[Edit]:
     return []
 
 
-@fixer("BG252")
+@fixer("BG162")
 def plain_xml(site: Site) -> list[Edit]:
     """Entities, DTDs and the network off."""
     for call, _ in site.nodes(ast.Call):
