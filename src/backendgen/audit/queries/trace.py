@@ -69,12 +69,16 @@ class Tracer:
         self._calls: dict[object, tuple[Value, Access]] = {}
         self._symbols: dict[int, Value] = {}
         self._endpoints: dict[tuple[int, str, str], Access] = {}
+        self._solved: dict[
+            tuple[int, int], Value
+        ] = {}  # the dependencies of the request that is followed, by their types
         self.frames = 0
 
     def access(self, endpoint: Endpoint) -> Access:
         """All that an endpoint does before, in and after its handler."""
         key = (id(endpoint.handler.node), endpoint.path, endpoint.method)
         if key not in self._endpoints:
+            self._solved = {}
             self._endpoints[key] = self._access(endpoint)
         return self._endpoints[key]
 
@@ -141,6 +145,15 @@ class Tracer:
     def _dependency(
         self, parameter: Parameter, endpoint: Endpoint, kind: Class | None, depth: int
     ) -> tuple[Value, Access]:
+        """A dependency's result, and what was done for it: once a request, however many ask for it."""
+        key = (id(getattr(parameter.dependency, "node", None)), id(kind))
+        if isinstance(parameter.dependency, Function | Class) and key in self._solved:
+            return self._solved[key], Access()
+        value, done = self._solve(parameter, endpoint, kind, depth)
+        self._solved[key] = value
+        return value, done
+
+    def _solve(self, parameter: Parameter, endpoint: Endpoint, kind: Class | None, depth: int) -> tuple[Value, Access]:
         target = parameter.dependency
         if isinstance(target, Function):
             refuses, unknown = self.dependencies.function(target)
