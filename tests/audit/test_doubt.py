@@ -109,3 +109,20 @@ def test_a_delete_without_the_owner_that_another_has(
     models = "from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column\nclass Base(DeclarativeBase): pass\n"
     models += "class Star(Base):\n    __tablename__ = 'stars'\n    id: Mapped[int] = mapped_column(primary_key=True)\n"
     assert confidences(tmp_path, "BG306", {"app.py": STARS.format(owner=owner), "models.py": models}) == expected
+
+
+LIMITS = """
+from sqlalchemy import select
+from models import Star
+class Stars:
+    async def top(self, board: int, *, limit: int | None = None):
+        statement = select(Star).where(Star.board_id == board)
+        if limit is not None:
+            statement = statement{limit}
+        return await self.get_all(statement)
+"""
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("", [(6, "MEDIUM")]), (".limit(limit)", [])])
+def test_a_limit_that_a_query_is_not_given(tmp_path: Path, limit: str, expected: list[tuple[int, str]]) -> None:
+    assert confidences(tmp_path, "BG303", {"app.py": LIMITS.format(limit=limit)}) == expected
