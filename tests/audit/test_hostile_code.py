@@ -78,6 +78,19 @@ STARS = {f"m{number}.py": "".join(f"from m{other} import *\n" for other in range
             id="settings and URLs that include themselves"),
         pytest.param({"b.py": "x" * 200_000 + " = 'password'\n"}, id="a name without an end"),
         pytest.param({"b.py": "import requests\nrequests.get('/', timeout=1e6**64)\n"}, id="a number too large"),
+        pytest.param(
+            {"b.py": "from fastapi import Depends, FastAPI\napp = FastAPI()\ndef d0(): pass\n"
+                     + "".join(f"def d{i + 1}({', '.join(f'a{j}=Depends(d{i})' for j in range(10))}): pass\n"
+                               for i in range(20))
+                     + "@app.get('/', dependencies=[Depends(d20)])\ndef f(a=Depends(d20)): pass\n"},
+            id="dependencies that each ask ten times for the next"),
+        pytest.param(
+            {"b.py": "from flask import Flask, request\napp = Flask('b')\n"
+                     + "".join(f"class C{i}:\n    def m(self, x):\n        a = C{(i * 7 + 1) % 50}().m(x)\n"
+                               f"        b = C{(i * 3 + 2) % 50}().m([x, a])\n"
+                               "        self.y = {'a': a, 'b': b, 'x': x}\n        return self.y\n" for i in range(50))
+                     + "@app.get('/q')\ndef q(): return C1().m(request.args['x'])['a']['b']\n"},
+            id="classes that hold what each other returns"),
         pytest.param({**STARS, "b.py": "from m0 import *\nnowhere()\n"}, id="stars that import each other"),
     ],
 )  # fmt: skip

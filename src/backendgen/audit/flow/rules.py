@@ -87,12 +87,14 @@ class _Entries:
         self.parameters = Parameters(context.symbols, Dependencies(context.symbols, Outcomes(context.symbols)))
         self.endpoints: dict[tuple[Origin, int], Endpoint] = {}
         self._entered: set[int] = set()
+        self._solved: dict[int, Value] = {}  # what functions gave as dependencies of the request that is followed
 
     def enter(self, endpoint: Endpoint) -> None:
         """Call a handler as its framework does."""
         if id(endpoint.handler.node) in self._entered:
             return
         self._entered.add(id(endpoint.handler.node))
+        self._solved = {}
         handler = endpoint.handler
         given = {one.name: self.value(one, endpoint, handler) for one in endpoint.parameters}
         if is_method(handler) and handler.parameters:
@@ -159,11 +161,17 @@ class _Entries:
                 return replace(self._source(parameter, endpoint, endpoint.handler), kind=target)
             return Value(kind=target, items=items)
         if isinstance(target, Function) and depth < MAX_DEPTH:
-            given = self._arguments(target, endpoint, depth)
-            self._sinks(target, given)
-            value = applied(self.engine, target, given, None)
+            value = self._solve(target, endpoint, depth)
             return value if value.kind is not None or found.kind is None else replace(value, kind=found.kind)
         return Value(kind=found.kind)
+
+    def _solve(self, function: Function, endpoint: Endpoint, depth: int) -> Value:
+        """Call a dependency: once a request, however many ask for it."""
+        if id(function.node) not in self._solved:
+            given = self._arguments(function, endpoint, depth)
+            self._sinks(function, given)
+            self._solved[id(function.node)] = applied(self.engine, function, given, None)
+        return self._solved[id(function.node)]
 
     def _arguments(self, function: Function, endpoint: Endpoint, depth: int) -> dict[str, Value]:
         parameters, _, _ = self.parameters.of(function, endpoint.path)

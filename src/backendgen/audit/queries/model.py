@@ -83,13 +83,17 @@ class Write:
     whole: tuple[Value, ...] = field(default=(), compare=False)
 
 
+MOST = 1_000
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
     """What is known of an expression: where it comes from, the project's class it is an instance of, the statement it is.
 
     `holds` are attributes and entries that are known; `text` is a constant text; `row` is the statement that loaded it;
     `itself` is the class that the expression names. `dumped`: it is a mapping with the fields of `kind`, but for those
-    that are `excluded`; `sent` is the class that the request's body was read as.
+    that are `excluded`; `sent` is the class that the request's body was read as. What holds more than MOST values, each
+    counted as often as it is held, is not looked into.
     """
 
     roots: Roots = NOWHERE
@@ -102,6 +106,14 @@ class Value:
     itself: Class | None = None
     excluded: frozenset[str] = frozenset()
     sent: Class | None = None
+    size: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        size = 1 + sum(value.size for _, value in self.holds)
+        if size > MOST:
+            object.__setattr__(self, "holds", ())
+            size = 1
+        object.__setattr__(self, "size", size)
 
     def held(self, name: str) -> Value | None:
         """The attribute or entry of that name, when it is known."""
