@@ -79,11 +79,11 @@ def audit(
     fix: Annotated[
         bool, typer.Option("--fix", help="Correct what a tool can correct by itself, then report what is left.")
     ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="With --fix: print the changes, write nothing.")] = False,
     since: Annotated[
         str | None,
         typer.Option(help="Report only what is on lines that changed since this git revision.", metavar="REV"),
     ] = None,
-    diff: Annotated[bool, typer.Option("--diff", help="With --fix: print the changes, write nothing.")] = False,
     jobs: JobsOption = 0,
     no_cache: NoCacheOption = False,
 ) -> None:
