@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from backendgen.audit.flow.values import place
 from backendgen.audit.queries import chains, sql
+from backendgen.audit.queries.attributes import attribute
 from backendgen.audit.queries.model import NOTHING, NOWHERE, USER, Access, Root, Roots, Statement, Term, Value, Write
 from backendgen.audit.queries.tables import last
 from backendgen.code.symbols import Class, External, Function, Symbol
@@ -119,8 +120,8 @@ def _symbol(frame: Frame, node: ast.Call, found: Symbol | None, arguments: Argum
         return NOTHING
     if short == "getattr" and len(arguments.values) >= 2:
         text = arguments.values[1].text
-        attribute = ast.Attribute(arguments.nodes[0], text or "?", ast.Load())
-        return frame.attribute(arguments.values[0], ast.copy_location(attribute, node)) if text else arguments.values[0]
+        asked = ast.copy_location(ast.Attribute(arguments.nodes[0], text or "?", ast.Load()), node)
+        return attribute(frame, arguments.values[0], asked) if text else arguments.values[0]
     if short in DUMPS and arguments.values:
         return dumped(arguments.values[0], node)
     if name.startswith(DECODERS) and ("decode" in short or "verify" in short or short in ("loads", "unsign")):
@@ -160,7 +161,7 @@ def _on(frame: Frame, node: ast.Call, func: ast.Attribute, base: Value, argument
         if isinstance(member, Function):
             return _entered(frame, member, base, arguments)
     if any(root.kind == "request" for root in base.roots):
-        part = frame.attribute(base, func)
+        part = attribute(frame, base, func)
         key = arguments.values[0].text if arguments.values else None
         return Value(frozenset(Root(root.kind, key or "") for root in part.roots))
     if name in DUMPS:
@@ -171,8 +172,8 @@ def _on(frame: Frame, node: ast.Call, func: ast.Attribute, base: Value, argument
         and arguments.values[0].text is not None
         and base.has("body", "query", "path", "user")
     ):
-        return frame.attribute(
-            base, ast.copy_location(ast.Attribute(func.value, arguments.values[0].text, ast.Load()), node)
+        return attribute(
+            frame, base, ast.copy_location(ast.Attribute(func.value, arguments.values[0].text, ast.Load()), node)
         )
     if name in ("get", "get_one", "get_or_404", "one_or_404") and len(arguments.values) >= 2:
         return _by_key(frame, node, base, arguments)

@@ -119,12 +119,17 @@ class Value:
         """The attribute or entry of that name, when it is known."""
         return next((value for key, value in self.holds if key == name), None)
 
+    def with_entry(self, name: str, entry: Value) -> Value:
+        """The value with an attribute or entry that is known."""
+        return replace(self, holds=(*((key, each) for key, each in self.holds if key != name), (name, entry)))
+
     def has(self, *kinds: str) -> bool:
         """Does it come from one of these?"""
         return any(root.kind in kinds for root in self.roots)
 
 
 NOTHING = Value()
+EACH = "<each>"  # marks what a loop over rows gives
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from backendgen.audit.flow.types import Types
 from backendgen.audit.frameworks.dependencies import Dependencies
 from backendgen.audit.frameworks.outcomes import Outcomes
 from backendgen.audit.frameworks.parameters import Parameters, is_method
-from backendgen.audit.queries.frame import Binding, Frame, with_entry
+from backendgen.audit.queries.frame import Binding, Frame
 from backendgen.audit.queries.model import NOTHING, USER, Access, Root, Statement, Value
 from backendgen.audit.queries.tables import MANAGERS, Tables, last
 from backendgen.audit.service import Endpoint, Parameter
@@ -220,7 +220,7 @@ class Tracer:
                     if attached is not None:
                         parameter = Parameter(name, "dependency", plain, where, member.line, None, attached.target)
                         value, more = self.parameter(parameter, endpoint, 1)
-                        own, done = with_entry(own, name, value), done.plus(more)
+                        own, done = own.with_entry(name, value), done.plus(more)
         return own, done
 
     # -- for frames -------------------------------------------------------------------------------------------------
