@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backendgen.audit.flow.values import place
 from backendgen.audit.queries import chains, sql
+from backendgen.audit.queries.arguments import Arguments, bound, deep
 from backendgen.audit.queries.attributes import attribute
-from backendgen.audit.queries.model import NOTHING, NOWHERE, USER, Access, Root, Roots, Statement, Term, Value, Write
+from backendgen.audit.queries.building import (
+    BUILDERS,
+    BUILDING_MODULES,
+    ONE,
+    built,
+    by_key,
+    key_of,
+    shortcut,
+    text_runs,
+)
+from backendgen.audit.queries.model import NOTHING, NOWHERE, USER, Access, Root, Statement, Value, Write
 from backendgen.audit.queries.tables import last
 from backendgen.code.symbols import Class, External, Function, Symbol
 
 if TYPE_CHECKING:
     from backendgen.audit.queries.frame import Frame
 
-BUILDERS = {
-    "select": "select", "update": "update", "delete": "delete", "insert": "insert", "query": "select",
-}  # fmt: skip
-BUILDING_MODULES = ("sqlalchemy.", "sqlmodel.", "sqlmodel_")
 TEXTS = frozenset({"SQL", "text", "dedent", "sql", "TextClause"})
 DUMPS = frozenset({"dict", "model_dump", "asdict", "vars", "jsonable_encoder", "to_dict", "model_dump_json"})
 RUNS = frozenset({
     "execute", "exec", "scalar", "scalars", "stream", "stream_scalars", "fetch", "fetchrow", "fetchval", "fetch_one",
     "fetch_all", "fetch_val", "executemany", "first", "all", "one", "read_sql",
 })  # fmt: skip
-ONE = frozenset({"scalar", "fetchrow", "fetchval", "fetch_one", "fetch_val", "first", "one", "one_or_none"})
 DECODERS = ("jwt.", "jose.", "authlib.", "joserfc.", "itsdangerous.", "firebase_admin.auth.", "jwcrypto.")
 ASKS_OF_OBJECTS = frozenset({"has_object_permission", "check_object_permissions"})  # of Django REST framework
 HARMLESS = frozenset({
@@ -47,33 +52,6 @@ ROW_WRITES = {
 }
 SHORTCUTS = frozenset({"django.shortcuts.get_object_or_404", "django.shortcuts.get_list_or_404",
                        "django.shortcuts.aget_object_or_404", "rest_framework.generics.get_object_or_404"})  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Arguments:
-    """A call's arguments, each evaluated once. `spread` are the values of `**mapping`."""
-
-    nodes: tuple[ast.expr, ...]
-    values: tuple[Value, ...]
-    keywords: dict[str, Value]
-    spread: tuple[Value, ...]
-
-    @property
-    def all(self) -> tuple[Value, ...]:
-        """Every value."""
-        return (*self.values, *self.keywords.values(), *self.spread)
-
-    @property
-    def roots(self) -> Roots:
-        """Where all of them come from."""
-        return frozenset[Root]().union(*(deep(each) for each in self.all))
-
-
-def deep(value: Value, depth: int = 0) -> Roots:
-    """The roots of a value and of what it holds."""
-    if not value.holds or depth > 3:
-        return value.roots
-    return value.roots.union(*(deep(each, depth + 1) for _, each in value.holds))
 
 
 def called(frame: Frame, node: ast.Call) -> Value:
@@ -106,9 +84,9 @@ def _symbol(frame: Frame, node: ast.Call, found: Symbol | None, arguments: Argum
     name = found.name if isinstance(found, External) else last(node.func)
     short = name.rpartition(".")[2]
     if name in SHORTCUTS and arguments.nodes:
-        return _shortcut(frame, node, arguments)
+        return shortcut(frame, node, arguments) or _unknown(frame, node, NOTHING, arguments)
     if short in BUILDERS and (name.startswith(BUILDING_MODULES) or not isinstance(found, External)):
-        statement = _built(frame, node, BUILDERS[short], arguments)
+        statement = built(frame, node, BUILDERS[short], arguments)
         if statement is not None:
             return Value(statement=statement)
     if short in TEXTS and arguments.values and arguments.values[0].text is not None:
@@ -176,9 +154,9 @@ def _on(frame: Frame, node: ast.Call, func: ast.Attribute, base: Value, argument
             frame, base, ast.copy_location(ast.Attribute(func.value, arguments.values[0].text, ast.Load()), node)
         )
     if name in ("get", "get_one", "get_or_404", "one_or_404") and len(arguments.values) >= 2:
-        return _by_key(frame, node, base, arguments)
+        return by_key(frame, node, arguments) or _unknown(frame, node, base, arguments)
     if name in ("query", "select") and arguments.nodes:
-        statement = _built(frame, node, BUILDERS[name], arguments)
+        statement = built(frame, node, BUILDERS[name], arguments)
         if statement is not None:
             return Value(statement=replace(statement, lazy=name == "query"))
     if name == "delete" and arguments.values and not base.has("row"):
@@ -205,15 +183,13 @@ def _of_class(frame: Frame, node: ast.Call, name: str, owner: Class, arguments: 
         update = arguments.keywords.get("update", NOTHING)
         if table is not None and not first.has("row"):
             columns = tuple((key, each.roots) for key, each in update.holds)
-            note(
-                frame,
-                node,
+            frame.note(
                 Write("insert", table.name, owner, place(frame.function.path, node), frame.function, columns, (first,)),
             )
             return Value(first.roots | {Root("row", table.name)}, owner)
         return replace(first, roots=first.roots | update.roots, kind=owner, dumped=False)
     if table is not None and name in ("get", "find_one", "get_or_none", "get_or_404") and arguments.values:
-        statement = Statement("select", table.name, owner, place(frame.function.path, node), _key(first))
+        statement = Statement("select", table.name, owner, place(frame.function.path, node), key_of(first))
         return frame.executed(statement, node, many=False)
     return _unknown(frame, node, NOTHING, arguments)
 
@@ -238,68 +214,8 @@ def _entered(frame: Frame, function: Function, own: Value | None, arguments: Arg
     """A function of the project, with its parameters bound; a query's text that is handed over runs here."""
     texts = [each for each in arguments.all if each.text is not None and sql.read(each.text) is not None]
     if texts:
-        return _text_runs(frame, frame.function.node, texts[0], arguments, function.node.name)
+        return text_runs(frame, frame.function.node, texts[0], arguments, function.node.name)
     return frame.tracer.call(frame, function, bound(frame, function, own, arguments))
-
-
-def bound(frame: Frame, function: Function, own: Value | None, arguments: Arguments) -> dict[str, Value]:
-    """A function's parameters by name; what `**mapping` may give is given to all that have no value."""
-    parameters = [each.arg for each in (*function.node.args.posonlyargs, *function.node.args.args)]
-    result: dict[str, Value] = {}
-    decorators = {last(each) for each in function.node.decorator_list}
-    if function.owner is not None and "staticmethod" not in decorators and parameters:
-        first, own = parameters[0], own or NOTHING
-        if "classmethod" in decorators:
-            owner = own.itself or own.kind or function.owner
-            result[first] = Value(itself=owner)
-            parameters = parameters[1:]
-        elif own.itself is None:
-            result[first] = own if own.kind is not None else Value(kind=function.owner)
-            parameters = parameters[1:]
-    for name, value in zip(parameters, arguments.values, strict=False):
-        result[name] = value
-    result.update(arguments.keywords)
-    left = [each.arg for each in function.parameters if each.arg not in result]
-    for spread in arguments.spread:
-        for name in left:
-            held = spread.held(name)
-            result[name] = held if held is not None else Value(spread.roots) if spread.roots else NOTHING
-    if function.node.args.kwarg is not None:
-        names = {each.arg for each in function.parameters}
-        rest = {key: each for key, each in arguments.keywords.items() if key not in names}
-        whole = Value(holds=tuple(rest.items()))
-        for spread in arguments.spread:
-            whole = replace(spread, holds=whole.holds + spread.holds)
-        result[function.node.args.kwarg.arg] = whole
-    if function.node.args.vararg is not None:
-        extra = arguments.values[len(parameters) :]
-        roots = frozenset[Root]().union(*(each.roots for each in extra))
-        statement = next((each.statement for each in extra if each.statement is not None), None)
-        result[function.node.args.vararg.arg] = Value(roots, statement=statement)
-    for each in function.parameters:
-        if each.arg in result:
-            result[each.arg] = _typed(frame, result[each.arg], each, function)
-        elif each.annotation is not None:
-            result[each.arg] = _typed(frame, NOTHING, each, function)
-    return {key: value for key, value in result.items() if key in _all_names(function)}
-
-
-def _typed(frame: Frame, value: Value, parameter: ast.arg, function: Function) -> Value:
-    if value.kind is not None or value.statement is not None or value.itself is not None:
-        return value
-    return frame.typed(value, parameter.annotation, function.module)
-
-
-def _all_names(function: Function) -> set[str]:
-    arguments = function.node.args
-    return {
-        each.arg
-        for each in [
-            *function.parameters,
-            *([arguments.vararg] if arguments.vararg else []),
-            *([arguments.kwarg] if arguments.kwarg else []),
-        ]
-    }
 
 
 def _made(frame: Frame, node: ast.Call, owner: Class, arguments: Arguments) -> Value:
@@ -308,7 +224,7 @@ def _made(frame: Frame, node: ast.Call, owner: Class, arguments: Arguments) -> V
     if table is not None:
         columns = tuple((key, each.roots) for key, each in arguments.keywords.items())
         location = place(frame.function.path, node)
-        note(frame, node, Write("insert", table.name, owner, location, frame.function, columns, arguments.spread))
+        frame.note(Write("insert", table.name, owner, location, frame.function, columns, arguments.spread))
         return Value(arguments.roots | {Root("row", table.name)}, owner)
     maker = frame.tracer.symbols.member(owner, "__init__")
     if isinstance(maker, Function):
@@ -317,82 +233,6 @@ def _made(frame: Frame, node: ast.Call, owner: Class, arguments: Arguments) -> V
     roots = frozenset[Root]().union(*(each.roots for each in arguments.all)) if arguments.all else NOWHERE
     sent = next((each.sent for each in arguments.spread if each.sent is not None), None)
     return Value(roots, owner, holds, sent=sent)
-
-
-def note(frame: Frame, node: ast.AST, write: Write) -> None:
-    """Remember a write; a row that is only an example in a loop counts once."""
-    frame.access = frame.access.plus(Access(writes=(write,)))
-
-
-def _built(frame: Frame, node: ast.Call, verb: str, arguments: Arguments) -> Statement | None:
-    """`select(Item.id, Item.name)`, `session.query(Item)`, `delete(Item)`: a statement without conditions."""
-    for each in arguments.nodes:
-        owner = model_of(frame, each)
-        table = frame.tracer.tables.of(owner)
-        if table is not None:
-            few = isinstance(each, ast.Call) and last(each.func) in ("count", "sum", "max", "min", "avg", "exists")
-            return Statement(verb, table.name, owner, place(frame.function.path, node), few=few)  # type: ignore[arg-type]
-    if verb == "select" and arguments.nodes:
-        first = arguments.nodes[0]
-        few = isinstance(first, ast.Call) and last(first.func) in ("count", "sum", "max", "min", "avg", "exists")
-        is_statement = few or arguments.values[0].statement is not None
-        return (
-            Statement("select", "", None, place(frame.function.path, node), few=few, opaque=not few)
-            if is_statement
-            else None
-        )
-    return None
-
-
-def model_of(frame: Frame, node: ast.expr) -> Class | None:
-    """The mapped class that an expression names: `Item`, `Item.id`, `col(Item.id)`, `self.model`, `aliased(Item)`."""
-    if isinstance(node, ast.Call):
-        for each in node.args:
-            found = model_of(frame, each)
-            if found is not None:
-                return found
-        return model_of(frame, node.func.value) if isinstance(node.func, ast.Attribute) else None
-    if not isinstance(node, ast.Name | ast.Attribute):
-        return None
-    value = frame.value(node)
-    if value.itself is not None and frame.tracer.tables.of(value.itself) is not None:
-        return value.itself
-    if isinstance(node, ast.Attribute):
-        return model_of(frame, node.value)
-    if frame.is_local(node):
-        return None
-    symbol = frame.tracer.symbols.value(node, frame.module, frame.function)
-    return symbol if isinstance(symbol, Class) and frame.tracer.tables.of(symbol) is not None else None
-
-
-def _by_key(frame: Frame, node: ast.Call, base: Value, arguments: Arguments) -> Value:
-    """`session.get(Item, id)`."""
-    owner = model_of(frame, arguments.nodes[0])
-    table = frame.tracer.tables.of(owner)
-    if table is None:
-        return _unknown(frame, node, base, arguments)
-    statement = Statement("select", table.name, owner, place(frame.function.path, node), _key(arguments.values[1]))
-    return frame.executed(statement, node, many=False)
-
-
-def _key(value: Value) -> tuple[Term, ...]:
-    return (Term("id", deep(value)),)
-
-
-def _shortcut(frame: Frame, node: ast.Call, arguments: Arguments) -> Value:
-    """`get_object_or_404(Item, pk=pk)`, `get_object_or_404(Item.objects.filter(...), pk=pk)`."""
-    base = arguments.values[0].statement
-    if base is None:
-        owner = model_of(frame, arguments.nodes[0])
-        table = frame.tracer.tables.of(owner)
-        if table is None:
-            return _unknown(frame, node, NOTHING, arguments)
-        base = Statement("select", table.name, owner, place(frame.function.path, node))
-    terms = tuple(chains.keyword_terms(arguments.keywords)) + tuple(
-        term for each in arguments.nodes[1:] for term in chains.terms(frame, each)
-    )
-    opaque = base.opaque or bool(arguments.spread)
-    return frame.executed(replace(base, terms=base.terms + terms, opaque=opaque), node, many=False)
 
 
 def dumped(value: Value, node: ast.Call) -> Value:
@@ -411,7 +251,7 @@ def _unknown(frame: Frame, node: ast.Call, base: Value, arguments: Arguments) ->
     name = last(node.func)
     texts = [each for each in arguments.all if each.text is not None and sql.read(each.text) is not None]
     if texts:
-        return _text_runs(frame, node, texts[0], arguments, name)
+        return text_runs(frame, node, texts[0], arguments, name)
     statements = [each.statement for each in arguments.all if each.statement is not None]
     roots = deep(base) | arguments.roots
     if statements:
@@ -429,43 +269,3 @@ def _unknown(frame: Frame, node: ast.Call, base: Value, arguments: Arguments) ->
         return replace(given, roots=roots, dumped=given.dumped)
     kind = base.kind if base.dumped or not arguments.all else None
     return replace(base, roots=roots, kind=kind, statement=None, text=None, itself=None)
-
-
-def _text_runs(frame: Frame, node: ast.AST, given: Value, arguments: Arguments, name: str) -> Value:
-    """A query as text, with its parameters."""
-    text = sql.read(given.text or "")
-    if text is None:
-        return NOTHING
-    others = [each for each in arguments.all if each is not given]
-    table = frame.tracer.tables.named(text.table)
-    terms = tuple(Term(column, _placed(key, others, arguments.keywords)) for column, key in text.conditions)
-    where = place(frame.function.path, node) if isinstance(node, ast.Call) else None
-    statement = Statement(
-        text.verb, table.name if table else text.table, table.model if table else None, where, terms,  # type: ignore[arg-type]
-        limited=text.limited, few=text.few,
-    )  # fmt: skip
-    at = node if isinstance(node, ast.expr) else ast.copy_location(ast.Constant(None), node)
-    return frame.executed(statement, at, many="one" not in name and name not in ONE)
-
-
-def _placed(key: str | int, others: list[Value], keywords: dict[str, Value]) -> Roots:
-    """Where a placeholder's value comes from; from any of the parameters when that cannot be told."""
-    if isinstance(key, str):
-        if key in keywords:
-            return deep(keywords[key])
-        for each in others:
-            held = each.held(key)
-            if held is not None:
-                return deep(held)
-    elif len(others) == 1 and others[0].held(str(key)) is not None:
-        return deep(others[0].held(str(key)) or NOTHING)
-    elif key < len(others) and not any(each.holds for each in others):
-        return deep(others[key])
-    return frozenset[Root]().union(*(deep(each) for each in others)) if others else NOWHERE
-
-
-def candidates(values: tuple[Value, ...]) -> Iterator[Value]:
-    """Values and, of sequences, their elements."""
-    for each in values:
-        yield each
-        yield from (held for _, held in each.holds)

@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backendgen.audit.flow.values import place
-from backendgen.audit.queries.model import NOTHING, Root, Statement, Term, Value, Write
+from backendgen.audit.queries.arguments import Arguments, deep
+from backendgen.audit.queries.model import Root, Statement, Term, Value, Write
 from backendgen.audit.queries.tables import last
+from backendgen.code.symbols import Class
 
 if TYPE_CHECKING:
-    from backendgen.audit.queries.calls import Arguments
     from backendgen.audit.queries.frame import Frame
 
 WHERE = frozenset({"where", "filter", "filter_by", "having", "exclude", "complex_filter", "find"})
@@ -68,8 +69,6 @@ def chained(frame: Frame, node: ast.Call, name: str, statement: Statement, argum
         frame.note(Write(statement.verb, statement.table, statement.model, location, frame.function, columns, whole))
         return Value(statement=statement)
     if name == "select_from" and not statement.table:
-        from backendgen.audit.queries.calls import model_of
-
         owner = model_of(frame, arguments.nodes[0]) if arguments.nodes else None
         table = frame.tracer.tables.of(owner)
         if table is not None:
@@ -128,8 +127,6 @@ def _updated(frame: Frame, node: ast.Call, statement: Statement, arguments: Argu
 
 def keyword_terms(keywords: Mapping[str, Value]) -> list[Term]:
     """`filter(owner=user, pk__in=ids)`: conditions by keyword."""
-    from backendgen.audit.queries.calls import deep
-
     found = []
     for key, value in keywords.items():
         column, _, operator = key.partition("__")
@@ -139,8 +136,6 @@ def keyword_terms(keywords: Mapping[str, Value]) -> list[Term]:
 
 def terms(frame: Frame, node: ast.expr) -> Iterator[Term]:
     """The conditions of an expression: comparisons of columns, joined by `and`; anything else is one without column."""
-    from backendgen.audit.queries.calls import deep
-
     if isinstance(node, ast.Starred):
         yield Term("", frame.value(node.value).roots)
     elif isinstance(node, ast.Compare) and len(node.ops) == 1:
@@ -212,8 +207,22 @@ def _loaded(node: ast.Call) -> Iterator[str]:
             yield from part.value.split("__")
 
 
-def lazily(frame: Frame, value: Value, node: ast.expr) -> Value:
-    """A statement that whoever gets it runs."""
-    if value.statement is not None and value.statement.lazy:
-        return frame.executed(value.statement, node, many=True)
-    return value if value.statement is None else NOTHING
+def model_of(frame: Frame, node: ast.expr) -> Class | None:
+    """The mapped class that an expression names: `Item`, `Item.id`, `col(Item.id)`, `self.model`, `aliased(Item)`."""
+    if isinstance(node, ast.Call):
+        for each in node.args:
+            found = model_of(frame, each)
+            if found is not None:
+                return found
+        return model_of(frame, node.func.value) if isinstance(node.func, ast.Attribute) else None
+    if not isinstance(node, ast.Name | ast.Attribute):
+        return None
+    value = frame.value(node)
+    if value.itself is not None and frame.tracer.tables.of(value.itself) is not None:
+        return value.itself
+    if isinstance(node, ast.Attribute):
+        return model_of(frame, node.value)
+    if frame.is_local(node):
+        return None
+    symbol = frame.tracer.symbols.value(node, frame.module, frame.function)
+    return symbol if isinstance(symbol, Class) and frame.tracer.tables.of(symbol) is not None else None
