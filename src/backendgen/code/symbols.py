@@ -8,19 +8,18 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias, TypeVar
 
-from backendgen import files
+from backendgen.code.dotted import names_of, packages_above, shared
+from backendgen.code.nodes import collected
 from backendgen.code.project import Project, SourceFile
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 BUILTINS = frozenset(dir(builtins))
 MAX_HOPS = 20
-COLLECTED = (ast.Call, ast.Compare, ast.Assign, ast.AnnAssign, ast.Try, ast.If, ast.Assert, ast.Expr, ast.Return)
 Node = TypeVar("Node", bound=ast.AST)
 
 
@@ -100,7 +99,7 @@ class Module:
         """Every node of one of the `COLLECTED` kinds in the order of the text, with the function that it stands in."""
         if self._nodes is None:
             self._nodes = {}
-            found = sorted(_nodes(self), key=lambda one: (one[0].lineno, one[0].col_offset))
+            found = sorted(collected(self), key=lambda one: (one[0].lineno, one[0].col_offset))
             for node, scope, is_deferred in found:
                 self._nodes.setdefault(type(node), []).append((node, scope))
                 if isinstance(node, ast.Call) and scope is not None and not is_deferred:
@@ -126,7 +125,7 @@ class Symbols:
         self._stars: dict[int, list[Module]] = {}
         self._parameters: dict[int, frozenset[str]] = {}
         packages = {str(PurePosixPath(path).parent) for path in project.by_path if path.endswith("__init__.py")}
-        above = _packages_above(project)
+        above = packages_above(project)
         for file in project.files:
             module = _Reader(file, above, packages).module
             self.modules[file.path] = module
@@ -151,7 +150,9 @@ class Symbols:
         found = self._by_suffix.get(dotted)
         if not found:
             return None
-        return found[0] if len(found) == 1 else max(found, key=lambda module: _shared(module, importer))
+        if len(found) == 1:
+            return found[0]
+        return max(found, key=lambda module: shared(module.file.path, importer.file.path))
 
     def lookup(self, name: str, module: Module, scope: Function | None = None, hops: int = 0) -> Symbol | None:
         """Return what a bare name means in a function of a module, or None when nothing is known (a parameter, say)."""
@@ -313,74 +314,12 @@ class Symbols:
         return None
 
 
-def _nodes(module: Module) -> Iterator[tuple[Any, Function | None, bool]]:
-    """Yield (node, function, whether a lambda defers it) of the `COLLECTED` kinds, in one pass over the tree."""
-    pending: list[tuple[ast.AST, Function | None, bool]] = [(module.file.tree, None, False)]
-    while pending:
-        node, scope, is_deferred = pending.pop()
-        if isinstance(node, COLLECTED):
-            yield node, scope, is_deferred
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            scope, is_deferred = module.function_of.get(id(node), scope), False
-        elif isinstance(node, ast.Lambda):
-            is_deferred = True
-        for name in node._fields:
-            child = getattr(node, name, None)
-            if isinstance(child, list):
-                pending.extend((one, scope, is_deferred) for one in child if isinstance(one, ast.AST))
-            elif isinstance(child, ast.AST) and not isinstance(child, _LEAVES):
-                pending.append((child, scope, is_deferred))
-
-
-_LEAVES = (ast.expr_context, ast.Constant, ast.Name, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
-
-
-def _packages_above(project: Project) -> tuple[str, ...]:
-    """When the root is itself inside a package: the packages' names, outermost first."""
-    folder = files.real(project.root)
-    names: list[str] = []
-    while files.is_file(folder / "__init__.py") and folder.name:
-        names.insert(0, folder.name)
-        folder = folder.parent
-    return tuple(names)
-
-
-def _names(parts: list[str], folders: list[str], packages: set[str]) -> Iterator[str]:
-    """Yield the dotted names that a file may be imported by: from the root, and from each folder that is no package.
-
-    A folder's `logging.py` is not what `import logging` means, so names of the standard library only count from the root.
-    """
-    yield ".".join(parts)
-    for start in range(1, len(folders) + 1):
-        is_root = start < len(parts) and "/".join(folders[:start]) not in packages
-        if is_root and parts[start] not in sys.stdlib_module_names:
-            yield ".".join(parts[start:])
-
-
-def _shared(one: Module, other: Module) -> tuple[int, int]:
-    """How many leading folders two modules share; with a tie, the shorter path wins."""
-    left, right = PurePosixPath(one.file.path).parts, PurePosixPath(other.file.path).parts
-    count = 0
-    for mine, theirs in zip(left[:-1], right[:-1], strict=False):
-        if mine != theirs:
-            break
-        count += 1
-    return count, -len(left)
-
-
 class _Reader:
     """One walk over a file's definitions; expressions are not entered."""
 
     def __init__(self, file: SourceFile, above: tuple[str, ...], packages: set[str]) -> None:
-        parts = list(PurePosixPath(file.path).with_suffix("").parts)
-        is_package = parts[-1] == "__init__"
-        if is_package:
-            parts.pop()
-        folders = list(PurePosixPath(file.path).parts[:-1])
-        whole = [*above, *parts]
-        names = [".".join(whole)] if above else []
-        self.module = Module(file, (*names, *_names(parts, folders, packages)))
-        self.package = whole if is_package else whole[:-1]
+        names, self.package = names_of(file.path, above, packages)
+        self.module = Module(file, names)
         self._block(file.tree.body, self.module.definitions, None, None, "")
 
     def _block(
@@ -398,8 +337,7 @@ class _Reader:
                 into.setdefault(node.name, function)
                 module.functions.append(function)
                 module.function_of[id(node)] = function
-                names = module.locals.setdefault(id(node), {})
-                self._block(node.body, names, None, function, f"{function.name}.")
+                self._block(node.body, module.locals.setdefault(id(node), {}), None, function, f"{function.name}.")
             elif isinstance(node, ast.ClassDef):
                 one = Class(module, prefix + node.name, node, path, node.lineno)
                 into[node.name] = one
@@ -409,22 +347,10 @@ class _Reader:
                 self._block(node.body, members, one, outer, f"{one.name}.")
             elif isinstance(node, ast.Import | ast.ImportFrom):
                 self._import(node)
-            elif isinstance(node, ast.Assign):
-                for target in node.targets:
-                    if isinstance(target, ast.Name):
-                        into.setdefault(
-                            target.id, Variable(module, target.id, node.value, path, node.lineno, None, outer)
-                        )
-            elif isinstance(node, ast.AnnAssign):
-                if isinstance(node.target, ast.Name):
-                    value = node.value or ast.Constant(value=None)
-                    variable = Variable(module, node.target.id, value, path, node.lineno, node.annotation, outer)
-                    into.setdefault(node.target.id, variable)
-            elif type(node).__name__ == "TypeAlias":  # PEP 695, on interpreters that know it
-                alias: Any = node
-                into.setdefault(
-                    alias.name.id, Variable(module, alias.name.id, alias.value, path, node.lineno, None, outer)
-                )
+            elif (given := _assigned(node)) is not None:
+                names, value, annotation = given
+                for name in names:
+                    into.setdefault(name, Variable(module, name, value, path, node.lineno, annotation, outer))
             else:
                 for inner in _blocks(node):
                     self._block(inner, into, owner, outer, prefix)
@@ -447,6 +373,19 @@ class _Reader:
                 self.module.stars.append(base)
             else:
                 imports.setdefault(alias.asname or alias.name, (base, alias.name))
+
+
+def _assigned(node: ast.stmt) -> tuple[list[str], ast.expr, ast.expr | None] | None:
+    """The names that a statement gives a value, the value and its annotation; None when it is no assignment."""
+    if isinstance(node, ast.Assign):
+        return [one.id for one in node.targets if isinstance(one, ast.Name)], node.value, None
+    if isinstance(node, ast.AnnAssign):
+        names = [node.target.id] if isinstance(node.target, ast.Name) else []
+        return names, node.value or ast.Constant(value=None), node.annotation
+    if type(node).__name__ == "TypeAlias":  # PEP 695, on interpreters that know it
+        alias: Any = node
+        return [alias.name.id], alias.value, None
+    return None
 
 
 def _blocks(node: ast.stmt) -> Iterator[list[ast.stmt]]:

@@ -1,0 +1,32 @@
+"""The nodes of a file that are asked for again and again, with the functions that they stand in, in one pass."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from backendgen.code.symbols import Function, Module
+
+COLLECTED = (ast.Call, ast.Compare, ast.Assign, ast.AnnAssign, ast.Try, ast.If, ast.Assert, ast.Expr, ast.Return)
+_LEAVES = (ast.expr_context, ast.Constant, ast.Name, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
+
+
+def collected(module: Module) -> Iterator[tuple[Any, Function | None, bool]]:
+    """Yield (node, function, whether a lambda defers it) of the `COLLECTED` kinds, in one pass over the tree."""
+    pending: list[tuple[ast.AST, Function | None, bool]] = [(module.file.tree, None, False)]
+    while pending:
+        node, scope, is_deferred = pending.pop()
+        if isinstance(node, COLLECTED):
+            yield node, scope, is_deferred
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            scope, is_deferred = module.function_of.get(id(node), scope), False
+        elif isinstance(node, ast.Lambda):
+            is_deferred = True
+        for name in node._fields:
+            child = getattr(node, name, None)
+            if isinstance(child, list):
+                pending.extend((one, scope, is_deferred) for one in child if isinstance(one, ast.AST))
+            elif isinstance(child, ast.AST) and not isinstance(child, _LEAVES):
+                pending.append((child, scope, is_deferred))
