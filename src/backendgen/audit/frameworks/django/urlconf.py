@@ -10,6 +10,7 @@ import ast
 from collections.abc import Collection, Iterator
 
 from backendgen.audit.frameworks.construction import Construction
+from backendgen.audit.frameworks.django.answers import answer
 from backendgen.audit.frameworks.django.applications import Applications
 from backendgen.audit.frameworks.django.settings import Settings
 from backendgen.audit.frameworks.django.values import (
@@ -276,60 +277,8 @@ class Urlconf(Construction):
 
     def library(self, name: str, args: list[Value], keywords: dict[str, Value]) -> Value:
         """What calls of libraries give that URL configurations use for themselves."""
-        if name in ("getattr", "builtins.getattr") and len(args) > 1 and isinstance(args[1], str):
-            found = self.attribute(args[0], args[1], Frame(next(iter(self.symbols.modules.values()))))
-            is_known = not isinstance(found, External) and found is not UNKNOWN
-            return found if is_known or len(args) < 3 else args[2]
-        if name == "hasattr" and len(args) == 2 and isinstance(args[0], Module | Class) and isinstance(args[1], str):
-            return self.symbols.attribute(args[0], args[1]) is not None
-        if name == "sorted" and args and isinstance(args[0], list | tuple):
-            return list(args[0])
-        known = self.applications.answer(name, args)
-        if known is not UNKNOWN:
-            return known
-        if name in ("collections.OrderedDict", "collections.defaultdict"):
-            given = args[0] if args and isinstance(args[0], dict | list) else {}
-            if name.endswith("defaultdict"):
-                return Defaults(list if args and args[0] == External("list") else Registry)
-            return dict(given)
-        if name == "type" and len(args) == 1 and isinstance(args[0], str | int | list | dict | Class):
-            return External("type" if isinstance(args[0], Class) else type(args[0]).__name__)
-        if name in ("isinstance", "issubclass") and len(args) == 2:
-            return self._is_a(args[0], args[1])
-        if name in ("functools.reduce",) and len(args) > 1 and isinstance(args[1], list | tuple):
-            return [one for part in args[1] if isinstance(part, list | tuple) for one in part]
-        if name in ("itertools.chain", "itertools.chain.from_iterable"):
-            parts = args[0] if name.endswith("iterable") and args and isinstance(args[0], list | tuple) else args
-            return [one for part in parts if isinstance(part, list | tuple) for one in part]
-        if name.endswith("import_string") and args and isinstance(args[0], str):
-            return self.dotted(args[0])
-        if name.endswith("urlpatterns.format_suffix_patterns") and args:
-            return args[0]
-        if name.endswith("i18n.i18n_patterns"):
-            pattern = Made(External("django.urls.path"), frozenset({"django.urls.path"}), None, ["{language}/", None])
-            listed = Made(External("django.urls.include"), frozenset({"django.urls.include"}), None, [list(args)])
-            pattern.args[1] = listed
-            return [pattern]
-        if name == "django.conf.urls.static.static" and args and isinstance(args[0], str) and "//" not in args[0]:
-            text = f"^{args[0].lstrip('/')}(?P<path>.*)$"
-            served = External("django.views.static.serve")
-            return [Made(External("django.urls.re_path"), frozenset({"django.urls.re_path"}), None, [text, served])]
-        if name in ("django.conf.urls.static.static", "django.contrib.staticfiles.urls.staticfiles_urlpatterns"):
-            return []
-        if name == "django.conf.urls.patterns":
-            return [one for one in args if isinstance(one, Made)]
-        return super().library(name, args, keywords)
-
-    def _is_a(self, value: Value, kind: Value) -> Value:
-        """`isinstance` and `issubclass` of what is known."""
-        target = value.target if isinstance(value, Made) else value
-        if isinstance(target, Class) and isinstance(kind, Class | External):
-            above = self.symbols.lineage(target) if isinstance(kind, Class) else self.symbols.bases(target)
-            found = kind in above if isinstance(kind, Class) else kind.name in above
-            return True if found else UNKNOWN if isinstance(kind, External) else False
-        if isinstance(target, External) and isinstance(kind, External):
-            return True if target == kind else False if is_route(value) else UNKNOWN
-        return UNKNOWN
+        known = answer(self, name, args)
+        return super().library(name, args, keywords) if known is UNKNOWN else known
 
     def dotted(self, name: str) -> Value:
         """Return what a dotted text names."""
