@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from backendgen.audit.frameworks.evaluation import MAX_ITEMS, Evaluation
+from backendgen.audit.frameworks.evaluation import Evaluation
 from backendgen.audit.frameworks.made import UNKNOWN, Closure, Frame, Made, Place, Value, handler_of
+from backendgen.audit.frameworks.operations import MAX_ITEMS, added, truth
 from backendgen.code.symbols import Class, External, Function, FunctionNode, Module, Symbol, Symbols, Variable
 
 MAX_DEPTH = 24
@@ -149,7 +150,7 @@ class Construction(Evaluation):
                     value[: MAX_ITEMS - len(before)] if len(before) < MAX_ITEMS else []
                 )  # others may hold the same list
                 return
-            value = self.added(before, value) if isinstance(node.op, ast.Add) else UNKNOWN
+            value = added(before, value) if isinstance(node.op, ast.Add) else UNKNOWN
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             self._bind(target, value, frame)
 
@@ -170,7 +171,7 @@ class Construction(Evaluation):
                 holder[key] = value
 
     def _if(self, node: ast.If, frame: Frame) -> bool:
-        known = self.truth(self.evaluate(node.test, frame))
+        known = truth(self.evaluate(node.test, frame))
         if known is not None:
             if _asks_settings(node.test):
                 self._otherwise(node.orelse if known else node.body, frame)

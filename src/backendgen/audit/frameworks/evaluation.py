@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable, Iterator
 
 from backendgen.audit.frameworks.made import UNKNOWN, Closure, Frame, Made, Place, Value
+from backendgen.audit.frameworks.operations import (
+    MAX_ITEMS,
+    MAX_TEXT,
+    PLAIN,
+    added,
+    builtin,
+    compared,
+    interpolated,
+    method,
+    truth,
+)
 from backendgen.code.symbols import Class, External, Function, Module, Symbol, Symbols, Variable
 
-TEXT = frozenset({
-    "format", "join", "strip", "lstrip", "rstrip", "lower", "upper", "replace", "split", "removeprefix", "removesuffix",
-    "startswith", "endswith", "title", "capitalize",
-})  # fmt: skip
-LISTS = frozenset(
-    {"append", "extend", "insert", "items", "keys", "values", "get", "copy", "update", "setdefault", "add"}
-)
 ENVIRONMENT = frozenset({"os.environ.get", "os.getenv"})
-PLAIN: dict[str, Callable[..., Value]] = {
-    "str": str, "int": int, "bool": bool, "len": len, "list": list, "tuple": tuple, "dict": dict, "range": range,
-    "enumerate": lambda values, *start: list(enumerate(values, *start)), "sorted": sorted, "set": list,
-    "reversed": lambda values: list(reversed(values)), "zip": lambda *values: list(zip(*values, strict=False)),
-    "frozenset": list,
-}  # fmt: skip
-MAX_TEXT = 10_000
-MAX_ITEMS = 10_000
-WIDE = re.compile(r"\d{4}")  # "{:>99999999}" would fill the memory
 
 
 class Evaluation:
@@ -63,32 +57,6 @@ class Evaluation:
         """Return the value of an expression, UNKNOWN when only a run would tell."""
         method = _METHODS.get(type(node))
         return method(self, node, frame) if method is not None else UNKNOWN
-
-    def truth(self, value: Value) -> bool | None:
-        """Is a value true? None when that is not known."""
-        if value is None or isinstance(value, str | int | float | list | tuple | dict | set):
-            return bool(value)
-        if isinstance(value, Closure | Class | Module):
-            return True
-        if isinstance(value, Made) and not value.member and value.target is not None:
-            return (
-                True if value.target.name.rpartition(".")[2][:1].isupper() else None
-            )  # what a function gives may be None
-        return None
-
-    def added(self, left: Value, right: Value) -> Value:
-        """`left + right`: of texts the known part, when the other is not known. Nothing grows without end."""
-        if any(isinstance(one, str | list | tuple) and len(one) > MAX_ITEMS for one in (left, right)):
-            return UNKNOWN
-        if isinstance(left, str) or isinstance(right, str):
-            if isinstance(left, int | float | None) or isinstance(right, int | float | None):
-                return UNKNOWN
-            return (left if isinstance(left, str) else "") + (right if isinstance(right, str) else "")
-        if isinstance(left, list | tuple) and isinstance(right, list | tuple):
-            return [*left, *right] if isinstance(left, list) else (*left, *right)
-        if isinstance(left, list | tuple):
-            return left
-        return right if isinstance(right, list | tuple) else UNKNOWN
 
     # -- by kind of expression --------------------------------------------------------------------------------------
 
@@ -159,7 +127,7 @@ class Evaluation:
         if isinstance(node.func, ast.Attribute):
             base = self.evaluate(node.func.value, frame)
             if isinstance(base, str | list | dict | tuple):
-                return _builtin(base, node.func.attr, args, keywords)
+                return method(base, node.func.attr, args, keywords)
             if isinstance(node.func.value, ast.Call) and _is_super(node.func.value):
                 return self._super(node.func.attr, args, keywords, frame, Place(node, frame.module, frame.function))
             target = self.attribute(base, node.func.attr, frame)
@@ -197,12 +165,7 @@ class Evaluation:
         if name in ENVIRONMENT:
             return args[1] if len(args) > 1 else keywords.get("default", UNKNOWN)
         if name in PLAIN and not keywords:
-            simple = all(isinstance(one, str | int | list | tuple | dict | range) for one in args)
-            simple = simple and not any(isinstance(one, range) and len(one) > MAX_ITEMS for one in args)
-            try:
-                return PLAIN[name](*args) if simple else UNKNOWN
-            except (TypeError, ValueError):
-                return UNKNOWN
+            return builtin(name, args)
         if name in ("typing.cast", "typing_extensions.cast"):
             return args[1] if len(args) > 1 else UNKNOWN
         if name.endswith("partial") and name.startswith("functools"):
@@ -219,16 +182,8 @@ class Evaluation:
     def _binary(self, node: ast.BinOp, frame: Frame) -> Value:
         left, right = self.evaluate(node.left, frame), self.evaluate(node.right, frame)
         if isinstance(node.op, ast.Add):
-            return self.added(left, right)
-        if isinstance(node.op, ast.Mod) and isinstance(left, str) and not WIDE.search(left):
-            given = right if isinstance(right, tuple | dict) else (right,)
-            values = given.values() if isinstance(given, dict) else given
-            if all(isinstance(one, str | int) for one in values):
-                try:
-                    return left % given
-                except (TypeError, ValueError, KeyError):
-                    return UNKNOWN
-        return UNKNOWN
+            return added(left, right)
+        return interpolated(left, right) if isinstance(node.op, ast.Mod) and isinstance(left, str) else UNKNOWN
 
     def _list(self, node: ast.List | ast.Tuple | ast.Set, frame: Frame) -> Value:
         values: list[Value] = []
@@ -261,7 +216,7 @@ class Evaluation:
         return base if isinstance(base, Class) else UNKNOWN  # Generic[T]
 
     def _either(self, node: ast.IfExp, frame: Frame) -> Value:
-        known = self.truth(self.evaluate(node.test, frame))
+        known = truth(self.evaluate(node.test, frame))
         if known is not None:
             return self.evaluate(node.body if known else node.orelse, frame)
         first, second = self.evaluate(node.body, frame), self.evaluate(node.orelse, frame)
@@ -273,7 +228,7 @@ class Evaluation:
         is_sure = True
         for one in node.values:
             value = self.evaluate(one, frame)
-            known = self.truth(value)
+            known = truth(value)
             if known is wanted:
                 return value if is_sure or wanted is False else UNKNOWN if isinstance(value, bool) else value
             is_sure = is_sure and known is not None
@@ -281,7 +236,7 @@ class Evaluation:
 
     def _unary(self, node: ast.UnaryOp, frame: Frame) -> Value:
         value = self.evaluate(node.operand, frame)
-        known = self.truth(value)
+        known = truth(value)
         if isinstance(node.op, ast.Not):
             return UNKNOWN if known is None else not known
         return -value if isinstance(node.op, ast.USub) and isinstance(value, int) else UNKNOWN
@@ -290,27 +245,7 @@ class Evaluation:
         left = self.evaluate(node.left, frame)
         if len(node.ops) != 1:
             return UNKNOWN
-        right = self.evaluate(node.comparators[0], frame)
-        operator = node.ops[0]
-        if isinstance(operator, ast.Is | ast.IsNot) and right is None:
-            if left is UNKNOWN or (isinstance(left, Made) and left.member) or isinstance(left, External):
-                return UNKNOWN
-            return (left is None) is isinstance(operator, ast.Is)
-        if not isinstance(left, str | int):
-            return UNKNOWN
-        if isinstance(operator, ast.Eq | ast.NotEq) and isinstance(right, str | int):
-            return (left == right) is isinstance(operator, ast.Eq)
-        if isinstance(operator, ast.In | ast.NotIn) and isinstance(right, list | tuple | dict | str):
-            if isinstance(right, str) and not isinstance(left, str):
-                return UNKNOWN
-            if (
-                left not in right
-                and not isinstance(right, str | dict)
-                and not all(isinstance(one, str | int) for one in right)
-            ):
-                return UNKNOWN
-            return (left in right) is isinstance(operator, ast.In)
-        return UNKNOWN
+        return compared(node.ops[0], left, self.evaluate(node.comparators[0], frame))
 
     def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp, frame: Frame) -> Value:
         return [self.evaluate(node.elt, inner) for inner in self._rounds(node.generators, frame)]
@@ -336,7 +271,7 @@ class Evaluation:
                 return
             inner = Frame(frame.module, frame.function, frame)
             self._bind(first.target, value, inner)
-            if all(self.truth(self.evaluate(test, inner)) is not False for test in first.ifs):
+            if all(truth(self.evaluate(test, inner)) is not False for test in first.ifs):
                 yield from self._rounds(others, inner)
 
     def _bind(self, target: ast.expr, value: Value, frame: Frame) -> None:
@@ -358,35 +293,6 @@ class Evaluation:
 
 def _is_super(node: ast.Call) -> bool:
     return isinstance(node.func, ast.Name) and node.func.id == "super"
-
-
-def _builtin(base: Value, name: str, args: list[Value], keywords: dict[str, Value]) -> Value:
-    """A method of a text, list or dict that is known; a text of unknown parts is made of the known ones."""
-    if isinstance(base, str) and name in TEXT:
-        if WIDE.search(base) or len(base) > MAX_TEXT:
-            return UNKNOWN
-        if name == "format":
-            args = [one if isinstance(one, str | int) else "" for one in args]
-            keywords = {key: one if isinstance(one, str | int) else "" for key, one in keywords.items()}
-        elif name == "join":
-            args = [[one for one in given if isinstance(one, str)] for given in args if isinstance(given, list | tuple)]
-        elif not all(isinstance(one, str | int | tuple) for one in args):
-            return UNKNOWN
-    elif not isinstance(base, list | dict) or name not in LISTS or len(base) > MAX_ITEMS:
-        return UNKNOWN
-    if isinstance(base, dict) and name in ("get", "setdefault") and not (args and isinstance(args[0], str | int)):
-        return UNKNOWN
-    if isinstance(base, list) and name == "add":
-        name = "append"
-    if name == "extend" and args and (not isinstance(args[0], list | tuple) or len(args[0]) > MAX_ITEMS):
-        return None
-    try:
-        result = getattr(base, name)(*args, **keywords)
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError):
-        return UNKNOWN
-    if isinstance(result, str) and len(result) > MAX_TEXT:
-        return UNKNOWN
-    return list(result) if type(result).__name__.startswith("dict_") else result
 
 
 _METHODS: dict[type[ast.expr], Callable[..., Value]] = {
