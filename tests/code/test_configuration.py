@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backendgen.code import compose, dependencies, dockerfile, dotenv, openapi, settings
+from backendgen.code import compose, dependencies, dockerfile, dotenv, openapi, settings, settings_reading
 from backendgen.code.configuration import Configuration
 from backendgen.code.documents import Document, kind_of
 from backendgen.code.project import Hole, load
@@ -321,7 +321,7 @@ LATER = bool(int(os.getenv("LATER", "0")))
     ]  # fmt: skip
     assert [value.value for value in one.of("EITHER")] == [1, 2]
     assert one.only("KNOWN") is None
-    assert one.only("NOWHERE").value is settings.ABSENT  # type: ignore[union-attr]
+    assert one.only("NOWHERE").value is settings_reading.ABSENT  # type: ignore[union-attr]
     assert (one.of("HOST")[0].path, one.of("HOST")[0].line) == ("site/settings/base.py", 6)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from backendgen.audit.registry import Context, check
-from backendgen.code.settings import ABSENT, Settings, Value
+from backendgen.code.settings import Settings
+from backendgen.code.settings_reading import ABSENT, Value
 from backendgen.findings.finding import Hit, Location
 from backendgen.rules import Confidence, Severity
 

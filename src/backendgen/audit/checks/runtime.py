@@ -10,7 +10,7 @@ from backendgen.audit.checks.containers import is_for_development
 from backendgen.audit.checks.images import built
 from backendgen.audit.registry import Context, check
 from backendgen.code.project import is_test
-from backendgen.code.settings import UNKNOWN
+from backendgen.code.settings_reading import UNKNOWN
 from backendgen.code.symbols import External, Module
 from backendgen.findings.finding import Hit, Location
 from backendgen.rules import Confidence, Severity
