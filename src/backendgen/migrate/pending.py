@@ -140,7 +140,7 @@ def _state(
         return change
     before, now = base.text(path), histories.sources.get(_name(path, histories))
     if migration.part and before is not None and now is not None and path.suffix == ".sql":
-        from backendgen.migrate.readers.liquibase import part
+        from backendgen.migrate.readers.liquibase_sql import part
 
         old, new = part(before, migration.part), part(now, migration.part)
         if old is None or new is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,42 +18,14 @@ from backendgen.findings.finding import Location
 from backendgen.migrate.history import Action, History, Migration
 from backendgen.migrate.readers import changelog, dialects, liquibase_changes, unreadable
 from backendgen.migrate.readers.changelog import Element
+from backendgen.migrate.readers.liquibase_sql import before_changesets, changesets, delimited, is_formatted, properties
 from backendgen.migrate.readers.reading import UNREADABLE, Reading
 from backendgen.migrate.readers.sql import ORDER_UNKNOWN, operations, says_one_way
 from backendgen.sql import operation as op
 from backendgen.sql.lexer import split
 
-_FORMATTED = re.compile(r"\ufeff?\s*--\s*liquibase\s+formatted\s+sql", re.IGNORECASE)
-_CHANGESET = re.compile(
-    r"^[ \t]*--[ \t]*changeset[ \t]+(\"[^\"\n]+\"|[^:\n]+):[ \t]*(\"[^\"\n]+\"|\S+)(.*)$", re.IGNORECASE | re.MULTILINE
-)
-_ATTRIBUTE = re.compile(r"(\w+):(\"[^\"]*\"|\S*)")
-_ROLLBACK = re.compile(r"[ \t]*--[ \t]*rollback[ \t](.*)", re.IGNORECASE)
-_ROLLBACK_LINE = re.compile(r"^[ \t]*--[ \t]*rollback[ \t].*", re.IGNORECASE | re.MULTILINE)
-_ROLLBACK_BLOCK = re.compile(r"/\*[ \t]*liquibase[ \t]+rollback[ \t]*\n(.*?)\*/", re.IGNORECASE | re.DOTALL)
-_IGNORED = re.compile(r"^[ \t]*--[ \t]*ignoreLines:start\b.*?^[ \t]*--[ \t]*ignoreLines:end\b", re.I | re.M | re.S)
-_PROPERTY = re.compile(r"^[ \t]*--[ \t]*property[ \t]+(.*)$", re.IGNORECASE | re.MULTILINE)
-_NOT_NEEDED = re.compile(r"(?:empty|not\s+required)\s*;?", re.IGNORECASE)
 _BY_ANOTHER = re.compile(r"changesetid\s*:", re.IGNORECASE)
 _TREES = (".xml", ".yaml", ".yml", ".json")
-_HEAD = 400
-
-
-@dataclass(frozen=True, slots=True)
-class Changeset:
-    """A changeset of a formatted SQL file: the attributes of its line, its SQL and that of its rollback, lines kept."""
-
-    author: str
-    id: str
-    line: int
-    attributes: Mapping[str, str]
-    up: str
-    down: str
-
-    @property
-    def name(self) -> str:
-        """Return `author:id`."""
-        return f"{self.author}:{self.id}"
 
 
 @dataclass(slots=True)
@@ -95,66 +67,6 @@ def histories(reading: Reading) -> Iterator[History]:
             reading.skip(folder, "holds formatted SQL without a changeset that would run")
             continue
         yield History(reading.name(folder), tuple(_unique(walk.migrations, reading)))
-
-
-def is_formatted(path: Path, reading: Reading) -> bool:
-    """Whether a file begins with `--liquibase formatted sql`."""
-    return bool(_FORMATTED.match(reading.head(path)[:_HEAD].decode("utf-8", "replace")))
-
-
-def changesets(text: str) -> Iterator[Changeset]:
-    """Yield the changesets of a formatted SQL file; what `--ignoreLines` leaves out is blank."""
-    text = _IGNORED.sub(lambda found: "\n" * found[0].count("\n"), text)
-    marks = list(_CHANGESET.finditer(text))
-    ends = [mark.start() for mark in marks[1:]] + [len(text)]
-    for mark, end in zip(marks, ends, strict=False):
-        before = text.count("\n", 0, mark.end())
-        body = text[mark.end() : end]
-        attributes = {found[1].lower(): found[2].strip('"') for found in _ATTRIBUTE.finditer(mark[3])}
-        up = _ROLLBACK_BLOCK.sub(lambda found: "\n" * found[0].count("\n"), body)
-        yield Changeset(
-            mark[1].strip().strip('"'), mark[2].strip('"'), before + 1, attributes,
-            "\n" * before + _delimited(up, attributes.get("enddelimiter", "")),
-            "\n" * before + _delimited(_rollback(body), attributes.get("rollbackenddelimiter", "")),
-        )  # fmt: skip
-
-
-def heads(text: str) -> Iterator[tuple[re.Match[str], int]]:
-    """Yield the line that begins each changeset, and where its text ends."""
-    marks = [*_CHANGESET.finditer(text)]
-    yield from zip(marks, [*(mark.start() for mark in marks[1:]), len(text)], strict=True)
-
-
-def rollbacks(body: str) -> Iterator[re.Match[str]]:
-    """Yield the comments of a changeset's body that say how it is taken back."""
-    found = [*_ROLLBACK_LINE.finditer(body), *_ROLLBACK_BLOCK.finditer(body)]
-    yield from sorted(found, key=lambda one: one.start())
-
-
-def part(text: str, name: str) -> str | None:
-    """Return the text of the changeset that is called so, None when there is none (any more, or yet)."""
-    return next((f"{one.up.lstrip()}\n{one.down.lstrip()}" for one in changesets(text) if one.name == name), None)
-
-
-def _rollback(body: str) -> str:
-    """Return the SQL of the rollback lines and blocks where it stands, and nothing else."""
-    lines = []
-    for line in body.split("\n"):
-        found = _ROLLBACK.match(line)
-        lines.append(" " * found.start(1) + found[1] if found and not _NOT_NEEDED.fullmatch(found[1].strip()) else "")
-    for block in _ROLLBACK_BLOCK.finditer(body):
-        first = body.count("\n", 0, block.start(1))
-        for number, line in enumerate(block[1].split("\n")):
-            lines[first + number] = line
-    return "\n".join(lines)
-
-
-def _delimited(text: str, delimiter: str) -> str:
-    """Put semicolons where another delimiter ends a statement: at the end of a line."""
-    if delimiter in ("", ";"):
-        return text
-    ends = re.compile(rf"{re.escape(delimiter)}[ \t]*$", re.IGNORECASE | re.MULTILINE)
-    return ends.sub(";", text)
 
 
 def _tree(path: Path, reading: Reading) -> Element | None:
@@ -247,12 +159,10 @@ def _formatted(walk: _Walk, path: Path) -> None:
     if text is None:
         return
     name = walk.reading.name(path)
-    for found in _PROPERTY.finditer(text):
-        given = {one[1].lower(): one[2].strip('"') for one in _ATTRIBUTE.finditer(found[1])}
+    for given in properties(text):
         if _is_for_us(given.get("dbms", "")):
             walk.values.setdefault(given.get("name", "").lower(), given.get("value", ""))
-    first = _CHANGESET.search(text)
-    if any(True for _ in split(text[: first.start()] if first else text)):
+    if any(True for _ in split(before_changesets(text))):
         walk.reading.skip(path, "has statements before its first --changeset, which Liquibase does not run")
     for one in changesets(text):
         if not _is_for_us(one.attributes.get("dbms", "")):
@@ -306,11 +216,11 @@ def _change(walk: _Walk, path: Path, change: Element, *, transactional: bool) ->
             _refuse(walk, path, change.line, f"runs {change.get('path')}, which is not there")
             return
         walk.reading.claimed.add(target)
-        text = _delimited(walk.reading.text(target) or "", change.get("endDelimiter"))
+        text = delimited(walk.reading.text(target) or "", change.get("endDelimiter"))
         yield from _actions(walk, text, target, transactional=transactional)
     elif change.tag == "sql":
         text = next((child.padded for child in change.all("sql") if child.text), change.padded)
-        yield from _actions(walk, _delimited(text, change.get("endDelimiter")), path, transactional=transactional)
+        yield from _actions(walk, delimited(text, change.get("endDelimiter")), path, transactional=transactional)
     elif (written := liquibase_changes.as_sql(change)) is not None:
         yield from _stamped(walk, written, path, change.line, transactional=transactional)
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backendgen.findings.remedy import Remedy
 from backendgen.migrate.history import Action, Migration
-from backendgen.migrate.readers.liquibase import Changeset, changesets, heads, rollbacks
+from backendgen.migrate.readers.liquibase_sql import Changeset, changesets, heads, rollbacks
 from backendgen.migrate.readers.sql import Section, operations
 from backendgen.migrate.rewrite.groups import Group, moved_away, subject, ways_back, word_of
 from backendgen.migrate.rewrite.naming import Folder
