@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from backendgen.sql.lexer import bind, split
 from backendgen.sql.operation import ChangeRows, NotUnderstood
-from backendgen.sql.postgres import parse, statement_problem
+from backendgen.sql.postgres import parse
 from backendgen.sql.replay import replay
 
 WORDS = st.sampled_from(
@@ -156,7 +156,6 @@ def test_parse_never_raises_and_places_are_in_the_text(text: str) -> None:
             assert 0 <= operation.error_line <= len(lines)
     assert [o.statement for o in operations] == sorted(o.statement for o in operations)
     replay(operations)
-    statement_problem(text)
     bind(text)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from backendgen.sql import operation as op
 from backendgen.sql.operation import Operation
-from backendgen.sql.postgres import parse, statement_problem
+from backendgen.sql.postgres import parse
 from backendgen.sql.schema import Column, Constraint, Index, IndexKey, Type
 
 BIGINT, INTEGER, TEXT = Type("bigint"), Type("integer"), Type("text")
@@ -346,16 +346,3 @@ def test_lines_are_exact_behind_characters_of_several_bytes() -> None:
         ("a", 2, frozenset()),
         ("b", 4, frozenset({"x"})),
     ]
-
-
-@pytest.mark.parametrize(
-    ("sql", "problem"),
-    [
-        ("SELECT a FROM b WHERE c = %(c)s AND d = :d AND e LIKE 'x%%'", ""),
-        ("SELECT 1; SELECT 2", "2 statements where one is wanted"),
-        ("", "0 statements where one is wanted"),
-        ("SELEC 1", 'syntax error at or near "SELEC"'),
-    ],
-)
-def test_proves_that_a_generated_statement_parses(sql: str, problem: str) -> None:
-    assert statement_problem(sql) == problem

@@ -68,7 +68,6 @@ class Manifest:
     requirements: tuple[Requirement, ...] = ()
     indexes: tuple[Index, ...] = ()
     python: str = ""
-    python_line: int = 1
     requires_hashes: bool = False
     includes: tuple[str, ...] = ()
 
@@ -98,10 +97,7 @@ def manifest(document: Document) -> Manifest:
     table = _toml(document.text)
     requirements = _pipfile(table, document) if document.name == "Pipfile" else _pyproject(table, document)
     python = _python(table)
-    return Manifest(
-        document.path, tuple(requirements), tuple(_sources(table, document)), python,
-        document.line_of(python) if python else 1,
-    )  # fmt: skip
+    return Manifest(document.path, tuple(requirements), tuple(_sources(table, document)), python)
 
 
 def lock(document: Document) -> Lock:
@@ -172,7 +168,7 @@ def _requirements(document: Document) -> Manifest:
                 one = requirement(value, line)
                 found += [one] if one else []
             requires_hashes |= option == "--require-hashes"
-    return Manifest(document.path, tuple(found), tuple(indexes), "", 1, requires_hashes, tuple(includes))
+    return Manifest(document.path, tuple(found), tuple(indexes), "", requires_hashes, tuple(includes))
 
 
 def _joined(lines: list[str]) -> Iterator[tuple[int, str]]:
@@ -273,7 +269,7 @@ def _setup_cfg(document: Document) -> Manifest:
     found = (requirement(text, document.line_of(text)) for text in lines)
     python = parser.get("options", "python_requires", fallback="").strip()
     kept = tuple(one for one in found if one is not None)
-    return Manifest(document.path, kept, (), python, document.line_of(python) if python else 1)
+    return Manifest(document.path, kept, (), python)
 
 
 def _conda(document: Document) -> Manifest:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from backendgen.code.nodes import last
+
 _COLUMN_CALLS = frozenset({"Column", "mapped_column", "deferred"})
 _NO_COLUMNS = frozenset({
     "relationship", "Relationship", "synonym", "association_proxy", "column_property", "query_expression", "composite",
@@ -74,7 +76,7 @@ def _statements(tree: ast.Module) -> Iterator[ast.stmt]:
 def _of_class(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], path: str) -> Iterator[Model]:
     lineage = _lineage(node, classes)
     body = [statement for each in lineage for statement in each.body]
-    bases = {_last(base) for each in lineage for base in each.bases} - {each.name for each in lineage}
+    bases = {last(base) for each in lineage for base in each.bases} - {each.name for each in lineage}
     meta = _meta(node)
     named = _constant_of(node.body, "__tablename__")
     is_sqlmodel = any(word.arg == "table" and _is(word.value, True) for word in node.keywords)
@@ -106,7 +108,7 @@ def _lineage(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef]) -> list[as
         each = pending.pop()
         if each.name not in found:
             found[each.name] = each
-            pending += [classes[name] for base in each.bases if (name := _last(base)) in classes]
+            pending += [classes[name] for base in each.bases if (name := last(base)) in classes]
     return list(found.values())
 
 
@@ -128,15 +130,15 @@ def _sqlalchemy_columns(body: Iterable[ast.stmt], is_sqlmodel: bool) -> Iterator
             continue
         if not isinstance(target, ast.Name) or target.id.startswith("__"):
             continue
-        call = _last(value.func) if isinstance(value, ast.Call) else ""
+        call = last(value.func) if isinstance(value, ast.Call) else ""
         if isinstance(value, ast.Call) and call in _COLUMN_CALLS:
             inner = (
                 value.args[0] if call == "deferred" and value.args and isinstance(value.args[0], ast.Call) else value
             )
             yield _column_of_call(inner, target.id, annotation)
-        elif annotation is None or call in _NO_COLUMNS or _last(annotation) == "ClassVar":
+        elif annotation is None or call in _NO_COLUMNS or last(annotation) == "ClassVar":
             continue
-        elif is_sqlmodel or _last(annotation) == "Mapped":
+        elif is_sqlmodel or last(annotation) == "Mapped":
             yield _annotated(value, target.id, annotation)
 
 
@@ -151,7 +153,7 @@ def _column_of_call(call: ast.Call, attribute: str, annotation: ast.expr | None)
         nullable = False
     elif annotation is not None:
         nullable = _is_optional(annotation)
-    elif _last(call.func) == "Column":
+    elif last(call.func) == "Column":
         nullable = True
     filled = any(
         _keyword(call, each) is not None for each in ("default", "server_default", "default_factory", "onupdate")
@@ -175,7 +177,7 @@ def _annotated(value: ast.expr, attribute: str, annotation: ast.expr) -> MappedC
 
 def _is_optional(annotation: ast.expr) -> bool:
     return any(
-        (isinstance(each, ast.Name | ast.Attribute) and _last(each) == "Optional")
+        (isinstance(each, ast.Name | ast.Attribute) and last(each) == "Optional")
         or (isinstance(each, ast.BinOp) and (_is(each.right, None) or _is(each.left, None)))
         or (isinstance(each, ast.Constant) and isinstance(each.value, str) and "None" in each.value)
         for each in ast.walk(annotation)
@@ -184,12 +186,12 @@ def _is_optional(annotation: ast.expr) -> bool:
 
 def _of_call(node: ast.Call) -> Iterator[Model]:
     first = node.args[0] if node.args else None
-    if _last(node.func) != "Table" or not (isinstance(first, ast.Constant) and isinstance(first.value, str)):
+    if last(node.func) != "Table" or not (isinstance(first, ast.Constant) and isinstance(first.value, str)):
         return
     columns = tuple(
         _column_of_call(each, "", None)
         for each in node.args
-        if isinstance(each, ast.Call) and _last(each.func) == "Column"
+        if isinstance(each, ast.Call) and last(each.func) == "Column"
     )
     named = tuple(column for column in columns if column.name)
     if named:
@@ -202,12 +204,12 @@ def _django_columns(body: Iterable[ast.stmt]) -> Iterator[MappedColumn]:
         if not (isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call)):
             continue
         call, target = statement.value, statement.targets[0]
-        kind = _last(call.func)
+        kind = last(call.func)
         if not isinstance(target, ast.Name) or kind in _DJANGO_NO_COLUMNS:
             continue
         if not (kind.endswith("Field") or kind in _DJANGO_KEYS) or not isinstance(call.func, ast.Attribute | ast.Name):
             continue
-        if isinstance(call.func, ast.Attribute) and _last(call.func.value) in (
+        if isinstance(call.func, ast.Attribute) and last(call.func.value) in (
             "forms",
             "serializers",
             "form",
@@ -254,7 +256,7 @@ def _app_label(path: str) -> str:
 
 def _schema_of(body: Iterable[ast.stmt]) -> str:
     for statement in body:
-        if isinstance(statement, ast.Assign) and _last(statement.targets[0]) == "__table_args__":
+        if isinstance(statement, ast.Assign) and last(statement.targets[0]) == "__table_args__":
             for each in ast.walk(statement.value):
                 if isinstance(each, ast.Dict):
                     for key, value in zip(each.keys, each.values, strict=True):
@@ -287,10 +289,3 @@ def _word(call: ast.Call, name: str) -> str:
 
 def _is(node: ast.expr | None, value: object) -> bool:
     return isinstance(node, ast.Constant) and node.value == value and type(node.value) is type(value)
-
-
-def _last(node: ast.AST | None) -> str:
-    """Return the last name of `a.b.c`, of what is called, or of what is subscripted."""
-    while isinstance(node, ast.Subscript | ast.Call):
-        node = node.value if isinstance(node, ast.Subscript) else node.func
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""

@@ -1,4 +1,4 @@
-"""The nodes of a file that are asked for again and again, with the functions that they stand in, in one pass."""
+"""Nodes of syntax trees: what they name, and those of a file that are asked for again and again, in one pass."""
 
 from __future__ import annotations
 
@@ -30,3 +30,10 @@ def collected(module: Module) -> Iterator[tuple[Any, Function | None, bool]]:
                 pending.extend((one, scope, is_deferred) for one in child if isinstance(one, ast.AST))
             elif isinstance(child, ast.AST) and not isinstance(child, _LEAVES):
                 pending.append((child, scope, is_deferred))
+
+
+def last(node: ast.AST | None) -> str:
+    """Return the last name of `a.b.c`, of what is called, or of what is subscripted."""
+    while isinstance(node, ast.Subscript | ast.Call):
+        node = node.value if isinstance(node, ast.Subscript) else node.func
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""

@@ -52,7 +52,6 @@ REBUILD_SHARED = Cost("INPLACE", "SHARED", rebuilds=True)
 COPY = Cost("COPY", "SHARED", rebuilds=True)
 
 Since = tuple[tuple[tuple[int, ...], Cost], ...]
-_ALWAYS_INSTANT: Since = (((0,), INSTANT),)
 _ALWAYS_IN_PLACE: Since = (((0,), IN_PLACE),)
 _ALWAYS_REBUILD: Since = (((0,), REBUILD),)
 _ALWAYS_COPY: Since = (((0,), COPY),)

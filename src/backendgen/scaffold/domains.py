@@ -97,7 +97,6 @@ class Domain:
     places: int | None = None
     choices: tuple[str, ...] = ()
     item: Domain | None = None
-    capped: bool = False
 
     @property
     def comparable(self) -> bool:
@@ -120,7 +119,7 @@ def domain(table: Table, column: Column, schema: Schema) -> Domain:
         if fact.column == column.name and values.kind != "array":
             values = _narrowed(values, fact)
     if values.kind == "text" and not values.choices and values.max_length is None:
-        values = replace(values, max_length=max(MAX_TEXT, 2 * (values.min_length or 0)), capped=True)
+        values = replace(values, max_length=max(MAX_TEXT, 2 * (values.min_length or 0)))
     if _is_empty(values):
         message = f"no value of column '{table.name}.{column.name}' satisfies its CHECKs"
         raise UserError(Problem(message, line=column.line, hint="let one of them admit more, or drop the column"))
@@ -141,7 +140,7 @@ def _of_type(table: Table, column: Column, type_: Type, schema: Schema) -> Domai
         item = _of_type(table, column, replace(type_, array=False), schema)
         if item.kind == "text" and item.max_length is None:
             item = replace(item, max_length=MAX_TEXT)
-        return Domain("array", str(type_), max_length=MAX_ITEMS, item=item, capped=True)
+        return Domain("array", str(type_), max_length=MAX_ITEMS, item=item)
     if type_.name in schema.enums:
         return Domain("text", type_.name, choices=schema.enums[type_.name])
     kind = _KINDS.get(type_.name)
@@ -164,7 +163,7 @@ def _of_type(table: Table, column: Column, type_: Type, schema: Schema) -> Domai
                 values, digits=type_.modifiers[0], places=type_.modifiers[1] if len(type_.modifiers) > 1 else 0
             )
         case "numeric":
-            return replace(values, digits=100, places=50, capped=True)
+            return replace(values, digits=100, places=50)
         case "text" if type_.modifiers:
             return replace(values, max_length=type_.modifiers[0])
         case "text" if type_.name == "character":

@@ -205,7 +205,7 @@ def view(resource: Resource, spec: Spec) -> ResourceView:
         type=_type_name(resource.name),
         thing=thing,
         things=names.identifier(resource.name).rstrip("_").replace("_", " ").lower(),
-        keys=tuple(_key(table, name, fields, spec) for name in table.primary_key),
+        keys=tuple(_key(table, name, spec) for name in table.primary_key),
         body=body,
         changes=changes,
         filters=filters,
@@ -316,7 +316,7 @@ def _annotated(resource: Resource, field: str, values: Domain, nullable: bool) -
     return f"{annotation} | None" if nullable else annotation
 
 
-def _key(table: Table, name: str, fields: dict[str, str], spec: Spec) -> KeyView:
+def _key(table: Table, name: str, spec: Spec) -> KeyView:
     column = table.column(name)
     assert column is not None
     values = domains.domain(table, column, spec.schema)

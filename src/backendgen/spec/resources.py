@@ -83,7 +83,7 @@ class Reader:
             offered = [Entry(name, empty, entry.line, entry.column) for name in ACTIONS]
         offered.sort(key=lambda one: ACTIONS.index(cast(ActionName, one.key)))
         self._ask_allow(entry, path, offered, implied)
-        actions = [self._action(one, f"{path}.{one.key}", table, implied) for one in offered]
+        actions = [self._action(one, f"{path}.{one.key}", table) for one in offered]
         resource = _with_bodies(entry.key, table, tuple(actions))
         self._check_given(resource, entry, path)
         return self._without_empty_update(resource, entry, path, implied)
@@ -126,7 +126,7 @@ class Reader:
             at = entry if implied else silent[0]
             self.notes.ask("S101", at, path=path, actions=names, taken="allow: user (whoever is signed in)")
 
-    def _action(self, entry: Entry, path: str, table: Table, implied: bool) -> Action:
+    def _action(self, entry: Entry, path: str, table: Table) -> Action:
         node = entry.node
         given = node.get("allow") if isinstance(node, Mapping) else None
         default = Allow(((PUBLIC,),)) if self.access.auth is None else Allow(((USER,),))

@@ -11,7 +11,6 @@ from backendgen.sql.tokens import Sentence, Token
 Dialect = Literal["postgresql", "mysql", "mariadb", "sqlite"]
 
 _END = Token("sign", "", 0, 0)
-_CLOSES = {"(": ")"}
 
 
 class Unreadable(Exception):

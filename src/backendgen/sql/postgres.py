@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from backendgen.sql.lexer import Statement, replace_parameters, split
+from backendgen.sql.lexer import Statement, split
 from backendgen.sql.operation import (
     CallRoutine,
     ChangeRows,
@@ -53,7 +53,6 @@ from backendgen.sql.postgres_type import (
     define,
 )
 
-_PLACEHOLDER = re.compile(r"%\(\w+\)s")
 _REINDEX_TARGETS = {
     pb.REINDEX_OBJECT_INDEX: "index",
     pb.REINDEX_OBJECT_TABLE: "table",
@@ -100,16 +99,6 @@ def parse(text: str) -> tuple[Operation, ...]:
     for ordinal, statement in enumerate(split(text)):
         operations += _translate(statement, ordinal)
     return tuple(operations)
-
-
-def statement_problem(sql: str) -> str:
-    """Return why the SQL is not exactly one statement, or an empty string. `:name` and `%(name)s` may stand for values."""
-    plain = _PLACEHOLDER.sub("$1", replace_parameters(sql, lambda _: "$1")).replace("%%", "%")
-    try:
-        found = parse_tree(plain)
-    except SyntaxProblem as problem:
-        return problem.message
-    return "" if len(found) == 1 else f"{len(found)} statements where one is wanted"
 
 
 def _translate(statement: Statement, ordinal: int) -> list[Operation]:

@@ -100,12 +100,12 @@ def column_definition(cursor: Cursor, table: str) -> Definition:
     found.said |= {key.upper() for key in attributes}
     if kind.name == "bigint unsigned" and attributes.get("auto_increment"):
         found.constraints.append(Constraint("unique", name, (name,), named=False, inline=True))
-    while _attribute(cursor, found, table):
+    while _attribute(cursor, found):
         pass
     return found
 
 
-def _attribute(cursor: Cursor, found: Definition, table: str) -> bool:
+def _attribute(cursor: Cursor, found: Definition) -> bool:
     """Read one attribute; False when none comes."""
     constraint = cursor.identifier() if cursor.accept("CONSTRAINT") and not cursor.peek("CHECK") else ""
     word = cursor.accept_any(

@@ -50,7 +50,7 @@ def default_permissions(context: Context) -> Iterator[Hit]:
     """Settings of Django REST framework that leave views open which say nothing themselves."""
     endpoints = [one for one in context.service.endpoints if one.framework == REST and one.method != ANY]
     settings = list(_settings(context))
-    if not endpoints or any(_guards_by_default(context, module, given) for module, given in settings):
+    if not endpoints or any(_guards_by_default(module, given) for module, given in settings):
         return
     silent = [
         one
@@ -176,7 +176,7 @@ def _settings(context: Context) -> Iterator[tuple[Module, ast.expr]]:
                     yield module, found.value
 
 
-def _guards_by_default(context: Context, module: Module, given: ast.expr) -> bool:
+def _guards_by_default(module: Module, given: ast.expr) -> bool:
     """Do the settings name permissions that refuse, or are they not a plain dictionary?"""
     if not isinstance(given, ast.Dict):
         return True

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from backendgen.audit.checks.access import is_open
 from backendgen.audit.properties import PASSWORDS
 from backendgen.audit.queries.model import Roots, Value, Write
-from backendgen.audit.queries.tables import last, schema_fields
+from backendgen.audit.queries.tables import schema_fields
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import Endpoint, Parameter
+from backendgen.code.nodes import last
 from backendgen.code.symbols import Class, Variable
 from backendgen.findings.finding import Hit, Location, Step
 from backendgen.rules import Confidence

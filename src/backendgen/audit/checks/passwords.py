@@ -43,7 +43,6 @@ COSTS = {
     "pwdlib.hashers.bcrypt.BcryptHasher": ("rounds", 0, BCRYPT_ROUNDS, "bcrypt rounds"),
     "Crypto.Protocol.KDF.PBKDF2": ("count", 3, PBKDF2_ITERATIONS, "PBKDF2 iterations"),
 }  # fmt: skip
-FLASK_BCRYPT = "flask_bcrypt.generate_password_hash"
 ARGON2 = frozenset({"argon2.PasswordHasher", "pwdlib.hashers.argon2.Argon2Hasher"})
 SALTS = {
     "hashlib.pbkdf2_hmac": ("salt", 2),

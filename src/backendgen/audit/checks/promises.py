@@ -21,7 +21,7 @@ def no_rate_limit_promised(context: Context) -> Iterator[Hit]:
     """No 429, no Retry-After, no rate limit headers."""
     for api, _ in documents(context):
         limited = [one for one in api.operations if not PROBE.search(one.path)]  # a platform asks these, all the time
-        missing = [(one.name, one.line) for one in limited if not _describes(api, one, "429")]
+        missing = [(one.name, one.line) for one in limited if not _describes(one, "429")]
         yield from summed(
             api,
             missing,
@@ -56,7 +56,7 @@ def _lacks_rate_headers(response: Node) -> bool:
     return not any(wanted <= _headers(response) for wanted in RATE_HEADERS)
 
 
-def _describes(api: OpenAPI, operation: Operation, *codes: str) -> bool:
+def _describes(operation: Operation, *codes: str) -> bool:
     """Is one of these answers described, and what is in it (OpenAPI 3 calls that content, 2.0 schema)?"""
     listed = dict(operation.responses)
     found = next((listed[code] for code in codes if code in listed), None)
@@ -79,7 +79,7 @@ def no_error_answers(context: Context) -> Iterator[Hit]:
             places = [
                 (one.name, one.line)
                 for one in operations
-                if not (_describes(api, one, *codes) if needs_content else set(codes) & dict(one.responses).keys())
+                if not (_describes(one, *codes) if needs_content else set(codes) & dict(one.responses).keys())
             ]
             yield from summed(
                 api, places,

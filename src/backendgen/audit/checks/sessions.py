@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 from backendgen.audit.checks.walk import reached
 from backendgen.audit.flow.values import place
-from backendgen.audit.queries.tables import last, schema_fields
+from backendgen.audit.queries.tables import schema_fields
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import Endpoint
+from backendgen.code.nodes import last
 from backendgen.code.project import is_test
 from backendgen.code.symbols import Class, External
 from backendgen.findings.finding import Hit, Location

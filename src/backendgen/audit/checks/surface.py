@@ -12,9 +12,9 @@ from backendgen.audit.checks.walk import query_models, reached
 from backendgen.audit.flow.values import place
 from backendgen.audit.frameworks.dependencies import DEPENDS, parameter_defaults
 from backendgen.audit.properties import CAPABILITY
-from backendgen.audit.queries.tables import last
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import Endpoint
+from backendgen.code.nodes import last
 from backendgen.code.project import is_test
 from backendgen.code.symbols import External, Function, Module, Variable
 from backendgen.findings.finding import Hit, Location

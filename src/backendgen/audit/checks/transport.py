@@ -122,18 +122,18 @@ def _is_session(context: Context, holder: ast.expr, module: Module, function: Fu
 def waits_for_ever(context: Context) -> Iterator[Hit]:
     """Calls of other services without a timeout."""
     for use in context.index.calls(*REQUESTS):
-        yield from _patient(context, use, lacks=True)
+        yield from _patient(use, lacks=True)
     for use in context.index.methods(*METHODS):
         holder = use.call.func.value  # type: ignore[attr-defined]  # a method's call is an attribute's
         if "requests" in use.module.file.text and _is_session(context, holder, use.module, use.function):
-            yield from _patient(context, use, lacks=True)
+            yield from _patient(use, lacks=True)
     for use in context.index.calls(*HTTPX):
-        yield from _patient(context, use, lacks=False)
+        yield from _patient(use, lacks=False)
     for use in context.index.calls("urllib.request.urlopen"):
-        yield from _patient(context, use, lacks=use.argument("timeout", 2) is None)
+        yield from _patient(use, lacks=use.argument("timeout", 2) is None)
 
 
-def _patient(context: Context, use: Use, *, lacks: bool) -> Iterator[Hit]:
+def _patient(use: Use, *, lacks: bool) -> Iterator[Hit]:
     given = use.argument("timeout")
     is_none = isinstance(given, ast.Constant) and given.value is None
     if is_none or (lacks and given is None and not use.is_open):

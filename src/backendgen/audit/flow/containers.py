@@ -21,7 +21,6 @@ CHANGES = frozenset(
     {"append", "add", "extend", "insert", "update", "write", "appendleft", "setdefault", "put", "put_nowait"}
 )
 CONFIGS = frozenset({"configparser.ConfigParser", "configparser.RawConfigParser", "configparser.SafeConfigParser"})
-BUFFERS = frozenset({"io.StringIO", "io.BytesIO"})
 
 
 def method(

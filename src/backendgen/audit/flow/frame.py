@@ -96,7 +96,7 @@ class Frame:
             return tainted(origin, kind=function.owner)
         found = self.engine.types.of(parameter.annotation, self.module)
         if parameter.annotation is None:
-            given = sources.of_parameter(self.engine, function, parameter.arg)
+            given = sources.of_parameter(function, parameter.arg)
             if given is not None:
                 return given
         if found.harmless:

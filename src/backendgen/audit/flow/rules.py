@@ -70,7 +70,7 @@ def analyse(context: Context, rules: tuple[Rule, ...]) -> Analysis:
             if sources.is_task(engine, function):
                 entries.consume(function)
         engine.module_frame(module)
-    return Analysis(tuple(_hits(engine, entries)), frozenset(_cleared(engine)))
+    return Analysis(tuple(_hits(engine)), frozenset(_cleared(engine)))
 
 
 def _sends_text_as_html(context: Context, handler: Function) -> bool:
@@ -182,7 +182,7 @@ def _is_upload(found: Type | None) -> bool:
     return found is not None and isinstance(found.kind, External) and found.kind.name in sources.UPLOADS
 
 
-def _hits(engine: Engine, entries: _Entries) -> Iterator[tuple[Rule, Hit]]:
+def _hits(engine: Engine) -> Iterator[tuple[Rule, Hit]]:
     """One hit for each place, told by its shortest flow; one for a whole function where one guard serves all places."""
     groups: dict[tuple[str, str, str, Origin], list[tuple[Location, Found]]] = {}
     for (rule_id, location), found in engine.hits.items():

@@ -219,7 +219,7 @@ def is_part_of_request(name: str) -> bool:
     return name.startswith(tuple(GLOBALS))
 
 
-def of_parameter(engine: Engine, function: Function, name: str) -> Value | None:
+def of_parameter(function: Function, name: str) -> Value | None:
     """What a parameter without an annotation holds by a framework's convention."""
     if name == "request":
         kind = next((kind for base, kind in CONVENTIONS if imports(function.module, base)), None)

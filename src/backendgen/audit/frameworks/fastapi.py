@@ -129,7 +129,7 @@ class FastAPI:
         router.attached += self._dependencies(made, scope)
         for one in elements(made.argument(-1, "middleware")):
             if isinstance(one, Made) and one.args:
-                router.attached.append(self._middleware(one.args[0], one.place))
+                router.attached.append(self._middleware(one.args[0]))
         position = (
             1 if "starlette.applications.Starlette" in kinds else 0 if "starlette.routing.Router" in kinds else -1
         )
@@ -165,7 +165,7 @@ class FastAPI:
             part = Router(router.name, framework=router.framework)
             self._listed(part, routes)
         if part is not None:
-            around = [self._middleware(one.args[0], one.place) for one in elements(made.argument(-1, "middleware"))
+            around = [self._middleware(one.args[0]) for one in elements(made.argument(-1, "middleware"))
                       if isinstance(one, Made) and one.args]  # fmt: skip
             router.take(Part(part, prefix.rstrip("/") if prefix else prefix, around, self._is_optional))
 
@@ -186,12 +186,12 @@ class FastAPI:
         elif name == "append" and made.args and isinstance(made.args[0], Made):
             self._listed(router, made.args[:1])
         elif name == "add_middleware" and made.args:
-            router.attached.append(self._middleware(made.args[0], place))
+            router.attached.append(self._middleware(made.args[0]))
 
     def _decorated(self, router: Router, name: str, call: Made, view: Value) -> None:
         """`@router.get("/orders")` was put on a function."""
         if name == "middleware":
-            router.attached.append(self._middleware(view, call.place))
+            router.attached.append(self._middleware(view))
         elif name in DECORATORS and call.place is not None:
             methods = methods_of(call) if name in ("api_route", "route") else (name.partition("_")[0].upper(),)
             router.routes.append(Route(methods, text_of(call.argument(0, "path")), view, call, self._is_optional))
@@ -204,7 +204,7 @@ class FastAPI:
                 found.append(self.dependencies.attached(one.place.node, scope, one.place.module, one.place.scope))
         return [one for one in found if one is not None]
 
-    def _middleware(self, value: Value, place: Place | None) -> Attached:
+    def _middleware(self, value: Value) -> Attached:
         found, _ = handler_of(value)
         statuses: Statuses = NONE
         target: Function | Class | None = None

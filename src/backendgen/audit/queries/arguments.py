@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from backendgen.audit.queries.model import NOTHING, Root, Roots, Value
-from backendgen.audit.queries.tables import last
+from backendgen.code.nodes import last
 from backendgen.code.symbols import Function
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from backendgen.audit.queries import sql
 from backendgen.audit.queries.arguments import Arguments, deep
 from backendgen.audit.queries.chains import keyword_terms, model_of, terms
 from backendgen.audit.queries.model import NOTHING, NOWHERE, Root, Roots, Statement, Term, Value
-from backendgen.audit.queries.tables import last
+from backendgen.code.nodes import last
 
 if TYPE_CHECKING:
     from backendgen.audit.queries.frame import Frame

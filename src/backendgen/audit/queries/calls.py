@@ -21,7 +21,7 @@ from backendgen.audit.queries.building import (
     text_runs,
 )
 from backendgen.audit.queries.model import NOTHING, NOWHERE, USER, Access, Root, Statement, Value, Write
-from backendgen.audit.queries.tables import last
+from backendgen.code.nodes import last
 from backendgen.code.symbols import Class, External, Function, Symbol
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from backendgen.audit.flow.values import place
 from backendgen.audit.queries.arguments import Arguments, deep
 from backendgen.audit.queries.model import Root, Statement, Term, Value, Write
-from backendgen.audit.queries.tables import last
+from backendgen.code.nodes import last
 from backendgen.code.symbols import Class
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
+from backendgen.code.nodes import last
 from backendgen.code.symbols import Class, Module, Symbols, Variable
 
 COLUMNS = frozenset({"Column", "mapped_column", "deferred"})
@@ -172,13 +173,6 @@ def _text(call: ast.Call, name: str) -> str:
 def _is_true(call: ast.Call, name: str) -> bool:
     value = next((each.value for each in call.keywords if each.arg == name), None)
     return isinstance(value, ast.Constant) and value.value is True
-
-
-def last(node: ast.AST | None) -> str:
-    """The last name of `a.b.c`, of what is called, or of what is subscripted."""
-    while isinstance(node, ast.Subscript | ast.Call):
-        node = node.value if isinstance(node, ast.Subscript) else node.func
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def schema_fields(symbols: Symbols, owner: Class) -> dict[str, tuple[ast.expr | None, Module]]:

@@ -11,8 +11,9 @@ from backendgen.audit.frameworks.outcomes import Outcomes
 from backendgen.audit.frameworks.parameters import Parameters, is_method
 from backendgen.audit.queries.frame import Binding, Frame
 from backendgen.audit.queries.model import NOTHING, USER, Access, Root, Statement, Value
-from backendgen.audit.queries.tables import MANAGERS, Tables, last
+from backendgen.audit.queries.tables import MANAGERS, Tables
 from backendgen.audit.service import Endpoint, Parameter
+from backendgen.code.nodes import last
 from backendgen.code.symbols import Class, External, Function, Module, Symbol, Symbols, Variable
 
 USERS = frozenset({

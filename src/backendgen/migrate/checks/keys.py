@@ -65,7 +65,7 @@ def key_does_not_fit(
         problem, severity = _problem(operation, key, parent, referenced, schema)
         if problem:
             message = f"foreign key {key.name} of {table} {problem}"
-            fix = _fitting(operation, key, parent, referenced, schema, context)
+            fix = _fitting(key, parent, referenced, context)
             yield Hit(context.action.location, message, fix, table, severity=severity)
 
 
@@ -121,14 +121,7 @@ def _is_unique(parent: Table, columns: tuple[str, ...]) -> bool:
     )
 
 
-def _fitting(
-    operation: op.Operation,
-    key: Constraint,
-    parent: Table,
-    referenced: tuple[str, ...],
-    schema: Schema,
-    context: Context,
-) -> str:
+def _fitting(key: Constraint, parent: Table, referenced: tuple[str, ...], context: Context) -> str:
     if referenced and all(parent.column(column) for column in referenced) and _is_unique(parent, referenced):
         kinds = ", ".join(f"{one} {_type(parent, other)}" for one, other in zip(key.columns, referenced, strict=False))
         return render(context, Stage((), note=f"give the referencing side the type of the other: {kinds}"))

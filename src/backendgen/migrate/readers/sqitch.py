@@ -177,8 +177,8 @@ def _migration(change: Change, project: Project, reading: Reading) -> Migration 
         message = f"{reading.name(deploy)}, the deploy script of {change.name}, is not there"
         reading.refuse(UNREADABLE, Location(reading.name(project.plan), change.line), message)
         return None
-    up = tuple(_actions(deploy, project, reading))
-    down = tuple(_actions(revert, project, reading)) if files.is_file(revert) else ()
+    up = tuple(_actions(deploy, reading))
+    down = tuple(_actions(revert, reading)) if files.is_file(revert) else ()
     texts = [text for path in (deploy, revert) if files.is_file(path) and (text := reading.text(path)) is not None]
     one_way = any(map(says_one_way, texts))
     return Migration(change.revision, reading.name(deploy), "sqitch", up, down, one_way=one_way)
@@ -193,7 +193,7 @@ def _script(change: Change, folder: Path, extension: str) -> Path:
     return folder / f"{change.revision}.{extension}"
 
 
-def _actions(path: Path, project: Project, reading: Reading) -> Iterator[Action]:
+def _actions(path: Path, reading: Reading) -> Iterator[Action]:
     def translate(text: str) -> tuple[op.Operation, ...]:
         return unreadable.condensed(operations(templates.fill_variables(text)))
 

@@ -193,7 +193,7 @@ class Urlconf(Construction):
         if name in ("urls", "get_urls"):
             if " urls" not in router.attributes:
                 router.attributes[" urls"] = self._urls(router)  # also what its own `urls` builds upon
-                own = self._own_urls(router, frame)
+                own = self._own_urls(router)
                 if own is not None:
                     router.attributes[" urls"] = own
             return router.attributes[" urls"]
@@ -204,7 +204,7 @@ class Urlconf(Construction):
             router.attributes[name] = list(own) if isinstance(own, list | tuple) else default_routes()
         return super().attribute(router, name, frame)
 
-    def _own_urls(self, router: Made, frame: Frame) -> list[Value] | None:
+    def _own_urls(self, router: Made) -> list[Value] | None:
         """What a router of the project makes of the routes, by its own `urls` or `get_urls`."""
         for name in ("urls", "get_urls"):
             method = self.symbols.member(router.target, name) if isinstance(router.target, Class) else None

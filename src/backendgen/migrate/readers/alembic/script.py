@@ -38,7 +38,6 @@ class Script:
     """Reads the functions of revisions; modules that several revisions import are read once."""
 
     def __init__(self, reading: Reading) -> None:
-        self._reading = reading
         self._evaluator = Evaluator(reading, self._called, self._entered, objects=True)
         self._dialect: Dialect = told(reading.dialect)
         self._recorder = Recorder(dialect=self._dialect)
