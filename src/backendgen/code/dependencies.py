@@ -62,14 +62,11 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a file asks for. `python` is the specifier of the interpreter, `requires_hashes` pip's strict mode."""
+    """What a file asks for, and from where."""
 
     path: str
     requirements: tuple[Requirement, ...] = ()
     indexes: tuple[Index, ...] = ()
-    python: str = ""
-    requires_hashes: bool = False
-    includes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +93,7 @@ def manifest(document: Document) -> Manifest:
         return _conda(document)
     table = _toml(document.text)
     requirements = _pipfile(table, document) if document.name == "Pipfile" else _pyproject(table, document)
-    python = _python(table)
-    return Manifest(document.path, tuple(requirements), tuple(_sources(table, document)), python)
+    return Manifest(document.path, tuple(requirements), tuple(_sources(table, document)))
 
 
 def lock(document: Document) -> Lock:
@@ -149,8 +145,6 @@ def _from_url(name: str, url: str, line: int, group: str) -> Requirement:
 def _requirements(document: Document) -> Manifest:
     found: list[Requirement] = []
     indexes: list[Index] = []
-    includes: list[str] = []
-    requires_hashes = False
     for line, text in _joined(document.lines):
         if not text.startswith("-"):
             bare, *options = re.split(r"\s(?=--[a-z])", text)
@@ -162,13 +156,10 @@ def _requirements(document: Document) -> Manifest:
         for option, value in _OPTION.findall(text):
             if option in _INDEXES:
                 indexes.append(Index(_INDEXES[option], value, line))
-            elif option in ("-r", "--requirement", "-c", "--constraint"):
-                includes.append(value)
             elif option in ("-e", "--editable") and _URL.match(value):
                 one = requirement(value, line)
                 found += [one] if one else []
-            requires_hashes |= option == "--require-hashes"
-    return Manifest(document.path, tuple(found), tuple(indexes), "", requires_hashes, tuple(includes))
+    return Manifest(document.path, tuple(found), tuple(indexes))
 
 
 def _joined(lines: list[str]) -> Iterator[tuple[int, str]]:
@@ -251,13 +242,6 @@ def _sources(content: dict[str, Any], document: Document) -> Iterator[Index]:
             yield Index("trusted", url, document.line_of(url))
 
 
-def _python(content: dict[str, Any]) -> str:
-    poetry = table(table(content.get("tool")).get("poetry"))
-    found = table(content.get("project")).get("requires-python") or table(poetry.get("dependencies")).get("python")
-    found = found or table(content.get("requires")).get("python_version")
-    return found if isinstance(found, str) else ""
-
-
 def _setup_cfg(document: Document) -> Manifest:
     parser = configparser.RawConfigParser(strict=False)
     try:
@@ -267,9 +251,7 @@ def _setup_cfg(document: Document) -> Manifest:
     written = parser.get("options", "install_requires", fallback="")
     lines = [text.strip() for text in written.split("\n") if text.strip() and not text.strip().startswith("#")]
     found = (requirement(text, document.line_of(text)) for text in lines)
-    python = parser.get("options", "python_requires", fallback="").strip()
-    kept = tuple(one for one in found if one is not None)
-    return Manifest(document.path, kept, (), python)
+    return Manifest(document.path, tuple(one for one in found if one is not None))
 
 
 def _conda(document: Document) -> Manifest:
