@@ -55,7 +55,8 @@ def phases(path: Path) -> dict[str, float]:
         for rule in rules:
             if rule.detect.kind == "python":
                 timed(rule.id, lambda rule=rule: list(check.functions[rule.id](context)))  # type: ignore[misc]
-        timed(FLOW, lambda: analyse(context, tuple(rule for rule in rules if rule.detect.kind == "flow")))
+        flow = tuple(rule for rule in rules if rule.detect.kind == "flow")
+        timed(FLOW, lambda: analyse(context.symbols, context.service, flow))
     return spent
 
 

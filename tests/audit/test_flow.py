@@ -40,7 +40,8 @@ def flows(folder: Path, **files: str) -> list[tuple[str, Hit]]:
     """The hits with their rules' ids."""
     for name, text in files.items():
         (folder / f"{name}.py").write_text(dedent(text), encoding="utf-8")
-    return [(rule.id, hit) for rule, hit in analyse(describe(load(folder), Config()), RULES).hits]
+    context = describe(load(folder), Config())
+    return [(rule.id, hit) for rule, hit in analyse(context.symbols, context.service, RULES).hits]
 
 
 def run(folder: Path, body: str) -> set[str]:

@@ -110,7 +110,7 @@ def _followed(context: Context, rules: tuple[Rule, ...], judges: tuple[Rule, ...
     from backendgen.audit.flow.rules import analyse
 
     try:
-        flow = analyse(context, rules + tuple(rule for rule in judges if rule not in rules))
+        flow = analyse(context.symbols, context.service, rules + tuple(rule for rule in judges if rule not in rules))
     except Exception as error:
         return _Found({}, {FLOW: _failure("data could not be followed", error)})
     return _Found(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backendgen.audit.flow import sources
-from backendgen.audit.flow.engine import Engine
+from backendgen.audit.flow.engine import Engine, Summary
 from backendgen.audit.flow.outside import fields, method, outside
 from backendgen.audit.flow.sinks import note_call, note_named
 from backendgen.audit.flow.texts import spread_part
@@ -236,15 +236,20 @@ def applied(engine: Engine, function: Function, given: Mapping[str, Value], step
     return substituted(engine.summary(function).returns, engine.resolver(given), step)
 
 
+def _pass_on(frame: Frame, summary: Summary, given: dict[str, Value], step: Step) -> None:
+    """Let what reaches a sink in a function that is called reach it from here."""
+    for reached in summary.reached:
+        left = frame.engine.called(reached, given, step)
+        if left is not None:
+            frame.reached.append(left)
+
+
 def _applied(frame: Frame, node: ast.Call, function: Function, given: dict[str, Value]) -> Value:
     """Put the arguments into a function's summary: its sinks, what it sets, what it refuses, what it returns."""
     engine = frame.engine
     summary = engine.summary(function)
     step = Step(place(frame.path, node), f"passed to `{function.name}`")
-    for reached in summary.reached:
-        left = engine.called(reached, given, step)
-        if left is not None:
-            frame.reached.append(left)
+    _pass_on(frame, summary, given, step)
 
     resolve = engine.resolver(given)
     for (parameter, attribute), value in summary.effects.items():
@@ -291,10 +296,7 @@ def _constructed(
         given = bound(maker, blank, positional, keywords, spread)
         summary = engine.summary(maker)
         step = Step(place(frame.path, node), f"passed to `{owner.name}`")
-        for reached in summary.reached:
-            left = engine.called(reached, given, step)
-            if left is not None:
-                frame.reached.append(left)
+        _pass_on(frame, summary, given, step)
         own = maker.parameters[0].arg
         resolve = engine.resolver(given)
         items = {

@@ -14,10 +14,9 @@ from backendgen.audit.flow.values import HARMLESS, TEXT, Origin, Taint, Value, s
 from backendgen.audit.frameworks.dependencies import Dependencies
 from backendgen.audit.frameworks.outcomes import Outcomes
 from backendgen.audit.frameworks.parameters import Parameters, is_method
-from backendgen.audit.registry import Context
-from backendgen.audit.service import Endpoint, Parameter
+from backendgen.audit.service import Endpoint, Parameter, Service
 from backendgen.code.project import is_test
-from backendgen.code.symbols import Class, External, Function
+from backendgen.code.symbols import Class, External, Function, Symbols
 from backendgen.findings.finding import Hit, Location, Step
 from backendgen.rules import Confidence, Rule
 
@@ -46,23 +45,23 @@ class Analysis:
     cleared: frozenset[tuple[str, str, int]] = frozenset()
 
 
-def analyse(context: Context, rules: tuple[Rule, ...]) -> Analysis:
+def analyse(symbols: Symbols, service: Service, rules: tuple[Rule, ...]) -> Analysis:
     """Follow data from every endpoint's request to the sinks of the rules."""
     if not rules:
         return Analysis()
-    used = {base.split(".")[0] for module in context.symbols.modules.values() for base, _ in module.imports.values()}
+    used = {base.split(".")[0] for module in symbols.modules.values() for base, _ in module.imports.values()}
     chosen = [rule for rule in map(spec.read, rules) if not rule.imports or rule.imports & used]
-    engine = Engine(context.symbols, chosen)
-    entries = _Entries(context, engine)
-    engine.handlers.update(id(endpoint.handler.node) for endpoint in context.service.endpoints)
+    engine = Engine(symbols, chosen)
+    entries = _Entries(engine)
+    engine.handlers.update(id(endpoint.handler.node) for endpoint in service.endpoints)
     engine.views.update(
         id(endpoint.handler.node)
-        for endpoint in context.service.endpoints
-        if endpoint.framework in ("Flask", "Quart") and _sends_text_as_html(context, endpoint.handler)
+        for endpoint in service.endpoints
+        if endpoint.framework in ("Flask", "Quart") and _sends_text_as_html(symbols, endpoint.handler)
     )
-    for endpoint in context.service.endpoints:
+    for endpoint in service.endpoints:
         entries.enter(endpoint)
-    for module in context.symbols.modules.values():
+    for module in symbols.modules.values():
         if is_test(module.file.path):
             continue
         for function in module.functions:
@@ -73,18 +72,18 @@ def analyse(context: Context, rules: tuple[Rule, ...]) -> Analysis:
     return Analysis(tuple(_hits(engine)), frozenset(_cleared(engine)))
 
 
-def _sends_text_as_html(context: Context, handler: Function) -> bool:
+def _sends_text_as_html(symbols: Symbols, handler: Function) -> bool:
     """Flask's own views do; the resources of its extensions send JSON."""
-    bases = context.symbols.bases(handler.owner) if handler.owner is not None else frozenset[str]()
+    bases = symbols.bases(handler.owner) if handler.owner is not None else frozenset[str]()
     return all(base.startswith(("flask.", "quart.")) for base in bases)
 
 
 class _Entries:
     """Handlers entered with values from requests. `endpoints`: each source's endpoint, for the messages."""
 
-    def __init__(self, context: Context, engine: Engine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.parameters = Parameters(context.symbols, Dependencies(context.symbols, Outcomes(context.symbols)))
+        self.parameters = Parameters(engine.symbols, Dependencies(engine.symbols, Outcomes(engine.symbols)))
         self.endpoints: dict[tuple[Origin, int], Endpoint] = {}
         self._entered: set[int] = set()
         self._solved: dict[int, Value] = {}  # what functions gave as dependencies of the request that is followed
