@@ -7,11 +7,12 @@ What else stands there is the reason, and no list of tests. A card's `peers` say
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from backendgen.findings.finding import Finding, Ignored
-from backendgen.findings.ignore import comments
+from backendgen.findings.ignore import comments, line_starts
 from backendgen.rules import Rulebook
 
 COMMENT = re.compile(r"#\s*(?P<tool>nosec|nosemgrep)\b(?P<rest>[^#]*)")
@@ -55,6 +56,7 @@ def scan(path: str, text: str) -> dict[int, Comment]:
     found: dict[int, Comment] = {}
     if "nosec" not in text and "nosemgrep" not in text:
         return found
+    starts = line_starts(text)
     for start, end in comments(path, text):
         written = COMMENT.search(text[start:end])
         if written:
@@ -63,7 +65,7 @@ def scan(path: str, text: str) -> dict[int, Comment]:
             names = TEST.findall(rest) if tool == "nosec" else re.split(r"[,\s]+", named["names"]) if named else []
             line_start = text.rfind("\n", 0, start) + 1
             alone = not text[line_start:start].strip()
-            line = text.count("\n", 0, start) + 1
+            line = bisect(starts, start)
             shown = " ".join(written[0].lstrip("# ").split())
             found[line] = Comment(tool, frozenset(name.rpartition(".")[2] for name in names), alone, shown)
     return found
