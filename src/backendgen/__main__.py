@@ -15,8 +15,12 @@ _REMEMBERED = ("migrate-check", "audit")
 
 def main() -> None:
     """Run the command line; returns only through SystemExit."""
+    if sys.stdout is None:  # closed by who started this: what is to go there fails, and the run with it
+        sys.stdout = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 - it stays open to the end
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     arguments = sys.argv[1:]
-    if arguments in (["--version"], ["-V"]):
+    if arguments in (["--version"], ["-V"]) and sys.stdout.writable():
         from backendgen import __version__
 
         sys.stdout.write(f"backendgen {__version__}\n")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from backendgen import audit
 from backendgen.config import Config
+from backendgen.files import MAX_TEXT_BYTES
 from backendgen.findings.finding import Report
 from backendgen.report import renderer
 from backendgen.rules import Rulebook
@@ -103,8 +104,13 @@ def test_code_without_an_end(tmp_path: Path, files: dict[str, str | bytes]) -> N
 
 def lines_of(size: int, line: str, *, head: str = "", tail: str = "") -> str:
     """Text of about so many bytes: a line again and again, with its number."""
-    number = max(1, size // len(line))
-    return head + "".join(line.replace("N", str(each)) for each in range(number)) + tail
+    left, parts = size, [head]
+    for number in range(size):
+        parts.append(line.replace("N", str(number)))
+        left -= len(parts[-1])
+        if left <= 0:
+            break
+    return "".join([*parts, tail])
 
 
 WEB = "from fastapi import FastAPI\napp = FastAPI()\n"
@@ -151,6 +157,7 @@ def seconds(folder: Path, size: int, shape: str) -> float:
     name, made = SHAPES[shape]
     write(folder, {"a.py": FLAW, name: made(size)})
     start = time.process_time()
+    assert (folder / name).stat().st_size < MAX_TEXT_BYTES
     report = check(folder, *OWN, "BG901")
     assert f"{FOUND} a.py:6" in places(report)
     return time.process_time() - start
