@@ -317,7 +317,7 @@ def test_any_change_of_a_tree_gives_the_report_of_a_run_without_a_cache(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("nanoseconds", [0, cache._COARSE_NS])
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=st.lists(st.sampled_from(EDITS), min_size=1, max_size=8))
 def test_long_series_of_changes(nanoseconds: int, steps: list[Edit]) -> None:
     follow(steps, [".", "db", FIRST], nanoseconds)

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import json
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from backendgen.config import Config, PathSettings, load
 from backendgen.errors import UserError
@@ -135,3 +139,53 @@ def test_a_word_that_selects_no_rule_is_refused(tmp_path: Path) -> None:
         "select: '' is not the start of a rule's id, such as BG1",
         "ignore: '' is not the start of a rule's id, such as BG1",
     ]
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 20) | st.floats() | st.sampled_from(("", "BG1", "[", "medium", "\0")),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(("match", "select", "BG1")), inner),
+    max_leaves=5,
+)  # fmt: skip
+KEYS = st.sampled_from(
+    ("select", "ignore", "exclude", "public", "fail-on", "confidence", "pg-version", "baseline", "dialect", "mysql-version",
+     "since", "code", "deployed", "reader", "severity", "paths", "unknown")
+)  # fmt: skip
+
+
+def _toml(value: object) -> str:
+    """A value as TOML writes it; nothing of Python's that TOML has not."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    if isinstance(value, bool) or value is None:
+        return str(bool(value)).lower()
+    return json.dumps(value) if isinstance(value, str) else repr(value)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(KEYS, VALUES, max_size=4), st.sampled_from(("backendgen.toml", "pyproject.toml")))
+@example({"paths": 1}, "backendgen.toml")
+@example({"paths": [{"match": ["a"], "select": 1}]}, "pyproject.toml")
+def test_any_value_is_read_or_refused(written: dict[str, object], name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        lines = [f"{key} = {_toml(value)}\n" for key, value in written.items()]
+        head = "[tool.backendgen]\n" if name == "pyproject.toml" else ""
+        (Path(folder) / name).write_text(head + "".join(lines))
+        try:
+            config = load(Path(folder))
+        except UserError as error:
+            assert error.problems
+        else:
+            assert "unknown" not in written
+            assert list(config.select) == written.get("select", [])
+
+
+@pytest.mark.parametrize("text", ["tool = 1\n# backendgen\n", "[tool]\nbackendgen = 1\n"])
+def test_a_table_that_is_none_is_no_settings(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    if "tool = 1" in text:
+        assert load(tmp_path) == Config()
+    else:
+        with pytest.raises(UserError, match="is a table of settings"):
+            load(tmp_path)

@@ -15,8 +15,12 @@ _REMEMBERED = ("migrate-check", "audit")
 
 def main() -> None:
     """Run the command line; returns only through SystemExit."""
+    if sys.stdout is None:  # closed by who started this: what is to go there fails, and the run with it
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
     arguments = sys.argv[1:]
-    if arguments in (["--version"], ["-V"]):
+    if arguments in (["--version"], ["-V"]) and sys.stdout.writable():
         from backendgen import __version__
 
         sys.stdout.write(f"backendgen {__version__}\n")

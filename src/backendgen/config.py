@@ -177,8 +177,11 @@ def _table(path: Path) -> dict[str, Any] | None:
         raise UserError(Problem(f"cannot be read as TOML: {error}", str(path))) from error
     if path.name != "pyproject.toml":
         return parsed
-    table = parsed.get("tool", {}).get("backendgen")
-    return table if isinstance(table, dict) else None
+    tools = parsed.get("tool", {})
+    table = tools.get("backendgen") if isinstance(tools, dict) else None
+    if table is not None and not isinstance(table, dict):
+        raise UserError(Problem("[tool.backendgen] is a table of settings", str(path)))
+    return table
 
 
 def _parse(path: Path, table: dict[str, Any] | None) -> Config:
@@ -195,8 +198,8 @@ def _parse(path: Path, table: dict[str, Any] | None) -> Config:
     wrong += [
         f"{key}: '' is not the start of a rule's id, such as BG1"
         for key in ("select", "ignore")
-        for written in (values, *(one for one in (table or {}).get("paths", ()) if isinstance(one, dict)))
-        if not all(isinstance(word, str) and word.strip() for word in written.get(key, ()))
+        for words in (values.get(key, ()), *(getattr(one, key) for one in paths))
+        if not all(word.strip() for word in words)
     ]
     for key in ("baseline", "code"):
         if key in values:

@@ -297,6 +297,7 @@ def _replace(target: Path, staging: Path, files: tuple[File, ...]) -> None:
                 folder.mkdir()
             moved.append((place, old, place.exists()))
             if place.exists():
+                _as_before(staging / "tree" / file.path, place.stat())
                 place.rename(old)
             (staging / "tree" / file.path).rename(place)
     except BaseException:
@@ -309,6 +310,19 @@ def _replace(target: Path, staging: Path, files: tuple[File, ...]) -> None:
             with suppress(OSError):
                 folder.rmdir()
         raise
+
+
+def _as_before(staged: Path, before: os.stat_result) -> None:
+    """Give a file that takes another's place its permissions and its owner, as far as one may."""
+    staged.chmod(stat.S_IMODE(before.st_mode) | (staged.stat().st_mode & 0o111))
+    if hasattr(os, "chown") and (before.st_uid, before.st_gid) != (os.getuid(), os.getgid()):
+        with suppress(OSError):
+            os.chown(staged, before.st_uid, before.st_gid)
+
+
+def is_locked(path: Path) -> bool:
+    """Did somebody take the right to write a file from everybody? Then it is not to be replaced either."""
+    return not path.stat().st_mode & 0o222
 
 
 def refuse_occupied(target: Path, *, force: bool = False) -> None:

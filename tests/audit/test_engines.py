@@ -178,6 +178,19 @@ def test_bandit_sees_only_files_that_mention_what_its_rules_are_about(
     assert seen == ["app/main.py"]
 
 
+def test_a_mistake_in_bandit_is_a_hole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bandit.core.context import Context
+
+    def broken(self: Context) -> str:
+        raise ValueError("a plugin's own mistake")
+
+    monkeypatch.setattr(Context, "call_function_name_qual", property(broken))
+    outcome = _report(tmp_path, {"app/main.py": "import ssl\nssl.wrap_socket(ssl_version=ssl.PROTOCOL_SSLv2)\n"})
+    assert [one.message for one in outcome.findings if one.rule_id == "BG901"] == [
+        "app/main.py was not analysed: bandit failed: ValueError: a plugin's own mistake"
+    ]
+
+
 def test_bandit_is_not_loaded_for_files_that_mention_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bandit, "_manager", lambda tests: pytest.fail("bandit was loaded"))
     assert found(_report(tmp_path, {"app/main.py": "import json\n"}, "BG15")) == []

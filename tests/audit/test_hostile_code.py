@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import re
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from backendgen import audit
 from backendgen.config import Config
+from backendgen.files import MAX_TEXT_BYTES
 from backendgen.findings.finding import Report
 from backendgen.report import renderer
 from backendgen.rules import Rulebook
@@ -97,6 +100,100 @@ STARS = {f"m{number}.py": "".join(f"from m{other} import *\n" for other in range
 def test_code_without_an_end(tmp_path: Path, files: dict[str, str | bytes]) -> None:
     report = check(write(tmp_path, {"a.py": FLAW, **files}), FOUND, "BG901", "BG301")
     assert f"{FOUND} a.py:6" in places(report)
+
+
+def lines_of(size: int, line: str, *, head: str = "", tail: str = "") -> str:
+    """Text of about so many bytes: a line again and again, with its number."""
+    left, parts = size, [head]
+    for number in range(size):
+        parts.append(line.replace("N", str(number)))
+        left -= len(parts[-1])
+        if left <= 0:
+            break
+    return "".join([*parts, tail])
+
+
+WEB = "from fastapi import FastAPI\napp = FastAPI()\n"
+SHAPES: dict[str, tuple[str, Callable[[int], str]]] = {
+    "one line of numbers": ("b.py", lambda size: lines_of(size, "N, ", head="x = [", tail="]\n")),
+    "one line of statements": ("b.py", lambda size: lines_of(size, "xN = f(N); ", tail="\n")),
+    "one dictionary": ("b.py", lambda size: lines_of(size, " 'keyN': {'password': 'xN'},\n", head="X = {\n", tail="}\n")),
+    "functions": ("b.py", lambda size: lines_of(size, "def fN(a, b):\n    return g(a, b, N)\n")),
+    "methods": ("b.py", lambda size: lines_of(size, "    def fN(self, a): return self.f1(a)\n", head="class C:\n")),
+    "routes": ("b.py", lambda size: lines_of(size, "@app.get('/xN')\ndef fN(a: str): return print(a)\n", head=WEB)),
+    "decorators": ("b.py", lambda size: lines_of(size, "@deco(N)\n", tail="def f(): pass\n")),
+    "sums": ("b.py", lambda size: lines_of(size, f"xN = {'+'.join('a' * 1900)}\n")),
+    "assignments": ("b.py", lambda size: lines_of(size, "  xN = x + xN\n", head="def f(x):\n")),
+    "texts side by side": ("b.py", lambda size: lines_of(size, " 'select N from t '\n", head="x = (\n", tail=")\n")),
+    "one formatted string": ("b.py", lambda size: lines_of(size, "select {aN} from t\n", head="x = f'''", tail="'''\n")),
+    "new syntax": ("b.py", lambda size: lines_of(size, "x = f'{a['b']}N'\n")),
+    "excepts": ("b.py", lambda size: lines_of(size, "try: x\nexcept A, BN: pass\n")),
+    "ignores": ("b.py", lambda size: lines_of(size, "x = N # backendgen: ignore[BG103] why\n")),
+    "other tools' ignores": ("b.py", lambda size: lines_of(size, "eval(xN) # nosec B307 why\n")),
+    "SQL on one line": ("b.py", lambda size: lines_of(size, "select aN;", head="c.execute('", tail="')\n")),
+    "a template": ("b.html", lambda size: lines_of(size, "<p>{{ xN|safe }}</p>\n")),
+    "comments that never end": ("b.html", lambda size: lines_of(size, "<!-- {# N ")),
+    "a contract": ("openapi.yaml", lambda size: lines_of(size, "  /xN: {get: {responses: {'200': {description: a}}}}\n",
+                                                         head="openapi: 3.0.0\npaths:\n")),
+    "aliases of aliases": ("openapi.yaml", lambda size: "openapi: 3.0.0\nx-0: &a0 {type: object}\n" + "".join(
+        f"x-{each + 1}: &a{each + 1} {{properties: {{p: *a{each}, q: *a{each}, r: *a{each}}}}}\n" for each in range(60))
+        + "components: {schemas: {A: *a60}}\npaths: {/x: {get: {responses: {'200': {description: *a60}}}}}\n"),
+    "a deep contract": ("openapi.json", lambda size: '{"openapi": "3.0.0", "paths": ' + '{"a":' * (size // 6) + "1"
+                                                    + "}" * (size // 6 + 1)),
+    "requirements": ("requirements.txt", lambda size: lines_of(size, "pkgN==1.N\n")),
+    "one requirement": ("requirements.txt", lambda size: "a" * size),
+    "an environment file": (".env", lambda size: lines_of(size, "SECRET_KEYN=abcdefN\n")),
+    "a Dockerfile": ("Dockerfile", lambda size: lines_of(size, "ENV AN=$A1$AN\nRUN make N && \\\n true\n", head="FROM x\n")),
+    "an nginx configuration": ("nginx.conf", lambda size: lines_of(size, "location /xN { proxy_pass http://a; }\n",
+                                                                  head="http { server {\n", tail="}}\n")),
+    "a compose file": ("docker-compose.yml", lambda size: lines_of(size, " sN: {image: x, environment: {A: N}}\n",
+                                                                   head="services:\n")),
+}  # fmt: skip
+PER_FILE = 10.0
+
+
+def seconds(folder: Path, size: int, shape: str) -> float:
+    """Audit a file of this shape beside one with a flaw, and return the CPU seconds; the flaw is always found."""
+    name, made = SHAPES[shape]
+    write(folder, {"a.py": FLAW, name: made(size)})
+    start = time.process_time()
+    assert (folder / name).stat().st_size < MAX_TEXT_BYTES
+    report = check(folder, *OWN, "BG901")
+    assert f"{FOUND} a.py:6" in places(report)
+    return time.process_time() - start
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES)
+def test_large_files_take_no_longer_than_ten_seconds(tmp_path: Path, shape: str) -> None:
+    assert seconds(tmp_path, 4_800_000, shape) < PER_FILE
+
+
+@pytest.mark.parametrize("shape", ["routes", "ignores", "excepts", "one formatted string", "a deep contract"])
+def test_time_grows_as_files_do(tmp_path: Path, shape: str) -> None:
+    """Of what once took the square. Eight times as much takes 64 times as long then."""
+    seconds(tmp_path, 10_000, shape)
+    small, large = seconds(tmp_path, 30_000, shape), seconds(tmp_path, 240_000, shape)
+    assert large < 24 * small + 0.2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (lines_of(1_300_000, "f(N, N)\n"), "was not analysed: holds more than 400,000 words and signs"),
+        ("x = f'" + "{a}" * 60_000 + "'\n", "was not analysed: a formatted string has more than 10,000 fields"),
+        (WEB + "".join(f"@app.get('/{each}')\ndef f{each}(): pass\n" for each in range(10_001)),
+         "was analysed only in part: the project has more than 10,000 routes"),
+        (WEB + "for each in range(301):\n    app.add_api_route(f'/{each}', print)\n",
+         "was analysed only in part: of a loop, 300 rounds were followed"),
+        (WEB + "for a in range(200):\n    for b in range(200):\n        app.add_api_route(f'/{a}/{b}', print)\n",
+         "was analysed only in part: building its applications takes more than 20,000 steps"),
+    ],
+)  # fmt: skip
+def test_what_a_bound_leaves_out_is_said(tmp_path: Path, text: str, said: str) -> None:
+    report = check(write(tmp_path, {"a.py": FLAW, "b.py": text}), FOUND, "BG901", "BG301")
+    assert f"{FOUND} a.py:6" in places(report)
+    assert [one.message.startswith(f"b.py {said}") for one in report.findings if one.rule_id == "BG901"] == [True]
 
 
 def test_a_path_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -266,6 +266,15 @@ def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("options", ["--version", "rules", "audit . --no-cache", "audit .", "audit . --endpoints"])
+def test_a_closed_output_is_2_and_no_traceback(tmp_path: Path, options: str) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n")
+    for closed, said in ((">&-", "error: output: not writable\n"), (">&- 2>&-", "")):
+        command = f"{sys.executable} -m backendgen {options} {closed}"
+        done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (2, said)
+
+
 def test_new_writes_and_says_what_is_next(backendgen: Run, tmp_path: Path) -> None:
     done = backendgen("new", MINIMAL, "-o", "notes")
     assert done.returncode == 0, done.stderr

@@ -31,7 +31,12 @@ def _report(tmp_path: Path, statement: str) -> Report:
         ("    hashlib.md5(text)  # nosec - an etag", "nosec", "nosec - an etag"),
         ("    hashlib.md5(text)  # noqa: S324 # nosec", "nosec", "nosec"),
         ("    hashlib.md5(\n        text\n    )  # nosec", "nosec", "nosec"),
+        ("    hashlib.md5(text)  # nosec hashlib_insecure_functions", "nosec", "nosec hashlib_insecure_functions"),
+        ("    hashlib.md5(text)  # nosec B324,B303", "nosec", "nosec B324,B303"),
         ("    hashlib.md5(text)  # nosemgrep", "nosemgrep", "nosemgrep"),
+        ("    hashlib.md5(text)  # NOSEM", "nosemgrep", "NOSEM"),
+        ("    hashlib.md5(text)  # nosem=insecure-hash-algorithm-md5, other", "nosemgrep",
+         "nosem=insecure-hash-algorithm-md5, other"),
         ("    # nosemgrep: python.lang.insecure-hash-algorithm-md5\n    hashlib.md5(text)", "nosemgrep",
          "nosemgrep: python.lang.insecure-hash-algorithm-md5"),
     ],
@@ -48,6 +53,9 @@ def test_hidden_and_counted(tmp_path: Path, statement: str, by: str, reason: str
     "statement",
     [
         "    hashlib.md5(text)  # nosec B101",
+        "    hashlib.md5(text)  # nosec assert_used",
+        "    hashlib.md5(text)  # NOSEC",
+        "    hashlib.md5(text)  # nosem: other-rule, another",
         "    # nosec\n    hashlib.md5(text)",
         "    hashlib.md5('# nosec')",
         "    hashlib.md5(text)  # nosemgrep: other-rule",
@@ -58,6 +66,14 @@ def test_not_hidden(tmp_path: Path, statement: str) -> None:
     report = _report(tmp_path, statement)
     assert [one.rule_id for one in report.findings] == ["BG201"]
     assert report.ignored == ()
+
+
+def test_the_names_of_tests_are_bandit_s() -> None:
+    from bandit.core.extension_loader import MANAGER
+
+    ours = {one.name: number for number, one in MANAGER.plugins_by_id.items()}
+    listed = {one["name"]: number for number, one in MANAGER.blacklist_by_id.items()}
+    assert ours | listed == foreign.TESTS
 
 
 def test_an_ignore_of_our_own_comes_first(tmp_path: Path) -> None:

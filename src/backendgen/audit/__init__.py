@@ -143,7 +143,8 @@ def _stands(one: Finding, result: EngineResult, cleared: frozenset[tuple[str, st
 def _holes(project: Project, results: list[EngineResult], rulebook: Rulebook) -> Iterator[Finding]:
     holes = [*project.holes, *(hole for result in results for hole in result.holes)]
     for hole in dict.fromkeys(holes):
-        hit = Hit(Location(hole.path, hole.line, hole.column), f"{hole.path} was not analysed: {hole.message}")
+        how = "was analysed only in part" if hole.partly else "was not analysed"
+        hit = Hit(Location(hole.path, hole.line, hole.column), f"{hole.path} {how}: {hole.message}")
         yield finding(rulebook[HOLE], hit, "own")
 
 

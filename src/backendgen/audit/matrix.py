@@ -61,7 +61,10 @@ def matrix(path: Path, config: Config, progress: Callable[[str], None] | None = 
     counts = {kind: kinds.count(kind) for kind in (GUARDED, ON_PURPOSE, OPEN)}
     noun = "endpoint" if len(kinds) == 1 else "endpoints"
     summary = ", ".join([f"{len(kinds):,} {noun}", *(f"{number:,} {kind}" for kind, number in counts.items())])
-    holes = tuple(Problem(one.message, str(project.root / one.path), one.line, one.column) for one in project.holes)
+    holes = tuple(
+        Problem(one.message, str(project.root / one.path), one.line, one.column)
+        for one in (*project.holes, *context.symbols.unfinished.values())
+    )
     titles = tuple(column.title for column in COLUMNS)
     return Matrix(
         Table(

@@ -13,6 +13,8 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeVar
 
+from backendgen.code.extent import too_much
+
 if TYPE_CHECKING:
     import tree_sitter
 
@@ -35,6 +37,8 @@ def parse(text: str) -> ast.Module:
     """Return the syntax tree of a module. Raises Unparsable, never anything else, whatever the text."""
     if "\0" in text:
         raise Unparsable("holds a NUL byte, which Python refuses", text.count("\n", 0, text.find("\0")) + 1)
+    if excess := too_much(text):
+        raise Unparsable(*excess)
     try:
         return _ast(text)
     except SyntaxError as error:
@@ -74,9 +78,11 @@ def _tree(source: bytes) -> tree_sitter.Node:
 
 
 def _edited(source: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
-    for start, end, replacement in sorted(edits, reverse=True):
-        source = source[:start] + replacement + source[end:]
-    return source
+    parts, at = [], 0
+    for start, end, replacement in sorted(edits):
+        parts += [source[at:start], replacement]
+        at = end
+    return b"".join([*parts, source[at:]])
 
 
 def _ast(text: str) -> ast.Module:

@@ -10,12 +10,13 @@ import ast
 import hashlib
 import os
 import re
+from bisect import bisect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from backendgen import files as on_disk
 from backendgen.code.documents import Document, kind_of, may_be_document
@@ -41,6 +42,15 @@ def is_test(path: str) -> bool:
     """Is this a test by its place or name? Tests are read for what they define; rules do not judge them."""
     *folders, name = path.split("/")
     return bool(TEST_FOLDERS.intersection(folders)) or name == "conftest.py" or TEST_NAME.fullmatch(name) is not None
+
+
+class _Scope(NamedTuple):
+    """A function's or class's lines, its dotted name, and the place of the one around it in the list; -1 without one."""
+
+    start: int
+    end: int
+    name: str
+    outer: int
 
 
 @dataclass(frozen=True)
@@ -78,32 +88,54 @@ class SourceFile:
                     found.append(child)
         return tuple(found)
 
+    def mentions(self, what: str | re.Pattern[str]) -> bool:
+        """Is a word or pattern anywhere in the text? Looked for once, however often it is asked."""
+        found = self._mentioned.get(what)
+        if found is None:
+            found = what in self.text if isinstance(what, str) else what.search(self.text) is not None
+            self._mentioned[what] = found
+        return found
+
+    @cached_property
+    def _mentioned(self) -> dict[str | re.Pattern[str], bool]:
+        return {}
+
     def symbol_at(self, line: int) -> str:
         """Return the dotted name of the innermost function or class at a line; empty at the top level."""
-        names: list[str] = []
-        body: list[ast.AST] = [self.tree]
-        while body:
-            node = body.pop()
+        at = bisect(self._scopes, line, key=lambda one: one.start) - 1
+        while at >= 0 and self._scopes[at].end < line:
+            at = self._scopes[at].outer
+        return self._scopes[at].name if at >= 0 else ""
+
+    @cached_property
+    def _scopes(self) -> list[_Scope]:
+        """The functions and classes by their lines, those inside of others after them."""
+        found: list[_Scope] = []
+        pending: list[tuple[ast.AST, int]] = [(self.tree, -1)]
+        while pending:
+            node, outer = pending.pop()
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                if not node.lineno <= line <= (node.end_lineno or node.lineno):
-                    continue
-                names.append(node.name)
-            body.extend(
-                child
+                name = f"{found[outer].name}.{node.name}" if outer >= 0 else node.name
+                found.append(_Scope(node.lineno, node.end_lineno or node.lineno, name, outer))
+                outer = len(found) - 1
+            below = [
+                (child, outer)
                 for child in ast.iter_child_nodes(node)
                 if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case)
-            )
-        return ".".join(names)
+            ]
+            pending += reversed(below)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """A file that could not be analysed, and why."""
+    """A file that could not be analysed, and why; `partly`: up to a bound it was."""
 
     path: str
     message: str
     line: int = 1
     column: int = 1
+    partly: bool = False
 
 
 @dataclass(frozen=True)

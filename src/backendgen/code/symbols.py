@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from backendgen.code.dotted import names_of, packages_above, shared
 from backendgen.code.nodes import collected
-from backendgen.code.project import Project, SourceFile
+from backendgen.code.project import Hole, Project, SourceFile
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 BUILTINS = frozenset(dir(builtins))
@@ -119,6 +119,7 @@ class Symbols:
 
     def __init__(self, project: Project) -> None:
         self.modules: dict[str, Module] = {}
+        self.unfinished: dict[str, Hole] = {}
         self._by_suffix: dict[str, list[Module]] = {}
         self._lineages: dict[int, list[Class]] = {}
         self._bases: dict[int, frozenset[str]] = {}
@@ -131,6 +132,10 @@ class Symbols:
             self.modules[file.path] = module
             for name in module.names:
                 self._by_suffix.setdefault(name, []).append(module)
+
+    def cut(self, path: str, line: int, message: str) -> None:
+        """Note that what begins here was followed up to a bound and no further: the report is to say so."""
+        self.unfinished.setdefault(path, Hole(path, message, line, partly=True))
 
     def functions(self) -> Iterator[Function]:
         """Every function and method, nested ones too."""

@@ -8,7 +8,8 @@ In SQL `--` and `/* */` comments hold them, in YAML, TOML, Dockerfiles, nginx co
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from bisect import bisect, bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import accumulate
@@ -50,17 +51,32 @@ def scan(path: str, text: str) -> tuple[Ignore, ...]:
     if "backendgen:" not in text:
         return ()
     written_in = list(comments(path, text))
-    code_lines = _without(written_in, text).split("\n")
+    starts = line_starts(text)
+    with_code = [number for number, line in enumerate(_without(written_in, text).split("\n"), 1) if line.strip()]
     found = []
     for start, end in written_in:
         written = COMMENT.search(text[start:end])
         if written:
-            line = text.count("\n", 0, start + written.start("words")) + 1
-            first, last = text.count("\n", 0, start), text.count("\n", 0, end)
-            with_code = (number for number in range(first, len(code_lines)) if code_lines[number].strip())
-            target = next((number + 1 for number in with_code if number in (first, last) or number > last), line)
+            line = bisect(starts, start + written.start("words"))
+            first, last = bisect(starts, start), bisect(starts, end)
+            target = _code_at(with_code, first) or _code_at(with_code, last) or _code_after(with_code, last) or line
             found.append(_ignore(path, line, target, written["words"], _END.sub("", written["reason"])))
     return tuple(found)
+
+
+def line_starts(text: str) -> list[int]:
+    """Where each line begins: `bisect(line_starts(text), offset)` is the line of an offset."""
+    return [0, *accumulate(len(line) + 1 for line in text.split("\n")[:-1])]
+
+
+def _code_at(lines: Sequence[int], line: int) -> int:
+    place = bisect_left(lines, line)
+    return line if place < len(lines) and lines[place] == line else 0
+
+
+def _code_after(lines: Sequence[int], line: int) -> int:
+    place = bisect(lines, line)
+    return lines[place] if place < len(lines) else 0
 
 
 def _without(spans: Iterable[tuple[int, int]], text: str) -> str:
@@ -107,7 +123,7 @@ def _python_comments(text: str) -> list[tuple[int, int]] | None:
     import io
     import tokenize
 
-    starts = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
+    starts = [*line_starts(text), len(text)]
     try:
         return [
             (starts[token.start[0] - 1] + token.start[1], starts[token.end[0] - 1] + token.end[1])
@@ -142,6 +158,8 @@ def apply(
     by_path: dict[str, list[Ignore]] = {}
     for ignore in ignores:
         by_path.setdefault(ignore.path, []).append(ignore)
+    for group in by_path.values():
+        group.sort(key=lambda one: one.target)
     standing: list[Finding] = []
     hidden: list[Ignored] = []
     used: set[tuple[str, int, str]] = set()
@@ -166,9 +184,10 @@ def _match(
     candidate: Finding, by_path: Mapping[str, list[Ignore]], rulebook: Rulebook, today: date
 ) -> tuple[Ignore, str] | None:
     place = candidate.location
-    for ignore in by_path.get(place.path, ()):
-        in_force = ignore.reason and not ignore.wrong and not (ignore.until and today > ignore.until)
-        if in_force and place.line <= ignore.target <= max(place.line, place.end_line):
+    group = by_path.get(place.path, [])
+    first = bisect_left(group, place.line, key=lambda one: one.target)
+    for ignore in group[first : bisect(group, max(place.line, place.end_line), key=lambda one: one.target)]:
+        if ignore.reason and not ignore.wrong and not (ignore.until and today > ignore.until):
             for named in ignore.ids:
                 if named == candidate.rule_id or rulebook.aliases.get(named) == candidate.rule_id:
                     return ignore, named

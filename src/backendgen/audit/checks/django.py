@@ -23,6 +23,9 @@ AUTHORITY = re.compile(
 SESSION = frozenset({302})
 IS_FORM = re.compile(r"(?:^|\.)Model(?:Form|Serializer)$|HyperlinkedModelSerializer$")
 
+ASSIGNED = re.compile(r"\b(?:serializer_class|form_class|form|model_form)\s*=\s*((?:\w+\.)*\w+)")
+CALLED = re.compile(r"\b(\w+)(?=\((?:[^()]|\([^()]*\))*?(?:\bdata=|\brequest\.(?:POST|data)\b))")
+
 
 @check("BG370")
 def opened_view(context: Context) -> Iterator[Hit]:
@@ -78,6 +81,7 @@ def default_permissions(context: Context) -> Iterator[Hit]:
 @check("BG372")
 def all_fields(context: Context) -> Iterator[Hit]:
     """Forms and serializers through which callers may set every column of a model."""
+    filled = _filled(context)
     for module in context.symbols.modules.values():
         if is_test(module.file.path) or "__all__" not in module.file.text or module.file.path.endswith("admin.py"):
             continue
@@ -91,7 +95,7 @@ def all_fields(context: Context) -> Iterator[Hit]:
             model = _of(meta, "model") if isinstance(meta, Class) else None
             target = context.symbols.value(model.value, module) if model is not None else None
             writable = sorted(_writable(context, target, owner, meta)) if isinstance(target, Class) else []
-            if meta is None or not _is_used_for_writes(context, owner):
+            if meta is None or owner.node.name not in filled:
                 continue
             shown = ", ".join(f"`{one}`" for one in writable)
             yield Hit(
@@ -246,17 +250,12 @@ def _writable(context: Context, model: Class, owner: Class, meta: object) -> Ite
             yield name
 
 
-def _is_used_for_writes(context: Context, owner: Class) -> bool:
-    """Does an endpoint that writes fill this class from the request, in its view or in its handler?"""
-    name = re.escape(owner.node.name)
-    filled = re.compile(
-        rf"\b(?:serializer_class|form_class|form|model_form)\s*=\s*(?:\w+\.)*{name}\b"
-        rf"|\b{name}\((?:[^()]|\([^()]*\))*?(?:\bdata=|\brequest\.(?:POST|data)\b)"
-    )
-    return any(
-        endpoint.method in {*WRITES, ANY} and filled.search(_text(endpoint.view or endpoint.handler))
-        for endpoint in context.service.endpoints
-    )
+def _filled(context: Context) -> frozenset[str]:
+    """The names of what endpoints that write fill from the request, in their views or handlers."""
+    places = [one.view or one.handler for one in context.service.endpoints if one.method in {*WRITES, ANY}]
+    texts = [_text(place) for place in {id(place.node): place for place in places}.values()]
+    assigned = (name for text in texts for dotted in ASSIGNED.findall(text) for name in dotted.split("."))
+    return frozenset([*assigned, *(name for text in texts for name in CALLED.findall(text))])
 
 
 def _text(place: Class | Function) -> str:

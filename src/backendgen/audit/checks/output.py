@@ -46,7 +46,7 @@ def nothing_escaped(context: Context) -> Iterator[Hit]:
             continue
         value = False if given is None else context.index.value(given, use.module, use.function)
         if value is False:
-            for_browsers = FOR_BROWSERS.search(use.module.file.text) is not None and not is_command(use.module.file)
+            for_browsers = use.module.file.mentions(FOR_BROWSERS) and not is_command(use.module.file)
             yield hit(
                 use.module,
                 use.call,

@@ -42,7 +42,7 @@ def sql_from_strings(context: Context) -> Iterator[Hit]:
             seen.add(id(text))
             shape = _shape(text)
             is_sql = HOLE in shape and (ANY_CASE if is_given else BEGINS).match(shape)
-            if is_sql and MAY_BE_SQL.search(module.file.text) and _is_unknown(context, text, module, function):
+            if is_sql and module.file.mentions(MAY_BE_SQL) and _is_unknown(context, text, module, function):
                 yield hit(
                     module,
                     text,

@@ -125,7 +125,7 @@ def waits_for_ever(context: Context) -> Iterator[Hit]:
         yield from _patient(use, lacks=True)
     for use in context.index.methods(*METHODS):
         holder = use.call.func.value  # type: ignore[attr-defined]  # a method's call is an attribute's
-        if "requests" in use.module.file.text and _is_session(context, holder, use.module, use.function):
+        if use.module.file.mentions("requests") and _is_session(context, holder, use.module, use.function):
             yield from _patient(use, lacks=True)
     for use in context.index.calls(*HTTPX):
         yield from _patient(use, lacks=False)

@@ -26,7 +26,7 @@ def is_command(file: SourceFile) -> bool:
     """Is this a program for a terminal, by its place or what it imports? What it prints is for who started it."""
     if COMMANDS.search(file.path):
         return True
-    return any(one in file.text for one in LIBRARIES) and COMMAND_LINES.search(file.text) is not None
+    return any(map(file.mentions, LIBRARIES)) and file.mentions(COMMAND_LINES)
 
 
 def hit(

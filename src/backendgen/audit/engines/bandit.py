@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from io import BytesIO
-from typing import Any
+from typing import Any, NoReturn
 
 from backendgen import witness
 from backendgen.audit.engines.result import EngineResult
@@ -39,6 +39,9 @@ def run(project: Project, rules: tuple[Rule, ...]) -> EngineResult:
             issues = _issues(file, manager, visitor)
         except RecursionError:
             holes.append(Hole(file.path, "nested too deeply for bandit"))
+            continue
+        except Exception as error:  # of whatever kind its plugins raise
+            holes.append(Hole(file.path, f"bandit failed: {type(error).__name__}: {error}"))
             continue
         for issue in issues:
             rule = wanted[issue.test_id]
@@ -73,6 +76,7 @@ def _issues(file: SourceFile, manager: Any, visitor_type: Any) -> list[Any]:
     manager.metrics.begin(file.path)
     source = BytesIO(file.text.encode())
     visitor = visitor_type(file.path, source, manager.b_ma, manager.b_ts, False, {}, manager.metrics)
+    visitor.tester.report_error = _raise_again  # it would go on, and nobody would know
     visitor.generic_visit(file.tree)
     visitor.context = {
         "file_data": source, "filename": file.path, "lineno": 1, "linerange": [1], "col_offset": 0,
@@ -80,6 +84,10 @@ def _issues(file: SourceFile, manager: Any, visitor_type: Any) -> list[Any]:
     visitor.tester.run_tests(visitor.context, "File")  # of the text: no node of the tree says it
     issues: list[Any] = visitor.tester.results
     return issues
+
+
+def _raise_again(test: str, context: Any, error: Exception) -> NoReturn:
+    raise error
 
 
 def _finding(issue: Any, rule: Rule, file: SourceFile) -> Finding:

@@ -103,7 +103,12 @@ def _checked(context: Context, rules: list[Rule]) -> _Found:
             findings[rule.id] = tuple([finding(rule, hit, NAME) for hit in check.functions[rule.id](context)])
         except Exception as error:
             failures[rule.id] = _failure(f"{rule.id} could not be judged", error)
-    return _Found(findings, failures, context.configuration.holes)
+    return _Found(findings, failures, _holes(context))
+
+
+def _holes(context: Context) -> tuple[Hole, ...]:
+    """What could not be read when it was asked for, and what was followed up to a bound only."""
+    return (*context.configuration.holes, *context.symbols.unfinished.values())
 
 
 def _followed(context: Context, rules: tuple[Rule, ...], judges: tuple[Rule, ...]) -> _Found:
@@ -113,9 +118,8 @@ def _followed(context: Context, rules: tuple[Rule, ...], judges: tuple[Rule, ...
         flow = analyse(context.symbols, context.service, rules + tuple(rule for rule in judges if rule not in rules))
     except Exception as error:
         return _Found({}, {FLOW: _failure("data could not be followed", error)})
-    return _Found(
-        {FLOW: tuple(finding(rule, hit, NAME) for rule, hit in flow.hits if rule in rules)}, {}, cleared=flow.cleared
-    )
+    found = tuple(finding(rule, hit, NAME) for rule, hit in flow.hits if rule in rules)
+    return _Found({FLOW: found}, {}, _holes(context), flow.cleared)
 
 
 def _joined(results: list[_Found], rules: tuple[Rule, ...], surfaces: tuple[Surface, ...]) -> EngineResult:

@@ -25,7 +25,7 @@ from backendgen.rules import Rule
 
 NAME = "semgrep"
 ENVIRONMENT = {"SEMGREP_SEND_METRICS": "off", "SEMGREP_ENABLE_VERSION_CHECK": "0"}
-TIMEOUT = 600.0
+TIMEOUT, PER_TARGET = 60.0, 0.2  # it takes a hundredth of that
 
 
 Target = SourceFile | Document
@@ -130,7 +130,7 @@ def _core(patterns: Path, pairs: list[Pair], folder: Path) -> dict[str, Any]:
     witness.depend(core)
     with witness.repeatable():
         write(targets, json.dumps(["Targets", listed]).encode())
-        result = process.run(command, timeout=TIMEOUT, env=ENVIRONMENT)
+        result = process.run(command, timeout=TIMEOUT + PER_TARGET * len(pairs), env=ENVIRONMENT)
     answer = _parsed(result)
     scanned = set(answer["paths"]["scanned"])
     wanted = {name for name, _ in pairs}
@@ -147,7 +147,10 @@ def _command(patterns: Path, pairs: list[Pair], folder: Path) -> dict[str, Any]:
                "--no-git-ignore", "--x-ignore-semgrepignore-files"]  # fmt: skip
     files = dict.fromkeys(name for name, _ in pairs)
     result = process.run(
-        [program, "scan", "--config", patterns, *options, *files], timeout=TIMEOUT, env=ENVIRONMENT, cwd=folder
+        [program, "scan", "--config", patterns, *options, *files],
+        timeout=TIMEOUT + PER_TARGET * len(pairs),
+        env=ENVIRONMENT,
+        cwd=folder,
     )
     return _parsed(result)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -60,7 +59,11 @@ def fix(path: Path, config: Config, report: Report, progress: Callable[[str], No
         module = context.symbols.modules.get(name)
         if module is None:
             continue
-        old = files.read_bytes(module.file.location)
+        place = module.file.location
+        if reason := _refusal(place, root):
+            unfixed.append(Problem(f"is not changed: {reason}", name))
+            continue
+        old = files.read_bytes(place)
         text, count = _changed(context, module, findings)
         if not count:
             continue
@@ -68,9 +71,22 @@ def fix(path: Path, config: Config, report: Report, progress: Callable[[str], No
         if reason:
             unfixed.append(Problem(f"is not changed: {reason}", name))
             continue
-        before[name], counts[name] = old, count
-        planned.append(files.File(name, content, os.access(module.file.location, os.X_OK)))
+        written = place.relative_to(root.absolute()).as_posix()  # `name` shows bytes that are no text in another way
+        before[written], counts[written] = old, count
+        planned.append(files.File(written, content))
     return Fixed(root, tuple(planned), before, counts, tuple(unfixed))
+
+
+def _refusal(place: Path, root: Path) -> str:
+    """Why a file is better left alone, whatever is in it: nothing for most."""
+    try:
+        if not files.real(place).is_relative_to(files.real(root)):
+            return "it is a link to a file outside of the project"
+        if files.is_locked(place):
+            return "it is read-only"
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def _changed(context: Context, module: Module, findings: list[Finding]) -> tuple[str, Counter[str]]:

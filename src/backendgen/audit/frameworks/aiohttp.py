@@ -52,7 +52,9 @@ class Aiohttp:
         if not self.symbols.mentioning(MENTIONS, "aiohttp"):
             return ()
         build(self.construction, list(self.symbols.modules.values()), ACTIONS, self._meant)
-        return in_order(endpoint for reached in self.routers.reached() for endpoint in self._endpoints_of(reached))
+        return in_order(
+            endpoint for reached in self.routers.reached(self.symbols) for endpoint in self._endpoints_of(reached)
+        )
 
     # -- what is built ----------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 
 from backendgen.audit.frameworks.evaluation import Evaluation
 from backendgen.audit.frameworks.made import UNKNOWN, Closure, Frame, Made, Place, Value, handler_of
@@ -19,6 +20,15 @@ from backendgen.code.symbols import Class, External, Function, FunctionNode, Mod
 MAX_DEPTH = 24
 MAX_STATEMENTS = 20_000  # of a module, or of a function that nothing calls
 MAX_ROUNDS = 300
+BUILDERS = frozenset(
+    {"fastapi", "starlette", "flask", "quart", "flask_restful", "flask_restx", "flask_smorest", "aiohttp", "django",
+     "rest_framework", "ninja"}
+)  # fmt: skip
+TOO_OFTEN = f"of a loop, {MAX_ROUNDS} rounds were followed: routes that later ones make may be missing"
+TOO_LONG = (
+    f"building its applications takes more than {MAX_STATEMENTS:,} steps, so routes may be missing: "
+    "name them in a list, or register them outside of loops in loops"
+)
 SETTINGS = ("settings", "config", "conf", "cfg", "env", "environ", "options")
 
 
@@ -101,7 +111,18 @@ class Construction(Evaluation):
 
     def _block(self, body: list[ast.stmt], frame: Frame) -> bool:
         """Run statements; True when they end the function."""
-        return any(not self.step() or self._statement(node, frame) for node in body)
+        for node in body:
+            if not self.step():
+                self.overrun(node, frame)
+                return True
+            if self._statement(node, frame):
+                return True
+        return False
+
+    def overrun(self, node: ast.stmt | ast.expr, frame: Frame, why: str = TOO_LONG) -> None:
+        """Note where the steps ran out, where applications are built: of other code nothing is wanted here."""
+        if any(name.partition(".")[0] in BUILDERS for name, _ in frame.module.imports.values()):
+            self.symbols.cut(frame.module.file.path, node.lineno, why)
 
     def step(self) -> bool:
         """Take a step; False when there were too many: then loops and calls end, what stands in a row is still run."""
@@ -190,7 +211,7 @@ class Construction(Evaluation):
         frame.names, frame.returned, self.is_default = names, returned, was
 
     def _for(self, node: ast.For | ast.AsyncFor, frame: Frame) -> bool:
-        values = self.rounds(self.evaluate(node.iter, frame))
+        values = self.rounds(self.evaluate(node.iter, frame), node.iter, frame)
         self._inside += 1
         for value in values:
             self._bind(node.target, value, frame)
@@ -198,10 +219,12 @@ class Construction(Evaluation):
         self._inside -= 1
         return self._block(node.orelse, frame)
 
-    def rounds(self, values: Value) -> list[Value]:
+    def rounds(self, values: Value, node: ast.expr, frame: Frame) -> list[Value]:
         """What a loop goes over; one round with something unknown, when that is not known."""
         if isinstance(values, list | tuple | set | frozenset | dict | range):
-            return list(values)[:MAX_ROUNDS]
+            if len(values) > MAX_ROUNDS:
+                self.overrun(node, frame, TOO_OFTEN)
+            return list(islice(values, MAX_ROUNDS))
         return [UNKNOWN]
 
     def _function(self, node: FunctionNode, frame: Frame) -> None:

@@ -49,7 +49,11 @@ class Evaluation:
         """Take a step; False when there were too many."""
         raise NotImplementedError
 
-    def rounds(self, values: Value) -> list[Value]:
+    def overrun(self, node: ast.stmt | ast.expr, frame: Frame) -> None:
+        """Note where the steps ran out."""
+        raise NotImplementedError
+
+    def rounds(self, values: Value, node: ast.expr, frame: Frame) -> list[Value]:
         """Return what a loop goes over."""
         raise NotImplementedError
 
@@ -263,11 +267,12 @@ class Evaluation:
             yield frame
             return
         first, *others = generators
-        for value in self.rounds(self.evaluate(first.iter, frame)):
+        for value in self.rounds(self.evaluate(first.iter, frame), first.iter, frame):
             self._inside += 1
             goes_on = self.step()
             self._inside -= 1
             if not goes_on:
+                self.overrun(first.iter, frame)
                 return
             inner = Frame(frame.module, frame.function, frame)
             self._bind(first.target, value, inner)

@@ -77,7 +77,9 @@ class Flask:
             return ()
         self.outcomes.learn_handlers()
         build(self.construction, list(self.symbols.modules.values()), ACTIONS, self._meant)
-        return in_order(endpoint for reached in self.routers.reached() for endpoint in self._endpoints_of(reached))
+        return in_order(
+            endpoint for reached in self.routers.reached(self.symbols) for endpoint in self._endpoints_of(reached)
+        )
 
     @property
     def _is_optional(self) -> bool:

@@ -6,7 +6,6 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 
 from backendgen.audit.frameworks.construction import Construction, required
 from backendgen.audit.frameworks.dependencies import Attached
@@ -14,13 +13,17 @@ from backendgen.audit.frameworks.made import Made, Place, Value, elements
 from backendgen.audit.frameworks.outcomes import TOO_OFTEN
 from backendgen.audit.service import Endpoint, Guard, Limit
 from backendgen.code.project import is_test
-from backendgen.code.symbols import Class, Function, Module, Symbol
+from backendgen.code.symbols import Class, Function, Module, Symbol, Symbols
 from backendgen.findings.finding import Location
 
 VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "trace")
 VIEWS = re.compile(r"route|websocket|before_|after_|middleware|handler|on_event")
 MAX_NESTING = 20
 MAX_ROUTES = 10_000
+TOO_MANY = (
+    f"the project has more than {MAX_ROUTES:,} routes, and those from here on were not followed: do routers take each "
+    "other in again and again? Else audit its parts one by one"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +121,14 @@ class Routers:
         """Return the first application."""
         return next((made for made, router in self._known.values() if router.is_application), None)
 
-    def reached(self) -> Iterator[Reached]:
+    def reached(self, symbols: Symbols) -> Iterator[Reached]:
         """Yield every route, as `_reached` does; routers that take each other in again and again come to an end."""
-        return islice(self._reached(), MAX_ROUTES)
+        for number, one in enumerate(self._reached()):
+            if number == MAX_ROUTES:
+                place = one.route.place
+                symbols.cut(place.module.file.path, place.node.lineno, TOO_MANY)
+                return
+            yield one
 
     def _reached(self) -> Iterator[Reached]:
         """Yield every route: those of applications first, then of routers that no application takes in.

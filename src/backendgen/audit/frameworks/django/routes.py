@@ -20,6 +20,10 @@ from backendgen.findings.finding import Location
 
 MAX_NESTING = 20
 MAX_PATTERNS = 100_000  # lists that include each other again and again would never end
+TOO_MANY = (
+    f"the project has more than {MAX_PATTERNS:,} URL patterns, and those from here on were not followed: do lists "
+    "include each other again and again? Else audit its parts one by one"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,12 @@ class Routes:
                 yield from self._entries(item, under)
             elif isinstance(item, RouterUrls):
                 yield from self._router(item, under)
-            elif self._left > 0 and is_path(item) and (under.mounted or id(item) not in self._walked):
+            elif is_path(item) and (under.mounted or id(item) not in self._walked):
+                if self._left <= 0:
+                    node = item.place.node if item.place is not None else under.module.file.tree.body[0]
+                    module = item.place.module if item.place is not None else under.module
+                    self.symbols.cut(module.file.path, node.lineno, TOO_MANY)
+                    return
                 self._walked[id(item)] = item
                 self._left -= 1
                 yield from self._pattern(item, under)
