@@ -452,8 +452,7 @@ def calls(text: Text, node: ast.Call) -> Iterator[Mutation]:
 
 def settings(text: Text, node: ast.Assign) -> Iterator[Mutation]:
     """Django's flags, and the permissions of a view of its REST framework."""
-    target = ast.unparse(node.targets[0])
-    value = ast.unparse(node.value)
+    target, value = text.of(node.targets[0]), text.of(node.value)
     if target in ("SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SESSION_COOKIE_HTTPONLY") and value != "False":
         yield text.swapped("cookie flag off", node.value, "False", target)
     if target == "DEBUG" and "True" not in value and "settings" in text.file.path:
