@@ -49,6 +49,10 @@ class Text:
         """A node as it is written."""
         return self.file.text[self.start(node) : self.end(node)]
 
+    def of_block(self, node: ast.stmt) -> str:
+        """A statement as it is written."""
+        return self.file.text[self.start(node) : self.end(node)]
+
     def without(self, kind: str, node: ast.expr | ast.keyword | ast.arg, note: str = "") -> Mutation:
         """The text without an element of a list of arguments, and without its comma."""
         start, end = self.start(node), self.end(node)

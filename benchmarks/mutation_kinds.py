@@ -1,7 +1,8 @@
 """Faults in what views, checks and credentials are made of.
 
 Drawn only where they are faults: a check that a handler makes once, in a function that an endpoint reaches; a list for
-`subprocess` that holds more than constants; an owner's condition of a view that serves whoever is signed in.
+`subprocess` that holds more than constants, in a function; an owner's condition of a view that serves whoever is signed
+in, when it is the only one of its query. Settings for tests, continuous integration and development serve nobody.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ PATHS = re.compile(r"\.is_relative_to\(|\bcommonpath\(|\bcommonprefix\(|(?:resol
 TARGETS = frozenset({"url_has_allowed_host_and_scheme", "is_safe_url"})
 SESSIONS = re.compile(r"login_required|permission_required|user_passes_test")
 STARTS = frozenset(f"subprocess.{one}" for one in ("run", "call", "check_call", "check_output", "Popen"))
+UNSERVED = re.compile(r"(?:^|[/_])(?:ci|tests?|testing|dev|development|local|debug)(?:_settings)?\.py$")
 KEY = '"k9fQx2ZrT7vLpW1aSd8GhJ4mNb6Yc3Ue"'
 
 
@@ -46,12 +48,14 @@ def credentials(text: Text, node: ast.AST) -> Iterator[Mutation]:
         listed = node.args[0] if name in STARTS and node.args else None
         if (
             isinstance(listed, ast.List)
+            and node.col_offset > 0
+            and text.file.symbol_at(node.lineno)
             and not any(one.arg == "shell" for one in node.keywords)
             and not all(isinstance(one, ast.Constant) for one in listed.elts)
         ):
             changed = f'" ".join({text.of(listed)}), shell=True'
             yield Mutation("shell=True", text.file.path, node.lineno, text.start(listed), text.end(listed), changed)
-    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and not UNSERVED.search(text.file.path):
         target = text.of(node.targets[0])
         if target == "SECRET_KEY" and not isinstance(node.value, ast.Constant):
             yield text.swapped("secret in code", node.value, KEY)
@@ -101,7 +105,9 @@ def of_class(text: Text, view: ast.AST, name: str) -> Iterator[Mutation]:
             for keyword in call.keywords
             if keyword.arg and OWNER.search(keyword.arg) and CALLER.search(text.of(keyword.value))
         ]
-        if len(found) == 1:  # with two, the other one keeps to the caller's
+        if (
+            len(found) == 1 and len(CALLER.findall(text.of_block(node))) == 1
+        ):  # with two, the other one keeps to the caller's
             call, keyword = found[0]
             alone = len(call.keywords) == 1 and not call.args and isinstance(call.func, ast.Attribute)
             if alone and isinstance(call.func, ast.Attribute):

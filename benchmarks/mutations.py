@@ -31,7 +31,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from mutation import Mutation, Text
-from mutation_kinds import checks, credentials, views
+from mutation_kinds import UNSERVED, checks, credentials, views
 
 from backendgen.audit import unhindered
 from backendgen.audit.engines import bandit, own, semgrep
@@ -413,7 +413,12 @@ def settings(text: Text, node: ast.Assign) -> Iterator[Mutation]:
     target, value = text.of(node.targets[0]), text.of(node.value)
     if target in ("SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SESSION_COOKIE_HTTPONLY") and value != "False":
         yield text.swapped("cookie flag off", node.value, "False", target)
-    if target == "DEBUG" and "True" not in value and "settings" in text.file.path:
+    if (
+        target == "DEBUG"
+        and "True" not in value
+        and "settings" in text.file.path
+        and not UNSERVED.search(text.file.path)
+    ):
         yield text.swapped("debug on", node.value, "True", target)
     owner = next((one for one in text.file.tree.body if isinstance(one, ast.ClassDef) and node in one.body), None)
     is_writable = owner is not None and re.search(r"ModelViewSet|Create|Update|Destroy", ast.unparse(owner)) is not None

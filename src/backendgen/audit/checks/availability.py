@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from backendgen.audit.checks import pages
+from backendgen.audit.checks import pages, viewsets
 from backendgen.audit.checks.walk import called, is_command, own_nodes, query_models, reached
 from backendgen.audit.flow.values import place
 from backendgen.audit.queries.tables import schema_fields
@@ -37,6 +37,7 @@ def list_without_limit(context: Context) -> Iterator[Hit]:
     seen: set[Location] = set()
     yield from _forgotten_limits(context, seen)
     yield from _unused_limits(context, seen)
+    yield from viewsets.whole(context)
     for endpoint in context.service.endpoints:
         if endpoint.method != "GET" or any(PAGED.search(one.name) for one in endpoint.parameters):
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import takewhile
 
+from backendgen.audit.checks import viewsets
 from backendgen.audit.checks.access import is_open
 from backendgen.audit.properties import is_tied
 from backendgen.audit.queries.model import USER, Query, Term
@@ -208,6 +209,7 @@ def rows_of_all(context: Context) -> Iterator[Hit]:
             if siblings and statement.table in facts.owners:
                 seen.add(query.location)
                 yield _everybodys(context, endpoint, query, siblings[0])
+    yield from viewsets.everybodys(context)
 
 
 def _everybodys(context: Context, endpoint: Endpoint, query: Query, sibling: Endpoint) -> Hit:
