@@ -1,6 +1,7 @@
 """Faults in what views, checks and credentials are made of.
 
-Drawn only where they are faults: a check that a handler makes once, in a function that an endpoint reaches; a list for
+Drawn only where they are faults: a check that a handler makes once, in a function that an endpoint reaches (of a path:
+where it is opened or sent too, and not taken from a token that was made for a checked one); a list for
 `subprocess` that holds more than constants, in a function; an owner's condition of a view that serves whoever is signed
 in, when it is the only one of its query. Settings for tests, continuous integration and development serve nobody.
 """
@@ -26,6 +27,7 @@ OWNER = re.compile(
 CALLER = re.compile(r"\brequest\.(?:user|space|team|tenant|organi[sz]ation|org|account)\b")
 ROLE = re.compile(r"\bis_(?:superuser|admin|staff)\b|\bhas_(?:perm|role)\w*\(|\.role\b")
 PATHS = re.compile(r"\.is_relative_to\(|\bcommonpath\(|\bcommonprefix\(|(?:resolve|realpath|abspath)\(.*\.startswith\(")
+SERVES = re.compile(r"FileResponse\(|\bopen\(|send_file|\.(?:read|write)_(?:text|bytes)\(|\.unlink\(|rmtree\(")
 TARGETS = frozenset({"url_has_allowed_host_and_scheme", "is_safe_url"})
 SESSIONS = re.compile(r"login_required|permission_required|user_passes_test")
 STARTS = frozenset(f"subprocess.{one}" for one in ("run", "call", "check_call", "check_output", "Popen"))
@@ -157,7 +159,8 @@ def places(text: Text, function: Function) -> Iterator[Mutation]:
         for node in ast.walk(function.node)
         if isinstance(node, ast.If) and not node.orelse and refuses(node) and PATHS.search(text.of(node.test))
     ]
-    if len(found) == 1:
+    is_sent = "Depends(" not in ast.unparse(function.node.args)  # else a signed token, perhaps, that was checked before
+    if len(found) == 1 and is_sent and SERVES.search(text.of_block(function.node)):
         yield text.swapped("path check removed", found[0], "pass", function.name)
     for node in ast.walk(function.node):
         if isinstance(node, ast.Call) and text.of(node.func).rpartition(".")[2] in TARGETS:

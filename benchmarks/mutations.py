@@ -45,6 +45,7 @@ from backendgen.config import Config
 from backendgen.findings.finding import Finding
 from backendgen.rules import Confidence, Rulebook
 
+TOOLING = re.compile(r"(?:^|/)(?:scripts|dev|tools)/")
 USER = re.compile(r"\b(?:current_?user|user|caller|auth_subject|me|identity|current_org|org|principal)\b")
 OWNS = re.compile(r"owner|user|author|creator|org|tenant|account|project", re.IGNORECASE)
 CLIENTS = re.compile(r"^(?:httpx|requests)\.(?:get|post|put|patch|delete|head|request|Client|AsyncClient)$")
@@ -228,7 +229,7 @@ def every(context: Context) -> Iterator[Mutation]:
         handlers.setdefault(id(endpoint.handler.node), endpoint)
     yield from guards(context)
     for file in context.project.files:
-        if is_test(file.path) or "/migrations/" in f"/{file.path}" or "/scripts/" in f"/{file.path}":
+        if is_test(file.path) or "/migrations/" in f"/{file.path}" or TOOLING.search(file.path):
             continue
         text = Text(file)
         for node in ast.walk(file.tree):
@@ -604,7 +605,8 @@ def owner_terms(text: Text, node: ast.Call, note: str) -> Iterator[Mutation]:
             yield text.without("owner's condition removed", found, note)
         elif isinstance(node.func, ast.Attribute):
             start = text.end(node.func.value)
-            yield Mutation("owner's condition removed", text.file.path, node.lineno, start, text.end(node), "", note)
+            rest = ".all()" if text.of(node.func.value).endswith(".objects") else ""  # a manager is no query yet
+            yield Mutation("owner's condition removed", text.file.path, node.lineno, start, text.end(node), rest, note)
 
 
 def bound(
