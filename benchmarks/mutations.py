@@ -26,9 +26,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+
+from mutation import Mutation, Text
+from mutation_kinds import UNSERVED, checks, credentials, views
 
 from backendgen.audit import unhindered
 from backendgen.audit.engines import bandit, own, semgrep
@@ -42,26 +45,13 @@ from backendgen.config import Config
 from backendgen.findings.finding import Finding
 from backendgen.rules import Confidence, Rulebook
 
+TOOLING = re.compile(r"(?:^|/)(?:scripts|dev|tools)/")
 USER = re.compile(r"\b(?:current_?user|user|caller|auth_subject|me|identity|current_org|org|principal)\b")
 OWNS = re.compile(r"owner|user|author|creator|org|tenant|account|project", re.IGNORECASE)
 CLIENTS = re.compile(r"^(?:httpx|requests)\.(?:get|post|put|patch|delete|head|request|Client|AsyncClient)$")
 SETS = re.compile(r"\brequest\.(\w+) = ")
 READS = re.compile(r"\brequest\.(\w+)")
 RULES = Rulebook()
-
-
-@dataclass(frozen=True, slots=True)
-class Mutation:
-    """A part of a file's text and what it becomes."""
-
-    kind: str
-    path: str
-    line: int
-    start: int
-    end: int
-    text: str
-    note: str = ""
-    needs: str = ""
 
 
 def main() -> None:
@@ -239,7 +229,7 @@ def every(context: Context) -> Iterator[Mutation]:
         handlers.setdefault(id(endpoint.handler.node), endpoint)
     yield from guards(context)
     for file in context.project.files:
-        if is_test(file.path) or "/migrations/" in f"/{file.path}" or "/scripts/" in f"/{file.path}":
+        if is_test(file.path) or "/migrations/" in f"/{file.path}" or TOOLING.search(file.path):
             continue
         text = Text(file)
         for node in ast.walk(file.tree):
@@ -249,49 +239,10 @@ def every(context: Context) -> Iterator[Mutation]:
                 yield from statements(text, node)
             elif isinstance(node, ast.Assign):
                 yield from settings(text, node)
+            yield from credentials(text, node)
+    yield from views(context)
+    yield from checks(context, handlers.values())
     yield from handled(context, handlers)
-
-
-class Text:
-    """A file's text by syntax nodes."""
-
-    def __init__(self, file: SourceFile) -> None:
-        self.file = file
-        self.starts = [0]
-        for line in file.text.split("\n"):
-            self.starts.append(self.starts[-1] + len(line) + 1)
-
-    def at(self, line: int, column: int) -> int:
-        """The position of a line and a column in bytes."""
-        row = self.file.lines[line - 1]
-        return self.starts[line - 1] + len(row.encode()[:column].decode(errors="ignore"))
-
-    def start(self, node: ast.expr | ast.stmt | ast.keyword | ast.arg) -> int:
-        """Where a node begins."""
-        return self.at(node.lineno, node.col_offset)
-
-    def end(self, node: ast.expr | ast.stmt | ast.keyword | ast.arg) -> int:
-        """Where a node ends."""
-        return self.at(node.end_lineno or node.lineno, node.end_col_offset or 0)
-
-    def of(self, node: ast.expr) -> str:
-        """A node as it is written."""
-        return self.file.text[self.start(node) : self.end(node)]
-
-    def without(self, kind: str, node: ast.expr | ast.keyword | ast.arg, note: str = "") -> Mutation:
-        """The text without an element of a list of arguments, and without its comma."""
-        start, end = self.start(node), self.end(node)
-        rest = re.match(r"\s*,[ \t]*", self.file.text[end:])
-        if rest:
-            end += rest.end()
-        else:
-            before = re.search(r",\s*$", self.file.text[:start])
-            start = before.start() if before else start
-        return Mutation(kind, self.file.path, node.lineno, start, end, "", note)
-
-    def swapped(self, kind: str, node: ast.expr | ast.stmt | ast.keyword, text: str, note: str = "") -> Mutation:
-        """The text with other code in a node's place."""
-        return Mutation(kind, self.file.path, node.lineno, self.start(node), self.end(node), text, note)
 
 
 def guards(context: Context) -> Iterator[Mutation]:
@@ -316,6 +267,8 @@ def guards(context: Context) -> Iterator[Mutation]:
             READS.findall(ast.unparse(node))
         ):
             continue  # without what the guard puts on the request the handler fails
+        if endpoint.framework == "Django" and NEEDS_USER.search(ast.unparse(node)):
+            continue
         yield from mixins(context, endpoint, name)
         for decorator in node.decorator_list:
             if above[0].scope == "route" and ast.unparse(decorator).startswith(name):
@@ -342,6 +295,12 @@ def guards(context: Context) -> Iterator[Mutation]:
                 and not node.args.kw_defaults
             ):
                 yield text.without("guard removed", argument, endpoint.name)
+
+
+NEEDS_USER = re.compile(  # nobody's `request.user` has no row, no such attribute, and no password that can be set
+    r"\b(?:self\.)?request\.user(?:\.(?!id\b|pk\b|is_|has_|username\b|get_|groups\b|user_permissions\b)\w"
+    r"|(?=[,)])(?<=Form\(request\.user))"
+)
 
 
 def attributes(context: Context) -> set[str]:
@@ -400,7 +359,7 @@ def calls(text: Text, node: ast.Call) -> Iterator[Mutation]:
             else:
                 yield text.without("timeout removed", keyword)
         is_shown = keyword.arg == "response_model" and isinstance(keyword.value, ast.Name)
-        if is_shown and last in METHODS and keyword.value.id.startswith("User") and not returns(text, node):  # type: ignore[attr-defined]
+        if is_shown and last in METHODS and OF_USERS.match(keyword.value.id) and not returns(text, node):  # type: ignore[attr-defined]
             yield text.without("response model removed", keyword)
         if (
             keyword.arg == "le"
@@ -452,11 +411,15 @@ def calls(text: Text, node: ast.Call) -> Iterator[Mutation]:
 
 def settings(text: Text, node: ast.Assign) -> Iterator[Mutation]:
     """Django's flags, and the permissions of a view of its REST framework."""
-    target = ast.unparse(node.targets[0])
-    value = ast.unparse(node.value)
+    target, value = text.of(node.targets[0]), text.of(node.value)
     if target in ("SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SESSION_COOKIE_HTTPONLY") and value != "False":
         yield text.swapped("cookie flag off", node.value, "False", target)
-    if target == "DEBUG" and "True" not in value and "settings" in text.file.path:
+    if (
+        target == "DEBUG"
+        and "True" not in value
+        and "settings" in text.file.path
+        and not UNSERVED.search(text.file.path)
+    ):
         yield text.swapped("debug on", node.value, "True", target)
     owner = next((one for one in text.file.tree.body if isinstance(one, ast.ClassDef) and node in one.body), None)
     is_writable = owner is not None and re.search(r"ModelViewSet|Create|Update|Destroy", ast.unparse(owner)) is not None
@@ -504,6 +467,7 @@ def returns(text: Text, node: ast.Call) -> bool:
 
 
 BATCHES = re.compile(r"(?:^|/)(?:tasks|jobs|workers?|cli|commands)(?:/|\.py$)")  # their own pace, not a caller's
+OF_USERS = re.compile(r"User(?:s|Out|Read|Public|Private|Response|Schema|Base|Detail|Profile|Pagination|Me)*$")
 SECRETS = re.compile(r"token|secret|passw|(?<!_)code|nonce|salt|session|(?:api|private|signing)_?key", re.IGNORECASE)
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 
@@ -641,7 +605,8 @@ def owner_terms(text: Text, node: ast.Call, note: str) -> Iterator[Mutation]:
             yield text.without("owner's condition removed", found, note)
         elif isinstance(node.func, ast.Attribute):
             start = text.end(node.func.value)
-            yield Mutation("owner's condition removed", text.file.path, node.lineno, start, text.end(node), "", note)
+            rest = ".all()" if text.of(node.func.value).endswith(".objects") else ""  # a manager is no query yet
+            yield Mutation("owner's condition removed", text.file.path, node.lineno, start, text.end(node), rest, note)
 
 
 def bound(

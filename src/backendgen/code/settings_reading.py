@@ -13,6 +13,7 @@ from typing import Any
 from backendgen.code.symbols import Function, Module, Symbols
 
 MAX_DEPTH = 12
+MAX_VALUES = 8
 MAX_ITEMS = 10_000  # a list that is doubled again and again would fill the memory
 _READERS = re.compile(
     r"^(?:os\.)?(?:getenv|environ\.get|env(?:\.\w+)?|config|decouple\.config|environ\.Env\(\)\.?\w*|values\.\w+)$"
@@ -74,8 +75,9 @@ class Reading:
             elif isinstance(node, ast.AnnAssign) and node.value is not None:
                 self._assign(node.target, self.evaluate(node.value), node.lineno)
             elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-                together = ast.BinOp(ast.Name(node.target.id, ast.Load()), node.op, node.value)
-                self._assign(node.target, self.evaluate(together), node.lineno)
+                self._grow(
+                    node.target, ast.BinOp(ast.Name(node.target.id, ast.Load()), node.op, node.value), node.lineno
+                )
             elif isinstance(node, ast.ImportFrom) and any(one.name == "*" for one in node.names):
                 self._star(node)
             elif isinstance(node, ast.If):
@@ -100,6 +102,18 @@ class Reading:
                 )
         elif isinstance(target, ast.Subscript):
             self.is_open |= _touches_names(target)
+
+    def _grow(self, target: ast.Name, together: ast.expr, line: int) -> None:
+        """`MIDDLEWARE += (...)`: each of the values that it may have by then, as long as they are few."""
+        held = self.values.get(target.id, ())
+        found = []
+        for one in held if 1 < len(held) <= MAX_VALUES else ():
+            self.values[target.id] = (one,)
+            found.append(_hashable(replace(self.evaluate(together), path=self.path, line=line)))
+        if found:
+            self.values[target.id] = tuple(dict.fromkeys(found))
+        else:
+            self._assign(target, self.evaluate(together), line)
 
     def _star(self, node: ast.ImportFrom) -> None:
         base = node.module or ""

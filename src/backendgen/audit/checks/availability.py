@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from backendgen.audit.checks import pages, viewsets
 from backendgen.audit.checks.walk import called, is_command, own_nodes, query_models, reached
 from backendgen.audit.flow.values import place
 from backendgen.audit.queries.tables import schema_fields
@@ -36,6 +37,7 @@ def list_without_limit(context: Context) -> Iterator[Hit]:
     seen: set[Location] = set()
     yield from _forgotten_limits(context, seen)
     yield from _unused_limits(context, seen)
+    yield from viewsets.whole(context)
     for endpoint in context.service.endpoints:
         if endpoint.method != "GET" or any(PAGED.search(one.name) for one in endpoint.parameters):
             continue
@@ -81,42 +83,30 @@ def _forgotten_limits(context: Context, seen: set[Location]) -> Iterator[Hit]:
 
 
 def _unused_limits(context: Context, seen: set[Location]) -> Iterator[Hit]:
-    """Functions that make a query, take its limit, and do nothing with it but test whether it was given."""
-    for module in context.index.modules:
-        if "select(" not in module.file.text or is_command(module.file):
-            continue
-        for function in module.functions:
-            names = [one.arg for one in function.parameters if one.arg == "limit"]
-            makes = [one for one in module.calls_in(function) if _called_as(one) == "select"] if names else []
-            if not makes or _uses(function, names[0]):
-                continue
-            location = place(function.path, makes[0])
-            if location not in seen:
-                seen.add(location)
-                yield Hit(
-                    location,
-                    f"`{function.name}` takes `{names[0]}` and makes a query without it: it reads every row, "
-                    "however few were asked for",
-                    f"give it to the query: .limit({names[0]})",
-                    function.name,
-                )
-
-
-def _called_as(call: ast.Call) -> str:
-    """The last name of what is called."""
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-
-
-def _uses(function: Function, name: str) -> bool:
-    """Is a parameter read anywhere but in a question whether it is None?"""
-    tests = {
-        id(node.left)
-        for node in ast.walk(function.node)
-        if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Is | ast.IsNot)
-    }
-    return any(
-        isinstance(node, ast.Name) and node.id == name and id(node) not in tests for node in ast.walk(function.node)
-    )
+    """Functions that take a limit or skip rows, and read all that is left."""
+    for function, call, name in pages.ignored(context):
+        location = place(function.path, call)
+        if location not in seen:
+            seen.add(location)
+            yield Hit(
+                location,
+                f"`{function.name}` takes `{name}` and makes a query without it: it reads every row, "
+                "however few were asked for",
+                f"give it to the query: .limit({name})",
+                function.name,
+            )
+    for function, call in pages.skipping(context):
+        location = place(function.path, call)
+        if location not in seen:
+            seen.add(location)
+            skipped = ast.unparse(call.args[0])
+            yield Hit(
+                location,
+                f"`{function.name}` skips `{skipped}` rows and reads every row that follows: a page has a beginning "
+                "and no end",
+                f"say how many: .offset({skipped}).limit(limit)",
+                function.name,
+            )
 
 
 def _fetches(context: Context, function: Function) -> Iterator[ast.Call]:

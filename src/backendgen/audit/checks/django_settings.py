@@ -108,6 +108,11 @@ def https_not_enforced(context: Context) -> Iterator[Hit]:
             yield _hit(settings, redirect, "SECURE_SSL_REDIRECT", message, fix)
 
 
+def _stated(settings: Settings) -> Value:
+    """Where the middleware is listed first; conditions may add to it further down."""
+    return min(settings.of(MIDDLEWARE), key=lambda one: (one.path != settings.module.file.path, one.line))
+
+
 @check("BG414")
 def no_csrf_protection(context: Context) -> Iterator[Hit]:
     """Sessions in cookies without the middleware that tells foreign forms apart."""
@@ -117,7 +122,7 @@ def no_csrf_protection(context: Context) -> Iterator[Hit]:
             message = "has sessions and no CsrfViewMiddleware: any website can send forms in a user's name"
             fix = 'MIDDLEWARE = [..., "django.middleware.csrf.CsrfViewMiddleware"]'
             confidence = None if settings.is_sure else Confidence.MEDIUM
-            yield _hit(settings, settings.of(MIDDLEWARE)[0], MIDDLEWARE, message, fix, confidence)
+            yield _hit(settings, _stated(settings), MIDDLEWARE, message, fix, confidence)
 
 
 @check("BG415")
@@ -134,7 +139,7 @@ def no_security_middleware(context: Context) -> Iterator[Hit]:
             names = " and ".join(name.rpartition(".")[2] for name in missing)
             fix = "\n".join(f'"{name}",' for name in missing)
             message = f"lacks {names}: pages go out without the headers that it sets"
-            yield _hit(settings, settings.of(MIDDLEWARE)[0], MIDDLEWARE, message, fix)
+            yield _hit(settings, _stated(settings), MIDDLEWARE, message, fix)
 
 
 @check("BG416")

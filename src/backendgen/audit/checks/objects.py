@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import takewhile
 
+from backendgen.audit.checks import viewsets
 from backendgen.audit.checks.access import is_open
 from backendgen.audit.properties import is_tied
-from backendgen.audit.queries.model import USER, Query, Term
+from backendgen.audit.queries.model import USER, Query, Statement, Term
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import Endpoint
 from backendgen.findings.finding import Hit, Location, Step
@@ -68,6 +69,37 @@ def change_of_others(context: Context) -> Iterator[Hit]:
             yield _hit(context, endpoint, query, key, siblings, does, confidence)
 
     yield from _deletes_of_all(context)
+    yield from _whoever_comes_first(context)
+
+
+def _whoever_comes_first(context: Context) -> Iterator[Hit]:
+    """Endpoints that take the first row of a table without any condition, where others find it by who calls."""
+    facts = context.facts
+    for endpoint in context.service.endpoints:
+        if not _asks_who(context, endpoint):
+            continue
+        for query in facts.access(endpoint).queries:
+            one = query.statement
+            if one.verb != "select" or one.terms or one.opaque or one.few or query.many or not one.table:
+                continue
+            siblings = [each for each in _siblings(context, endpoint, query) if each is not endpoint]
+            if siblings or one.table in facts.owners or _has_user(context, one):
+                others = f", while `{siblings[0].name}` finds it by who calls" if siblings else ""
+                yield Hit(
+                    query.location,
+                    f"`{endpoint.name}` ({endpoint.handler.name}) takes the first row of `{one.table}`, whoever it "
+                    f"belongs to{others}",
+                    "add who calls to the conditions of the query",
+                    endpoint.name,
+                    (Step(endpoint.location, f"`{endpoint.name}`"), Step(query.location, "no condition")),
+                    confidence=Confidence.MEDIUM,
+                )
+
+
+def _has_user(context: Context, statement: Statement) -> bool:
+    """Has the table a column that says which user a row belongs to?"""
+    table = context.facts.tables.of(statement.model)
+    return table is not None and bool(table.names & {"user", "user_id", "owner", "owner_id"})
 
 
 def _deletes_of_all(context: Context) -> Iterator[Hit]:
@@ -208,6 +240,7 @@ def rows_of_all(context: Context) -> Iterator[Hit]:
             if siblings and statement.table in facts.owners:
                 seen.add(query.location)
                 yield _everybodys(context, endpoint, query, siblings[0])
+    yield from viewsets.everybodys(context)
 
 
 def _everybodys(context: Context, endpoint: Endpoint, query: Query, sibling: Endpoint) -> Hit:

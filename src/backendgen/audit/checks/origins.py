@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 
@@ -51,14 +52,17 @@ def loose_origin(context: Context) -> Iterator[Hit]:
 
 
 def _middlewares(context: Context) -> Iterator[Use]:
-    """Yield the CORS middlewares that let credentials through."""
+    """Yield the CORS middlewares that let credentials through, or as one of the project's own classes was told to."""
+    is_told = any(True for _ in _described(context))
     for use in (
         *context.index.methods("add_middleware"),
         *context.index.calls("starlette.middleware.Middleware", *CORS),
     ):
         kind = context.index.name_of(use.call.args[0], use.module, use.function) if use.call.args else ""
-        allows = context.index.value(use.argument("allow_credentials"), use.module, use.function)
-        if (kind in CORS or use.name in CORS) and allows is True:
+        given = use.argument("allow_credentials")
+        allows = context.index.value(given, use.module, use.function)
+        is_passed_on = is_told and isinstance(given, ast.Attribute) and given.attr == "allow_credentials"
+        if (kind in CORS or use.name in CORS) and (allows is True or is_passed_on):
             yield use
 
 

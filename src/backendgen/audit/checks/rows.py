@@ -56,6 +56,9 @@ def _emptied(context: Context, use: Use) -> str:
         return ""
     holder = called.value
     if use.name in ("delete", "update"):  # Order.objects.all().delete(), session.query(Order).delete()
+        is_manager = isinstance(holder, ast.Attribute) and holder.attr == "objects" and use.name == "update"
+        if isinstance(holder, ast.Attribute) and is_manager and use.call.keywords and not use.call.args:
+            return ast.unparse(holder.value)  # Order.objects.update(open=False)
         if isinstance(holder, ast.Call) and isinstance(holder.func, ast.Attribute):
             if (
                 holder.func.attr == "all"
