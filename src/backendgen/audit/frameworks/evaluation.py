@@ -92,11 +92,24 @@ class Evaluation:
                 return self.call(method, [], {}, None) if decorators & {"property", "cached_property"} else method
             if isinstance(member, Class):
                 return member
+            given = self._given(base, base.target, name)
+            if given is not UNKNOWN:
+                return given
             if isinstance(member, Variable):
                 return self._of_class(member)
         if base.kinds:
             return Made(None, base.kinds, base.place, [], {}, {}, base, f"{base.member}.{name}".strip("."))
         return UNKNOWN
+
+    def _given(self, base: Made, owner: Class, name: str) -> Value:
+        """What a dataclass, NamedTuple or model was given for a field: such classes have no `__init__` of their own."""
+        if name in base.keywords:
+            return base.keywords[name] if self.symbols.member(owner, "__init__") is None else UNKNOWN
+        if not base.args or self.symbols.member(owner, "__init__") is not None:
+            return UNKNOWN
+        classes = reversed(self.symbols.lineage(owner))
+        fields = list(dict.fromkeys(field for one in classes for field in _fields(one)))
+        return base.argument(fields.index(name), default=UNKNOWN) if name in fields else UNKNOWN
 
     def _of_class(self, member: Variable) -> Value:
         """A class's variable; a setting has its default. One that is made of itself is not known."""
@@ -107,6 +120,8 @@ class Evaluation:
         self.reading.discard(id(member.value))
         if isinstance(value, Made) and isinstance(value.target, External) and value.target.name.endswith(".Field"):
             return value.argument(0, "default", default=UNKNOWN)
+        if isinstance(value, Made) and isinstance(value.target, External) and value.target.name == "dataclasses.field":
+            return value.keywords.get("default", UNKNOWN)
         return UNKNOWN if value is None else value
 
     def _call(self, node: ast.Call, frame: Frame) -> Value:
@@ -289,6 +304,14 @@ class Evaluation:
         from backendgen.audit.service import elsewhere
 
         return Closure(elsewhere("lambda", frame.module, node.lineno), frame)
+
+
+def _fields(owner: Class) -> Iterator[str]:
+    """The names that a class declares with a type, in order: what it is made of, unless they are the class's own."""
+    declared = [one for one in owner.node.body if isinstance(one, ast.AnnAssign)]
+    for one in declared:
+        if isinstance(one.target, ast.Name) and "ClassVar" not in ast.unparse(one.annotation):
+            yield one.target.id
 
 
 def _is_super(node: ast.Call) -> bool:
