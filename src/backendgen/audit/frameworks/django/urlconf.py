@@ -267,7 +267,7 @@ class Urlconf(Construction):
         if isinstance(target, Made) and target.member == "_replace" and is_route(target.root):
             route = target.root
             return Made(route.target, route.kinds, route.place, route.args, {**route.keywords, **keywords})
-        if isinstance(target, Closure) and target.function.name == "register" and is_router(target.receiver):
+        if isinstance(target, Closure) and target.function.node.name == "register" and is_router(target.receiver):
             return self._registering(target, args, keywords, place)
         views = [one for one in args if is_view(one)]
         result = self._generated(target, args, keywords, place)
