@@ -27,6 +27,9 @@ def _of_objects(urlconf: Urlconf, name: str, args: list[Value]) -> Value:
         found = urlconf.attribute(args[0], args[1], Frame(next(iter(urlconf.symbols.modules.values()))))
         is_known = not isinstance(found, External) and found is not UNKNOWN
         return found if is_known or len(args) < 3 else args[2]
+    if name == "hasattr" and len(args) == 2 and isinstance(args[0], Made) and isinstance(args[1], str):
+        has = urlconf.applications.has(args[0], args[1])
+        return UNKNOWN if has is None else has
     if name == "hasattr" and len(args) == 2 and isinstance(args[0], Module | Class) and isinstance(args[1], str):
         return urlconf.symbols.attribute(args[0], args[1]) is not None
     if name == "type" and len(args) == 1 and isinstance(args[0], str | int | list | dict | Class):

@@ -1,7 +1,7 @@
 """Django's own views and those of its common companions, by their dotted names: which methods they answer.
 
 
-his is what a project's classes inherit. What a library calls in between (`django.views.generic.edit.`) does not matter.
+This is what a project's classes inherit. What a library calls in between (`django.views.generic.edit.`) does not matter.
 """
 
 from __future__ import annotations
