@@ -14,7 +14,6 @@ from backendgen.audit.frameworks.django.answers import answer
 from backendgen.audit.frameworks.django.applications import Applications
 from backendgen.audit.frameworks.django.settings import Settings
 from backendgen.audit.frameworks.django.values import (
-    INCLUDES,
     PATHS,
     Defaults,
     Registration,
@@ -22,6 +21,7 @@ from backendgen.audit.frameworks.django.values import (
     RouterUrls,
     Wrapped,
     default_routes,
+    is_include,
     is_route,
     is_router,
     is_view,
@@ -160,10 +160,9 @@ class Urlconf(Construction):
         """`callback` and `url_patterns` of a `path()`, the fields of a router's Route."""
         if target in PATHS and name in ("callback", "url_patterns"):
             view = base.argument(1, "view")
-            is_include = isinstance(view, Made) and isinstance(view.target, External) and view.target.name in INCLUDES
             if name == "callback":
-                return None if is_include else view
-            return list(self.included(view)) if is_include else UNKNOWN
+                return None if is_include(view) else view
+            return list(self.included(view)) if is_include(view) else UNKNOWN
         if is_route(base):
             order: tuple[str, ...] = ("url", "mapping", "name", "detail", "initkwargs")
             if target.endswith("DynamicRoute"):
