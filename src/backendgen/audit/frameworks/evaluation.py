@@ -20,6 +20,8 @@ from backendgen.audit.frameworks.operations import (
 from backendgen.code.symbols import Class, External, Function, Module, Symbol, Symbols, Variable
 
 ENVIRONMENT = frozenset({"os.environ.get", "os.getenv"})
+FIELDS = frozenset({"dataclasses.field", "attrs.field", "attr.field", "attr.ib", "attr.attrib"})
+FACTORIES = ("default_factory", "factory")
 
 
 class Evaluation:
@@ -118,11 +120,14 @@ class Evaluation:
         self.reading.add(id(member.value))
         value = self.evaluate(member.value, Frame(member.module))
         self.reading.discard(id(member.value))
-        if isinstance(value, Made) and isinstance(value.target, External) and value.target.name.endswith(".Field"):
-            return value.argument(0, "default", default=UNKNOWN)
-        if isinstance(value, Made) and isinstance(value.target, External) and value.target.name == "dataclasses.field":
-            return value.keywords.get("default", UNKNOWN)
-        return UNKNOWN if value is None else value
+        if not isinstance(value, Made) or not isinstance(value.target, External):
+            return UNKNOWN if value is None else value
+        is_model = value.target.name.endswith(".Field")
+        if is_model or value.target.name in FIELDS:
+            maker = value.argument(-1, *FACTORIES)
+            default = value.argument(0 if is_model else -1, "default", default=UNKNOWN)
+            return default if maker is None else self.call(maker, [], {}, value.place)
+        return value
 
     def _call(self, node: ast.Call, frame: Frame) -> Value:
         args: list[Value] = []
