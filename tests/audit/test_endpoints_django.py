@@ -519,3 +519,103 @@ urlpatterns = [path("orders/<int:pk>", order)]
     (guard,) = found[0].guards
     assert guard.function is not None
     assert guard.function.name == "Objects.process_view"
+
+
+def test_a_router_that_fills_its_registry_by_itself(tmp_path: Path) -> None:
+    found = app(
+        tmp_path,
+        urls="""
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
+from rest_framework.viewsets import ReadOnlyModelViewSet
+class Orders(ReadOnlyModelViewSet): ...
+class Lines(ReadOnlyModelViewSet): ...
+class Own(SimpleRouter):
+    def register(self, prefix, viewset, basename=None):
+        self.registry.append((prefix, viewset, basename or "one"))
+class Checked(SimpleRouter):
+    def register(self, prefix, viewset, basename=None):
+        super().register(prefix, viewset, basename)
+own = Own()
+checked = Checked()
+own.register("orders", Orders)
+own.register("lines", Lines)
+checked.register("checked", Lines)
+urlpatterns = [path("api/", include(own.urls)), path("", include(checked.urls))]
+""",
+    )
+    assert sorted(one.name for one in found) == [
+        "GET /api/lines/", "GET /api/lines/{pk}/", "GET /api/orders/", "GET /api/orders/{pk}/", "GET /checked/",
+        "GET /checked/{pk}/",
+    ]  # fmt: skip
+
+
+def test_imports_begin_beside_manage_in_a_package(tmp_path: Path) -> None:
+    inner = {
+        "manage.py": MANAGE.replace("shop.settings", "core.settings"),
+        "__init__.py": "",
+        "core/__init__.py": "",
+        "core/settings.py": 'ROOT_URLCONF = "core.urls"\nMIDDLEWARE = []\n',
+        "core/urls.py": """
+from django.urls import path
+from orders import views
+urlpatterns = [path("orders/", views.Orders.as_view())]
+""",
+        "orders/__init__.py": "",
+        "orders/views.py": """
+from django.views import View
+class Orders(View):
+    def get(self, request): ...
+""",
+    }
+    found = endpoints(tmp_path, {"setup.py": "", **{f"shop/{name}": text for name, text in inner.items()}})
+    assert [one.name for one in found] == ["GET /orders/"]
+
+
+def test_plugins_are_told_by_the_class_that_configures_them(tmp_path: Path) -> None:
+    found = app(
+        tmp_path,
+        **{
+            "settings": 'ROOT_URLCONF = "shop.urls"\nMIDDLEWARE = []\nINSTALLED_APPS = ["shop.api", "shop.pay"]\n',
+            "api/__init__": "",
+            "api/apps": "from django.apps import AppConfig\nclass Api(AppConfig):\n    name = 'shop.api'\n",
+            "api/urls": """
+from django.urls import path
+def orders(request): ...
+urlpatterns = event_patterns = [path("orders/", orders)]
+""",
+            "pay/__init__": "",
+            "pay/apps": """
+from django.apps import AppConfig
+class Pay(AppConfig):
+    name = "shop.pay"
+    class Plugin: ...
+""",
+            "pay/urls": """
+from django.urls import include, path
+def done(request): ...
+event_patterns = [path("pay/", include([path("done/", done)]))]
+""",
+            "urls": """
+import importlib
+from django.apps import apps
+from django.urls import include, path
+def guarded(view):
+    def inner(request, *args): return view(request, *args)
+    return inner
+def around(entries):
+    for entry in entries:
+        if hasattr(entry, "url_patterns"):
+            around(entry.url_patterns)
+        elif hasattr(entry, "callback"):
+            entry.callback = guarded(entry.callback)
+    return entries
+urlpatterns = [path("v1/", include("shop.api.urls"))]
+for one in apps.get_app_configs():
+    if hasattr(one, "Plugin"):
+        urls = importlib.import_module(one.name + ".urls")
+        urlpatterns.append(path("<event>/", include(around(urls.event_patterns))))
+""",
+        },
+    )
+    assert [one.name for one in found if one.mounted] == ["* /v1/orders/", "* /{event}/pay/done/"]

@@ -419,3 +419,52 @@ while True: endless(2)
 def after(): ...
 """
     assert [one.name for one in endpoints(tmp_path, {"app.py": text})] == ["GET /after"]
+
+
+FACTORIES = {
+    "app/factory.py": """
+from dataclasses import dataclass, field
+from typing import ClassVar, NamedTuple
+from fastapi import APIRouter
+class Scope(NamedTuple):
+    name: str
+    prefixes: tuple[str, ...]
+@dataclass
+class Named:
+    kinds: ClassVar[tuple[str, ...]] = ()
+    name: str
+@dataclass
+class Factory(Named):
+    scope: Scope
+    is_writing: bool = field(default=False)
+    router: APIRouter = field(default_factory=APIRouter)
+    def __post_init__(self):
+        for prefix in self.scope.prefixes:
+            self.reads(prefix)
+            if self.is_writing:
+                self.router.add_api_route(f"{prefix}/{self.name}", lambda: 0, methods=["POST"])
+    def reads(self, prefix):
+        @self.router.get(f"{prefix}/{self.name}")
+        def read(): ...
+""",
+    "app/__init__.py": """
+from fastapi import FastAPI
+from app.factory import Factory, Scope
+app = FastAPI()
+app.include_router(Factory("usage", Scope("users", ("/user", "/customer"))).router, prefix="/a")
+app.include_router(Factory("usage", scope=Scope(name="teams", prefixes=("/team",)), is_writing=True).router)
+""",
+}
+
+
+def test_factories_are_given_fields_and_run_after_them(tmp_path: Path, inventory: ModuleType) -> None:
+    expected = {
+        ("GET", "/a/user/usage"), ("GET", "/a/customer/usage"), ("GET", "/team/usage"), ("POST", "/team/usage"),
+    }  # fmt: skip
+    found = endpoints(tmp_path, FACTORIES)
+    assert {(one.method, one.path) for one in found if one.mounted and not one.optional} == expected
+    options = argparse.Namespace(
+        app="app:app", python=str(PYTHONS[0]), env=[], first="", cwd=None, path=[], verbose=False
+    )
+    if _has(PYTHONS[0], "fastapi"):
+        assert inventory.by_framework(options, tmp_path) == expected

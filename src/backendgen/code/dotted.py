@@ -38,6 +38,7 @@ def names_of(path: str, above: tuple[str, ...], packages: set[str]) -> tuple[tup
 def _suffixes(parts: list[str], folders: list[str], packages: set[str]) -> Iterator[str]:
     """Yield the dotted names that a file may be imported by: from the root, and from each folder that is no package.
 
+    A folder from which `manage.py` is started is not only a package: imports begin there.
     A folder's `logging.py` is not what `import logging` means, so names of the standard library only count from the root.
     """
     yield ".".join(parts)

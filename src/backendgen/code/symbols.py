@@ -126,6 +126,7 @@ class Symbols:
         self._stars: dict[int, list[Module]] = {}
         self._parameters: dict[int, frozenset[str]] = {}
         packages = {str(PurePosixPath(path).parent) for path in project.by_path if path.endswith("__init__.py")}
+        packages -= {str(PurePosixPath(path).parent) for path in project.by_path if path.endswith("/manage.py")}
         above = packages_above(project)
         for file in project.files:
             module = _Reader(file, above, packages).module

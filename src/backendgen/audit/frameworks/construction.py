@@ -280,11 +280,18 @@ class Construction(Evaluation):
         return made
 
     def _made(self, made: Made, owner: Class) -> None:
-        """An instance of a class of the project: its `__init__` runs first, so that what it hands on is known."""
+        """An instance of a class of the project: its `__init__` runs first, so that what it hands on is known.
+
+        What dataclasses and attrs generate ends with the class's own `__post_init__`.
+        """
         maker = self.symbols.member(owner, "__init__")
         if isinstance(maker, Function):
             self._called(Closure(maker, self._frames.get(id(maker.module)), made), made.args, made.keywords, made.place)
         self.announce(made)
+        for name in ("__post_init__", "__attrs_post_init__") if maker is None else ():
+            after = self.symbols.member(owner, name)
+            if isinstance(after, Function):
+                self._called(Closure(after, self._frames.get(id(after.module)), made), [], {}, made.place)
 
     def announce(self, made: Made) -> None:
         """Tell of an object once: when its class's `__init__` calls the library's, or after it."""

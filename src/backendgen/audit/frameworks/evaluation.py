@@ -20,6 +20,8 @@ from backendgen.audit.frameworks.operations import (
 from backendgen.code.symbols import Class, External, Function, Module, Symbol, Symbols, Variable
 
 ENVIRONMENT = frozenset({"os.environ.get", "os.getenv"})
+FIELDS = frozenset({"dataclasses.field", "attrs.field", "attr.field", "attr.ib", "attr.attrib"})
+FACTORIES = ("default_factory", "factory")
 
 
 class Evaluation:
@@ -96,11 +98,24 @@ class Evaluation:
                 return self.call(method, [], {}, None) if decorators & {"property", "cached_property"} else method
             if isinstance(member, Class):
                 return member
+            given = self._given(base, base.target, name)
+            if given is not UNKNOWN:
+                return given
             if isinstance(member, Variable):
                 return self._of_class(member)
         if base.kinds:
             return Made(None, base.kinds, base.place, [], {}, {}, base, f"{base.member}.{name}".strip("."))
         return UNKNOWN
+
+    def _given(self, base: Made, owner: Class, name: str) -> Value:
+        """What a dataclass, NamedTuple or model was given for a field: such classes have no `__init__` of their own."""
+        if name in base.keywords:
+            return base.keywords[name] if self.symbols.member(owner, "__init__") is None else UNKNOWN
+        if not base.args or self.symbols.member(owner, "__init__") is not None:
+            return UNKNOWN
+        classes = reversed(self.symbols.lineage(owner))
+        fields = list(dict.fromkeys(field for one in classes for field in _fields(one)))
+        return base.argument(fields.index(name), default=UNKNOWN) if name in fields else UNKNOWN
 
     def _of_class(self, member: Variable) -> Value:
         """A class's variable; a setting has its default. One that is made of itself is not known."""
@@ -109,9 +124,14 @@ class Evaluation:
         self.reading.add(id(member.value))
         value = self.evaluate(member.value, Frame(member.module))
         self.reading.discard(id(member.value))
-        if isinstance(value, Made) and isinstance(value.target, External) and value.target.name.endswith(".Field"):
-            return value.argument(0, "default", default=UNKNOWN)
-        return UNKNOWN if value is None else value
+        if not isinstance(value, Made) or not isinstance(value.target, External):
+            return UNKNOWN if value is None else value
+        is_model = value.target.name.endswith(".Field")
+        if is_model or value.target.name in FIELDS:
+            maker = value.argument(-1, *FACTORIES)
+            default = value.argument(0 if is_model else -1, "default", default=UNKNOWN)
+            return default if maker is None else self.call(maker, [], {}, value.place)
+        return value
 
     def _call(self, node: ast.Call, frame: Frame) -> Value:
         args: list[Value] = []
@@ -294,6 +314,14 @@ class Evaluation:
         from backendgen.audit.service import elsewhere
 
         return Closure(elsewhere("lambda", frame.module, node.lineno), frame)
+
+
+def _fields(owner: Class) -> Iterator[str]:
+    """The names that a class declares with a type, in order: what it is made of, unless they are the class's own."""
+    declared = [one for one in owner.node.body if isinstance(one, ast.AnnAssign)]
+    for one in declared:
+        if isinstance(one.target, ast.Name) and "ClassVar" not in ast.unparse(one.annotation):
+            yield one.target.id
 
 
 def _is_super(node: ast.Call) -> bool:

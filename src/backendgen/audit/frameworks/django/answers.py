@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backendgen.audit.frameworks.django.values import Defaults, Registry, is_route
+from backendgen.audit.frameworks.django.values import Defaults, Registry, is_include, is_path, is_route
 from backendgen.audit.frameworks.made import UNKNOWN, Frame, Made, Value
 from backendgen.code.symbols import Class, External, Module
 
@@ -27,6 +27,9 @@ def _of_objects(urlconf: Urlconf, name: str, args: list[Value]) -> Value:
         found = urlconf.attribute(args[0], args[1], Frame(next(iter(urlconf.symbols.modules.values()))))
         is_known = not isinstance(found, External) and found is not UNKNOWN
         return found if is_known or len(args) < 3 else args[2]
+    if name == "hasattr" and len(args) == 2 and isinstance(args[0], Made) and isinstance(args[1], str):
+        has = _has(args[0], args[1]) if is_path(args[0]) else urlconf.applications.has(args[0], args[1])
+        return UNKNOWN if has is None else has
     if name == "hasattr" and len(args) == 2 and isinstance(args[0], Module | Class) and isinstance(args[1], str):
         return urlconf.symbols.attribute(args[0], args[1]) is not None
     if name == "type" and len(args) == 1 and isinstance(args[0], str | int | list | dict | Class):
@@ -34,6 +37,12 @@ def _of_objects(urlconf: Urlconf, name: str, args: list[Value]) -> Value:
     if name in ("isinstance", "issubclass") and len(args) == 2:
         return _is_a(urlconf, args[0], args[1])
     return UNKNOWN
+
+
+def _has(pattern: Made, name: str) -> bool | None:
+    """Which attributes tell the `path()` of an `include()` from one of a view."""
+    included = is_include(pattern.argument(1, "view"))
+    return {"url_patterns": included, "callback": not included}.get(name)
 
 
 def _is_a(urlconf: Urlconf, value: Value, kind: Value) -> Value:

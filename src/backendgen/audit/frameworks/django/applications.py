@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from backendgen.audit.frameworks.django.urlconf import Urlconf
 
 APPS = frozenset({"django.apps.AppConfig", "django.apps.config.AppConfig"})
+OWN = frozenset({
+    "apps", "default_auto_field", "get_model", "get_models", "import_models", "label", "models", "models_module", "module",
+    "name", "path", "ready", "verbose_name",
+})  # fmt: skip
 
 
 class Applications:
@@ -53,10 +57,24 @@ class Applications:
                 module = self._find(dotted)
                 if module is not None:
                     attributes = {"name": dotted, "label": dotted.rpartition(".")[2], "module": module}
-                    target = owner if isinstance(owner, Class) else None
+                    target = owner if isinstance(owner, Class) else self._only(dotted)
                     kinds = self.symbols.bases(target) if target is not None else APPS
                     self._configs.append(Made(target, kinds, attributes=dict(attributes)))
         return self._configs
+
+    def _only(self, dotted: str) -> Class | None:
+        """The configuration that Django takes when the settings name the package: the only one in its `apps`."""
+        module = self._find(f"{dotted}.apps")
+        found = [one for one in module.classes if self.symbols.bases(one) & APPS] if module is not None else []
+        return found[0] if len(found) == 1 else None
+
+    def has(self, application: Value, name: str) -> bool | None:
+        """Has the class of an application this attribute? None when another library's class may have it."""
+        if not isinstance(application, Made) or application.member or not application.kinds & APPS:
+            return None
+        if isinstance(application.target, Class) and self.symbols.member(application.target, name) is not None:
+            return True
+        return False if application.kinds <= APPS and name not in {*application.attributes, *OWN} else None
 
     def _find(self, dotted: str) -> Module | None:
         return self.symbols.module(dotted, next(iter(self.symbols.modules.values())))

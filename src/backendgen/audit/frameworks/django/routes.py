@@ -10,7 +10,7 @@ from backendgen.audit.frameworks.django.paths import converted, simplified
 from backendgen.audit.frameworks.django.routers import Routers
 from backendgen.audit.frameworks.django.tables import URLS
 from backendgen.audit.frameworks.django.urlconf import Urlconf
-from backendgen.audit.frameworks.django.values import INCLUDES, REGULAR, RouterUrls, is_path
+from backendgen.audit.frameworks.django.values import REGULAR, RouterUrls, is_include, is_path
 from backendgen.audit.frameworks.django.views import Answer, Decorator, Views
 from backendgen.audit.frameworks.made import UNKNOWN, Made, Place, Value
 from backendgen.audit.service import ANY, elsewhere
@@ -119,7 +119,7 @@ class Routes:
         yield from self._view(view, inner, place)
 
     def _view(self, view: Value, under: _Under, place: Place) -> Iterator[Route]:
-        if isinstance(view, Made) and isinstance(view.target, External) and view.target.name in INCLUDES:
+        if is_include(view):
             yield from self._include(view.argument(0, "arg"), under, place)
         elif isinstance(view, tuple) or (isinstance(view, External) and view.name.endswith(".urls")):
             yield from self._include(view, under, place)

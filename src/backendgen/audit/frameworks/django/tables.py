@@ -1,7 +1,7 @@
 """Django's own views and those of its common companions, by their dotted names: which methods they answer.
 
 
-his is what a project's classes inherit. What a library calls in between (`django.views.generic.edit.`) does not matter.
+This is what a project's classes inherit. What a library calls in between (`django.views.generic.edit.`) does not matter.
 """
 
 from __future__ import annotations
@@ -47,6 +47,14 @@ METHODS: Mapping[str, tuple[str, ...]] = {
         "APIView", "SwaggerView", "RedocView", "JSONAPIView", "YAMLAPIView", "SwaggerSplitView",
         "SwaggerOauthRedirectView",
     )},
+    **{f"oauth2_provider.views.{name}": methods for name, methods in {
+        "BaseAuthorizationView": (), "AuthorizationView": FORM, "TokenView": POST, "RevokeTokenView": POST,
+        "IntrospectTokenView": ("get", "post"), "ApplicationList": READ, "ApplicationDetail": READ,
+        "ApplicationRegistration": FORM, "ApplicationUpdate": FORM, "ApplicationDelete": ("get", "post", "delete"),
+        "AuthorizedTokensListView": READ, "AuthorizedTokenDeleteView": ("get", "post", "delete"),
+        "ConnectDiscoveryInfoView": READ, "JwksInfoView": READ, "UserInfoView": ("get", "post"),
+        "ProtectedResourceView": (), "ScopedProtectedResourceView": (), "ReadWriteScopedResourceView": (),
+    }.items()},
     "vanilla.View": (), "vanilla.GenericView": (), "vanilla.TemplateView": READ, "vanilla.ListView": READ,
     "vanilla.DetailView": READ, "vanilla.FormView": ("get", "post"), "vanilla.CreateView": ("get", "post"),
     "vanilla.UpdateView": ("get", "post"), "vanilla.DeleteView": ("get", "post"),
@@ -103,7 +111,7 @@ URLS: Mapping[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
 
 def methods_of(name: str) -> tuple[str, ...] | None:
     """Return the methods that a library's view answers, None when it is not known."""
-    for prefix in ("django.views.generic.", "formtools.wizard.views.", "vanilla."):
+    for prefix in ("django.views.generic.", "formtools.wizard.views.", "vanilla.", "oauth2_provider.views."):
         if name.startswith(prefix):
             name = prefix + name.rpartition(".")[2]
     return METHODS.get(name)

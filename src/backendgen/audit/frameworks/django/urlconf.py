@@ -14,7 +14,6 @@ from backendgen.audit.frameworks.django.answers import answer
 from backendgen.audit.frameworks.django.applications import Applications
 from backendgen.audit.frameworks.django.settings import Settings
 from backendgen.audit.frameworks.django.values import (
-    INCLUDES,
     PATHS,
     Defaults,
     Registration,
@@ -22,6 +21,7 @@ from backendgen.audit.frameworks.django.values import (
     RouterUrls,
     Wrapped,
     default_routes,
+    is_include,
     is_route,
     is_router,
     is_view,
@@ -131,10 +131,6 @@ class Urlconf(Construction):
                 given = self._of_pattern(base, base.target.name, name)
                 if given is not UNKNOWN:
                     return given
-            if isinstance(base.target, Class) and not base.member and name not in base.attributes:
-                fields = [one.target.id for one in base.target.node.body if _is_field(one)]  # type: ignore[attr-defined]
-                if name in fields and self.symbols.member(base.target, "__init__") is None:
-                    return base.argument(fields.index(name), name, default=UNKNOWN)
         return super().attribute(base, name, frame)
 
     def _of_a_class(self, base: Class, name: str, frame: Frame) -> Value:
@@ -164,10 +160,9 @@ class Urlconf(Construction):
         """`callback` and `url_patterns` of a `path()`, the fields of a router's Route."""
         if target in PATHS and name in ("callback", "url_patterns"):
             view = base.argument(1, "view")
-            is_include = isinstance(view, Made) and isinstance(view.target, External) and view.target.name in INCLUDES
             if name == "callback":
-                return None if is_include else view
-            return list(self.included(view)) if is_include else UNKNOWN
+                return None if is_include(view) else view
+            return list(self.included(view)) if is_include(view) else UNKNOWN
         if is_route(base):
             order: tuple[str, ...] = ("url", "mapping", "name", "detail", "initkwargs")
             if target.endswith("DynamicRoute"):
@@ -243,6 +238,20 @@ class Urlconf(Construction):
         registered.append(one)
         root.attributes.setdefault("registry", []).append((prefix, viewset, made.argument(2, "basename")))
 
+    def _registering(
+        self, register: Closure, args: list[Value], keywords: dict[str, Value], place: Place | None
+    ) -> Value:
+        """A router's own `register`: what it appends to the registry by itself, without the library's, is registered."""
+        attributes = register.receiver.attributes
+        registry, registered = attributes.setdefault("registry", []), attributes.setdefault(" registered", [])
+        before, asked = len(registry), len(registered)
+        result = super().call(register, args, keywords, place)
+        if place is not None and len(registered) == asked:
+            for one in registry[before:]:
+                if isinstance(one, tuple) and len(one) > 1:
+                    registered.append(Registration(one[0] if isinstance(one[0], str) else "", one[1], place))
+        return result
+
     # -- calls and branches -----------------------------------------------------------------------------------------
 
     def call(self, target: Value, args: list[Value], keywords: dict[str, Value], place: Place | None) -> Value:
@@ -257,6 +266,8 @@ class Urlconf(Construction):
         if isinstance(target, Made) and target.member == "_replace" and is_route(target.root):
             route = target.root
             return Made(route.target, route.kinds, route.place, route.args, {**route.keywords, **keywords})
+        if isinstance(target, Closure) and target.function.node.name == "register" and is_router(target.receiver):
+            return self._registering(target, args, keywords, place)
         views = [one for one in args if is_view(one)]
         result = self._generated(target, args, keywords, place)
         if isinstance(target, Closure) and views and place is not None and wraps(result, views[0], target.function):
@@ -345,11 +356,6 @@ class Urlconf(Construction):
                 if isinstance(found, External) and found.name == "django.conf.settings":
                     return True
         return False
-
-
-def _is_field(node: ast.stmt) -> bool:
-    """A field of a NamedTuple or a dataclass."""
-    return isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
 
 
 def _yields(function: Function) -> bool:

@@ -57,6 +57,11 @@ def is_path(value: Value) -> TypeGuard[Made]:
     return isinstance(value, Made) and isinstance(value.target, External) and value.target.name in PATHS
 
 
+def is_include(value: Value) -> TypeGuard[Made]:
+    """Is this an `include(...)`?"""
+    return isinstance(value, Made) and isinstance(value.target, External) and value.target.name in INCLUDES
+
+
 def is_route(value: Value) -> bool:
     """Is this a Route or DynamicRoute of Django REST framework's routers?"""
     target = value.target if isinstance(value, Made) else None
