@@ -98,12 +98,27 @@ class Payment(models.Model):
     amount = models.FloatField()
 """
 
+REDIRECTS = """
+from flask import Flask, redirect, request
+
+app = Flask(__name__)
+
+@app.get("/back")
+def back() -> object:
+    return redirect(request.headers.get("Referer"))
+
+@app.get("/named")
+def named() -> object:
+    return redirect(request.args["next"])
+"""
+
 
 @pytest.mark.parametrize(
     ("rule", "text", "expected"),
     [
         ("BG201", HASHES, {5: "low", 8: "medium"}),
         ("BG518", DEFAULTS, {3: "low", 7: "high"}),
+        ("BG114", REDIRECTS, {8: "low", 12: "high"}),
         ("BG109", LOADERS, {5: "low", 8: "medium"}),
         ("BG202", TOKENS, {5: "low", 9: "high"}),
         ("BG227", COOKIES, {9: "medium", 10: "low"}),

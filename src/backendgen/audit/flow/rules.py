@@ -25,6 +25,9 @@ WORDS = {"path": "path parameter", "query": "query parameter", "header": "header
 MAX_DEPTH = 6
 SEGMENT = frozenset({"path", "redirect"})  # kinds of sinks that a part of a path cannot harm: it holds no slash
 GUARDED = frozenset({"path", "url", "redirect"})  # kinds of sinks before which one check serves for all that follow
+CAME_FROM = frozenset(
+    {"referer", "referrer", "http_referer"}
+)  # no link writes it: it names the page that holds the link
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +218,8 @@ def _hit(location: Location, found: Found, others: list[int]) -> tuple[Rule, Hit
     confidence, severity = reached.grades if found.is_graded else (None, None)
     if found.taint.origin.kind == "queue":  # whoever fills the queue may have checked it
         confidence = Confidence.LOW
+    if rule.kind == "redirect" and CAME_FROM.intersection(map(str.lower, found.taint.origin.path)):
+        confidence = Confidence.LOW  # back to where the visitor came from
     return rule.rule, Hit(location, message, rule.fix, reached.symbol, steps, severity, confidence)
 
 

@@ -304,8 +304,14 @@ def mentions(node: ast.expr, words: re.Pattern[str]) -> bool:
 
 
 def _sends_to_sign_in(node: ast.If) -> bool:
-    """`if g.user is None: return redirect(url_for("auth.login"))`: a question about the caller, and a way to sign in."""
-    answers = [one.value for one in [*node.body, *node.orelse] if isinstance(one, ast.Return)]
+    """`if g.user is None: return redirect(url_for("auth.login"))`: a question about the caller, and a way to sign in.
+
+    Where a function's answer is not the view's, it raises: `raise RequestRedirect(url_for("auth.login"))`.
+    """
+    ends = [*node.body, *node.orelse]
+    answers = [
+        one.value if isinstance(one, ast.Return) else one.exc for one in ends if isinstance(one, ast.Return | ast.Raise)
+    ]
     return mentions(node.test, IDENTITY) and any(
         isinstance(one, ast.Call) and "redirect" in _last(one.func).lower() and mentions(one, SIGN_IN_PAGE)
         for one in answers
