@@ -25,7 +25,9 @@ OWNER = re.compile(
     r"owner|user|author|creator|org|tenant|account|space|team|company|household|created_by", re.IGNORECASE
 )
 CALLER = re.compile(r"\brequest\.(?:user|space|team|tenant|organi[sz]ation|org|account)\b")
-ROLE = re.compile(r"\bis_(?:superuser|admin|staff)\b|\bhas_(?:perm|role)\w*\(|\.role\b")
+LACKS = re.compile(
+    r"\bnot\b[^()]*(?:\bis_(?:superuser|admin|staff)\b|\bhas_(?:perm|role)\w*\()|\.role\b\s*(?:!=|not in)"
+)
 PATHS = re.compile(r"\.is_relative_to\(|\bcommonpath\(|\bcommonprefix\(|(?:resolve|realpath|abspath)\(.*\.startswith\(")
 SERVES = re.compile(r"FileResponse\(|\bopen\(|send_file|\.(?:read|write)_(?:text|bytes)\(|\.unlink\(|rmtree\(")
 TARGETS = frozenset({"url_has_allowed_host_and_scheme", "is_safe_url"})
@@ -141,7 +143,7 @@ def roles(text: Text, endpoint: Endpoint) -> Iterator[Mutation]:
     found = [
         node
         for node in endpoint.handler.node.body
-        if isinstance(node, ast.If) and not node.orelse and refuses(node) and ROLE.search(text.of(node.test))
+        if isinstance(node, ast.If) and not node.orelse and refuses(node) and LACKS.search(text.of(node.test))
     ]
     if len(found) == 1:
         yield text.swapped("role check removed", found[0], "pass", endpoint.name)

@@ -45,7 +45,7 @@ from backendgen.config import Config
 from backendgen.findings.finding import Finding
 from backendgen.rules import Confidence, Rulebook
 
-TOOLING = re.compile(r"(?:^|/)(?:scripts|dev|tools)/")
+TOOLING = re.compile(r"(?:^|/)(?:scripts|dev|tools|bin)/")
 USER = re.compile(r"\b(?:current_?user|user|caller|auth_subject|me|identity|current_org|org|principal)\b")
 OWNS = re.compile(r"owner|user|author|creator|org|tenant|account|project", re.IGNORECASE)
 CLIENTS = re.compile(r"^(?:httpx|requests)\.(?:get|post|put|patch|delete|head|request|Client|AsyncClient)$")

@@ -13,7 +13,7 @@ from typing import Any
 from backendgen.code.symbols import Function, Module, Symbols
 
 MAX_DEPTH = 12
-MAX_VALUES = 8
+MAX_VALUES = 8  # that a setting may have, by what conditions add
 MAX_ITEMS = 10_000  # a list that is doubled again and again would fill the memory
 _READERS = re.compile(
     r"^(?:os\.)?(?:getenv|environ\.get|env(?:\.\w+)?|config|decouple\.config|environ\.Env\(\)\.?\w*|values\.\w+)$"
