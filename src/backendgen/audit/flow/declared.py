@@ -17,6 +17,9 @@ PARSES = frozenset(
 TEXTS = frozenset({"str", "text_type", "unicode", "dict", "list"})  # types that leave what is sent as it is
 ARCHIVES = frozenset({"tarfile.TarFile", "zipfile.ZipFile"})
 ITERATED = "tarfile.TarFile"
+CONTENTS = frozenset({  # what is in a member; a file that `extract` of zipfile puts into the folder that it was told
+    "zipfile.ZipFile.open", "zipfile.ZipFile.read", "zipfile.ZipFile.extract", "tarfile.TarFile.extractfile",
+})  # fmt: skip
 NAMES = frozenset({"getnames", "namelist"})
 MEMBERS = frozenset({"getmembers", "infolist"})
 
@@ -61,6 +64,11 @@ def members(kind: object, method: str) -> Value | None:
     if method in NAMES:
         return Value(items={"[]": _name()})
     return Value(items={"[]": member()}) if method in MEMBERS else None
+
+
+def is_sent(archive: Value) -> bool:
+    """Is an archive surely from a request, and not only a parameter that may be?"""
+    return any(taint.origin.kind == "request" for taint in archive.taints)
 
 
 def member() -> Value:

@@ -57,6 +57,8 @@ def outside(
         frame.clear(positional[0], frozenset({"redirect"}))
     if name in libraries.NEUTRAL:
         return _counted(name, positional)
+    if name in declared.CONTENTS:
+        return sanitised(_passed_on(name, receiver, given), sources.CONTENT)
     if name in declared.PARSES:
         return declared.arguments(frame, node)
     from_outside = _from_outside(name, last, receiver, positional)
@@ -127,7 +129,7 @@ def _from_outside(name: str, last: str, receiver: Value | None, positional: list
     """What a request object's method, random numbers, or a stack trace give."""
     if receiver is not None and isinstance(receiver.kind, External):
         read = sources.read(receiver.kind.name, last)
-        if read is None and receiver.taints:
+        if read is None and declared.is_sent(receiver):
             read = declared.members(receiver.kind, last)
         if read is not None:
             part = positional[0].const if positional else UNKNOWN

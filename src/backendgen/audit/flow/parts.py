@@ -118,7 +118,7 @@ def entry(value: Value, key: Any) -> Value:
 
 def element(value: Value) -> Value:
     """Return what iterating over a value gives."""
-    if isinstance(value.kind, External) and value.kind.name == declared.ITERATED and value.taints:
+    if isinstance(value.kind, External) and value.kind.name == declared.ITERATED and declared.is_sent(value):
         return declared.member()
     if value.items is not None:
         if "[]" in value.items:
