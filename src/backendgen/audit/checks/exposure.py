@@ -117,8 +117,10 @@ def _sent(context: Context, value: Value) -> set[str]:
 
 
 def _takes_anything(context: Context, owner: Class) -> bool:
-    """`model_config = ConfigDict(extra="allow")`, or `class Config: extra = "allow"`."""
+    """Does a model say, by `model_config`, `class Config` or a keyword of the class, that it takes any field?"""
     for one in context.symbols.lineage(owner):
+        if any(each.arg == "extra" and "allow" in ast.unparse(each.value) for each in one.node.keywords):
+            return True
         for name, member in one.module.members.get(id(one.node), {}).items():
             if name == "model_config" and isinstance(member, Variable) and _says_allow(member.value):
                 return True

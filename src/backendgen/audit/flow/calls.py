@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from backendgen.audit.flow import sources
 from backendgen.audit.flow.engine import Engine, Summary
 from backendgen.audit.flow.outside import fields, method, outside
-from backendgen.audit.flow.sinks import note_call, note_named
+from backendgen.audit.flow.sinks import note_call, note_location, note_named
 from backendgen.audit.flow.texts import spread_part
 from backendgen.audit.flow.values import (
     HARMLESS,
@@ -43,6 +43,8 @@ def call(frame: Frame, node: ast.Call) -> Value:
     for key, value in keywords.items():
         if value.taints:
             note_named(frame, node, key, value)
+        if key == "headers":
+            note_location(frame, node, value)
     return join_all(_called(frame, node, *target, positional, keywords, spread) for target in targets)
 
 

@@ -84,6 +84,11 @@ RETURNS = {
     "redis.Redis.from_url": "redis.Redis",
 }
 
+HOLDS = {  # attributes of outside objects whose type matters
+    "flask.Flask.logger": "logging.Logger",
+    "quart.Quart.logger": "logging.Logger",
+}
+
 NUMBERS_AND_SUCH = frozenset({
     "int", "float", "bool", "complex", "decimal.Decimal", "uuid.UUID", "datetime.datetime", "datetime.date",
     "datetime.time", "datetime.timedelta", "ipaddress.IPv4Address", "ipaddress.IPv6Address", "ipaddress.ip_address",

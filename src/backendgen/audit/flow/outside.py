@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from backendgen.audit.flow import containers, libraries, sources, texts
+from backendgen.audit.flow import containers, declared, libraries, sources, texts
 from backendgen.audit.flow.parts import attribute, element, part_of
 from backendgen.audit.flow.values import (
     ADDRESSES,
@@ -57,6 +57,10 @@ def outside(
         frame.clear(positional[0], frozenset({"redirect"}))
     if name in libraries.NEUTRAL:
         return _counted(name, positional)
+    if name in declared.CONTENTS:
+        return sanitised(_passed_on(name, receiver, given), sources.CONTENT)
+    if name in declared.PARSES:
+        return declared.arguments(frame, node)
     from_outside = _from_outside(name, last, receiver, positional)
     if from_outside is not None:
         return from_outside
@@ -125,6 +129,8 @@ def _from_outside(name: str, last: str, receiver: Value | None, positional: list
     """What a request object's method, random numbers, or a stack trace give."""
     if receiver is not None and isinstance(receiver.kind, External):
         read = sources.read(receiver.kind.name, last)
+        if read is None and declared.is_sent(receiver):
+            read = declared.members(receiver.kind, last)
         if read is not None:
             part = positional[0].const if positional else UNKNOWN
             known = isinstance(part, str) and read.whole is not None and last.startswith("get_")

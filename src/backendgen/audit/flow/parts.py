@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from backendgen.audit.flow import sources
+from backendgen.audit.flow import declared, libraries, sources
 from backendgen.audit.flow.types import Type
 from backendgen.audit.flow.values import (
     HARMLESS,
@@ -35,6 +35,9 @@ def attribute(engine: Engine, value: Value, name: str) -> Value:
         read = sources.read(kind.name, name)
         if read is not None:
             return read
+        held = libraries.HOLDS.get(f"{kind.name}.{name}")
+        if held is not None:
+            return Value(kind=External(held))
         if kind.name == "pathlib.Path" and name in ("name", "stem", "suffix"):
             return sanitised(value, frozenset({"path"}))
     if isinstance(kind, Class):
@@ -115,6 +118,8 @@ def entry(value: Value, key: Any) -> Value:
 
 def element(value: Value) -> Value:
     """Return what iterating over a value gives."""
+    if isinstance(value.kind, External) and value.kind.name == declared.ITERATED and declared.is_sent(value):
+        return declared.member()
     if value.items is not None:
         if "[]" in value.items:
             return value.items["[]"]

@@ -45,6 +45,16 @@ def html_body(name: str, positional: list[Value], keywords: Mapping[str, Value])
     return given
 
 
+def written(name: str, response: Value, positional: list[Value]) -> Value | None:
+    """What `response.write(text)` of Django adds to a body that is sent as HTML."""
+    made, _, method = name.rpartition(".")
+    if method != "write" or not made.startswith("django.") or made not in HTML_BY_DEFAULT or not positional:
+        return None
+    made_with = response.items or {}
+    declared = next((made_with[key] for key in TYPES if key in made_with), None)
+    return positional[0] if declared is None or _is_html(declared) else None
+
+
 def _is_html(declared: Value) -> bool:
     return isinstance(declared.const, str) and ("html" in declared.const or "svg" in declared.const)
 

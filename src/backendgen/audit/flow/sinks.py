@@ -36,6 +36,8 @@ def note_call(
         _reach(frame, node, rule, sink, receiver, positional, keywords, spread, proven=True)
     if name:
         body = responses.html_body(name, positional, keywords)
+        if body is None and receiver is not None:
+            body = responses.written(name, receiver, positional)
         if body is not None:
             note_place(frame, node, "html", body)
     if not isinstance(node.func, ast.Attribute) or (receiver is None and not name):
@@ -80,6 +82,13 @@ def note_named(frame: Frame, node: ast.expr | ast.stmt, name: str, value: Value)
         assert sink.names is not None
         if sink.names.search(name):
             _note(frame, node, rule, sink, value, name)
+
+
+def note_location(frame: Frame, node: ast.expr | ast.stmt, headers: Value) -> None:
+    """Note where the headers of a response send the browser: `{"Location": url}`."""
+    for key, value in (headers.items or {}).items():
+        if isinstance(key, str) and key.lower() == "location" and value.taints:
+            note_named(frame, node, f"headers {key}", value)
 
 
 def note_compared(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from backendgen.audit.flow import responses
 from backendgen.audit.flow.guards import refine
 from backendgen.audit.flow.parts import element
-from backendgen.audit.flow.sinks import note_place
+from backendgen.audit.flow.sinks import note_location, note_place
 from backendgen.audit.flow.values import (
     NOTHING,
     UNKNOWN,
@@ -55,6 +55,9 @@ def _sent(frame: Frame, node: ast.Return, value: Value) -> None:
         if any(responses.names_type(part) for part in value.items.values()):
             return
         body = value.items.get(0, value)
+        if responses.is_view(frame.function) or id(frame.function.node) in frame.engine.views:
+            for part in value.items.values():
+                note_location(frame, node, part)
     if not all_taints(body):
         return
     if id(frame.function.node) in frame.engine.handlers:
