@@ -1,4 +1,4 @@
-"""What is done to rows: too many of them, in pieces, between a question and its answer, and in the wrong types."""
+"""What is done to rows: too many of them, in pieces, in the wrong types, and kept for ever."""
 
 from __future__ import annotations
 
@@ -169,33 +169,6 @@ def _is_straight(function: Function, call: ast.Call) -> bool:
     return any(
         isinstance(node, ast.Expr) and any(part is call for part in ast.walk(node)) for node in function.node.body
     )
-
-
-@check("BG519")
-def asked_then_made(context: Context) -> Iterator[Hit]:
-    """Rows that are looked for and then made: two requests at once find none and make two."""
-    for node, module, function in context.index.nodes(ast.If):
-        test = node.test
-        negated = isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
-        asked = test.operand if isinstance(test, ast.UnaryOp) else test
-        if (
-            negated
-            and isinstance(asked, ast.Call)
-            and isinstance(asked.func, ast.Attribute)
-            and asked.func.attr == "exists"
-        ):
-            if function is None or is_command(module.file) or MIGRATIONS.search(module.file.path):
-                continue
-            model = ast.unparse(asked.func.value).partition(".objects")[0]
-            for part in ast.walk(ast.Module(node.body, [])):
-                if isinstance(part, ast.Call) and ast.unparse(part.func) == f"{model}.objects.create":
-                    yield hit(
-                        module,
-                        node,
-                        f"{{who}} looks whether there is a `{model}` and makes one: two requests at once make two",
-                        f"a unique constraint, and `{model}.objects.get_or_create(...)` or the IntegrityError",
-                    )
-                    break
 
 
 @check("BG524")

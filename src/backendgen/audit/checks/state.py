@@ -1,4 +1,4 @@
-"""What outlives a call that should not: defaults that are changed, questions whose answers are old, output nobody reads."""
+"""What outlives a call that should not: defaults that are changed, output nobody reads, tasks without an end."""
 
 from __future__ import annotations
 
@@ -13,10 +13,6 @@ from backendgen.rules import Confidence
 
 CHANGES = frozenset(
     {"append", "extend", "insert", "add", "update", "setdefault", "pop", "remove", "clear", "popitem", "discard"}
-)
-ASKS = frozenset({"os.path.exists", "os.path.isfile", "os.path.isdir", "os.access"})
-ACTS = frozenset(
-    {"open", "os.remove", "os.unlink", "os.rename", "os.mkdir", "os.makedirs", "shutil.rmtree", "os.rmdir"}
 )
 TASKS = frozenset({"celery.shared_task"})
 
@@ -76,28 +72,6 @@ def _is_replaced(function: Function, name: str) -> bool:
         and any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
         for node in own_nodes(function)
     )
-
-
-@check("BG520")
-def looked_then_opened(context: Context) -> Iterator[Hit]:
-    """Files that are looked for and then used."""
-    for node, module, function in context.index.nodes(ast.If):
-        test = node.test.operand if isinstance(node.test, ast.UnaryOp) else node.test
-        if (
-            not isinstance(test, ast.Call)
-            or context.index.name_of(test.func, module, function) not in ASKS
-            or not test.args
-        ):
-            continue
-        path = ast.unparse(test.args[0])
-        for part in ast.walk(ast.Module(node.body, [])):
-            if isinstance(part, ast.Call) and part.args and ast.unparse(part.args[0]) == path:
-                name = context.index.name_of(part.func, module, function)
-                if name in ACTS:
-                    message = f"{{who}} looks at `{path}`, then calls `{name}`: another process may change it meanwhile"
-                    fix = f'do it and catch the error: `try: {name}(...)`, `except OSError`; `exist_ok=True`; mode "x"'
-                    yield hit(module, node, message, fix)
-                    break
 
 
 @check("BG522")
