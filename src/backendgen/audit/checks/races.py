@@ -25,7 +25,7 @@ SCARCE = re.compile(
     r"|points|allowance|quota|uses_left|paid|amount)(?:$|_)"
 )
 LOCKS = re.compile(
-    r"for_update|FOR UPDATE|\bF\(|(?:\b|_)lock(?:ed|s)?(?:\b|_)|advisory|serializable|version_id|compare_and_swap|refresh_from_db",
+    r"for_update|for\s+update|\bF\(|(?:\b|_)lock(?:ed|s)?(?:\b|_)|advisory|serializable|version_id|refresh_from_db",
     re.IGNORECASE,
 )
 ARITHMETIC = (ast.Add, ast.Sub)
