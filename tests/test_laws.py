@@ -87,6 +87,12 @@ def test_only_files_asks_the_file_system_so_that_all_is_witnessed(path: Path) ->
             assert ast.unparse(node.func) not in WALKS, f"{path}:{node.lineno} asks by itself: {ast.unparse(node.func)}"
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_code_is_written_by_what_never_raises(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert "ast.unparse(" not in text or path.name == "nodes.py", f"{path}: use backendgen.code.nodes.unparse"
+
+
 def test_the_version_is_in_the_changelog() -> None:
     from backendgen import __version__
 

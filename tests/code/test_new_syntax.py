@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backendgen.code.nodes import unparse
 from backendgen.code.parse import Unparsable, older, parse
 
 
@@ -78,3 +79,10 @@ def test_an_older_spelling_keeps_lines_and_strings() -> None:
         'def f   (x):\n    try: ...\n    except (A, B):\n        return f"a {f"{x["b"]}"}"\nimport      json\n'
     )
     assert older("x = 1\n") is None
+
+
+def test_what_only_newer_interpreters_can_write_is_told_by_its_words() -> None:
+    tree = parse('x = f"{re.split(r"^\\s*-", line)[-1]}, "\n')
+    assert isinstance(tree.body[0], ast.Assign)
+    words = unparse(tree.body[0].value)
+    assert "line" in words and "split" in words

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from backendgen.audit.registry import Context
 from backendgen.audit.service import Endpoint, Guard, is_declared_open
+from backendgen.code.nodes import unparse
 from backendgen.code.project import load
 from backendgen.config import Config
 from backendgen.errors import Problem
@@ -115,7 +115,7 @@ def _limits(endpoint: Endpoint, context: Context) -> str:
 
 
 def _response(endpoint: Endpoint, context: Context) -> str:
-    return "" if endpoint.response is None else ast.unparse(endpoint.response)
+    return "" if endpoint.response is None else unparse(endpoint.response)
 
 
 def _handler(endpoint: Endpoint, context: Context) -> str:

@@ -32,6 +32,27 @@ def collected(module: Module) -> Iterator[tuple[Any, Function | None, bool]]:
                 pending.append((child, scope, is_deferred))
 
 
+def unparse(node: ast.AST) -> str:
+    """Return a node as Python code, as `ast.unparse` does; of what that cannot write, the names and texts in it.
+
+    Before Python 3.12, `ast.unparse` raises a ValueError for formatted strings with a backslash in a field (PEP 701).
+    """
+    try:
+        return ast.unparse(node)
+    except ValueError:
+        return " ".join(_words(node))
+
+
+def _words(node: ast.AST) -> Iterator[str]:
+    for one in ast.walk(node):
+        if isinstance(one, ast.Name):
+            yield one.id
+        elif isinstance(one, ast.Attribute):
+            yield one.attr
+        elif isinstance(one, ast.Constant):
+            yield str(one.value)
+
+
 def last(node: ast.AST | None) -> str:
     """Return the last name of `a.b.c`, of what is called, or of what is subscripted."""
     while isinstance(node, ast.Subscript | ast.Call):

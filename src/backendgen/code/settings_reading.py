@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Function, Module, Symbols
 
 MAX_DEPTH = 12
@@ -232,7 +233,7 @@ class Reading:
         return items, is_default
 
     def _called(self, call: ast.Call, depth: int) -> tuple[Any, bool] | None:
-        name = ast.unparse(call.func)
+        name = unparse(call.func)
         if name == "getattr" and len(call.args) == 3:
             return self.evaluate(call.args[2], depth + 1).value, True
         if self._reads_environment(call, name):
@@ -260,7 +261,7 @@ class Reading:
         if _READERS.match(name):
             return True
         found = self.symbols.value(call.func, self.module)
-        return isinstance(found, Function) and re.search(r"\benviron\b|\bgetenv\b", ast.unparse(found.node)) is not None
+        return isinstance(found, Function) and re.search(r"\benviron\b|\bgetenv\b", unparse(found.node)) is not None
 
 
 def _touches_names(node: ast.AST) -> bool:

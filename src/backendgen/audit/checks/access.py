@@ -12,6 +12,7 @@ from backendgen.audit.frameworks.made import Place
 from backendgen.audit.frameworks.outcomes import TOO_OFTEN
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import WRITES, Endpoint, is_declared_open
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Class, External, Function, Variable
 from backendgen.findings.finding import Hit, Location
 from backendgen.rules import Confidence
@@ -213,7 +214,7 @@ def _tests_credentials(context: Context, endpoint: Endpoint) -> bool:
         for owner in context.symbols.lineage(model)
         for name in owner.module.members.get(id(owner.node), {})
     ]
-    return any(map(CREDENTIALS.search, [ast.unparse(endpoint.handler.node), *fields]))
+    return any(map(CREDENTIALS.search, [unparse(endpoint.handler.node), *fields]))
 
 
 @check("BG360")

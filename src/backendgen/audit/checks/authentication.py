@@ -10,6 +10,7 @@ from backendgen.audit.checks.names import is_secret, named, snake
 from backendgen.audit.checks.walk import hit, is_command, own_nodes
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import UNKNOWN
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Function, Module, Variable
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
@@ -56,7 +57,7 @@ RENEWS = re.compile(r"\.(?:clear|flush|cycle_key|regenerate|new_session|invalida
 def asserted_authority(context: Context) -> Iterator[Hit]:
     """Authority that is only asserted."""
     for node, module, _ in context.index.nodes(ast.Assert):
-        test = ast.unparse(node.test)
+        test = unparse(node.test)
         if DECIDES.search(test) and not is_command(module.file):
             narrows = test.endswith("user.is_authenticated")  # how type checkers are told, behind a guard
             yield hit(
@@ -80,7 +81,7 @@ def slow_comparison(context: Context) -> Iterator[Hit]:
             continue
         confidence = _secret_comparison(context, sides, module, function)
         if confidence is not None:
-            left, right = map(ast.unparse, written)
+            left, right = map(unparse, written)
             negated = "not " if isinstance(node.ops[0], ast.NotEq) else ""
             yield hit(
                 module,
@@ -154,7 +155,7 @@ def _told(side: ast.expr) -> str:
 def _given(context: Context, side: ast.expr, module: Module, function: Function | None) -> ast.expr:
     """What a name was given when that is a header: it says what the value is, whatever the name."""
     found = context.symbols.lookup(side.id, module, function) if isinstance(side, ast.Name) else None
-    is_header = isinstance(found, Variable) and found.scope is not None and HEADER.search(ast.unparse(found.value))
+    is_header = isinstance(found, Variable) and found.scope is not None and HEADER.search(unparse(found.value))
     return found.value if is_header and isinstance(found, Variable) else side
 
 
@@ -163,8 +164,8 @@ def _origin(context: Context, side: ast.expr, module: Module, function: Function
     if isinstance(side, ast.Name):
         found = context.symbols.lookup(side.id, module, function)
         if isinstance(found, Variable) and found.scope is not None:
-            return ast.unparse(found.value)
-    return ast.unparse(side)
+            return unparse(found.value)
+    return unparse(side)
 
 
 def _is_mac(context: Context, side: ast.expr, module: Module, function: Function | None, depth: int = 0) -> bool:
@@ -259,13 +260,13 @@ def kept_session(context: Context) -> Iterator[Hit]:
         is_session = named(holder) == "session"
         if not is_session:
             continue
-        text = ast.unparse(function.node)
+        text = unparse(function.node)
         if TESTS_PASSWORD.search(text) and not RENEWS.search(text):
             yield hit(
                 each.module,
                 each.node,
                 "{who} signs in the session that was there before: who planted its id in the browser is signed in too",
-                f"`{ast.unparse(holder)}.clear()` (Django: `request.session.cycle_key()`) before it is written",
+                f"`{unparse(holder)}.clear()` (Django: `request.session.cycle_key()`) before it is written",
             )
 
 
@@ -305,5 +306,5 @@ def _has_state(module: Module, node: ast.AST) -> bool:
     line = getattr(node, "lineno", 1)
     for function in module.functions:
         if function.line <= line <= (function.node.end_lineno or function.line):
-            return re.search(r"['\"]state['\"]|\bstate=", ast.unparse(function.node)) is not None
+            return re.search(r"['\"]state['\"]|\bstate=", unparse(function.node)) is not None
     return False

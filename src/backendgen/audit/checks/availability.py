@@ -12,6 +12,7 @@ from backendgen.audit.flow.values import place
 from backendgen.audit.queries.tables import schema_fields
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import Endpoint
+from backendgen.code.nodes import unparse
 from backendgen.code.project import is_test
 from backendgen.code.symbols import External, Function, Variable
 from backendgen.findings.finding import Hit, Location, Step
@@ -99,7 +100,7 @@ def _unused_limits(context: Context, seen: set[Location]) -> Iterator[Hit]:
         location = place(function.path, call)
         if location not in seen:
             seen.add(location)
-            skipped = ast.unparse(call.args[0])
+            skipped = unparse(call.args[0])
             yield Hit(
                 location,
                 f"`{function.name}` skips `{skipped}` rows and reads every row that follows: a page has a beginning "
@@ -126,7 +127,7 @@ def _whole(context: Context, node: ast.expr, function: Function) -> str | None:
     assigned = _assignments(function)
     while pending:
         one, hops = pending.pop()
-        texts.append(ast.unparse(one))
+        texts.append(unparse(one))
         for part in ast.walk(one):
             if (
                 isinstance(part, ast.Call)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from backendgen.audit.checks.walk import hit
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import Use
+from backendgen.code.nodes import unparse
 from backendgen.findings.finding import Hit
 
 PYCRYPTO = ("Crypto", "Cryptodome")
@@ -75,7 +76,7 @@ def fixed_nonce(context: Context) -> Iterator[Hit]:
         yield _ecb(use)
     for use in context.index.calls(*BLOCK_CIPHERS):
         mode = use.argument("mode", 1)
-        if mode is not None and ast.unparse(mode).endswith("MODE_ECB"):
+        if mode is not None and unparse(mode).endswith("MODE_ECB"):
             yield _ecb(use)
     for use in context.index.calls(*NONCES, *BLOCK_CIPHERS):
         if use.name in NONCES:
@@ -138,7 +139,7 @@ def short_key(context: Context) -> Iterator[Hit]:
             yield hit(use.module, use.call, message, "make it 3072 bits, or an Ed25519 key")
     for use in context.index.calls(f"{ASYMMETRIC}.ec.generate_private_key"):
         curve = use.argument("curve", 0)
-        shown = ast.unparse(curve) if curve is not None else ""
+        shown = unparse(curve) if curve is not None else ""
         if any(name in shown for name in CURVES):
             message = f"{{who}} makes a key on the curve `{shown}`, which is too small"
             yield hit(use.module, use.call, message, "take ec.SECP256R1(), or Ed25519")
@@ -152,11 +153,11 @@ def key_in_code(context: Context) -> Iterator[Hit]:
         given = context.index.value(key, use.module, use.function)
         if key is None or not isinstance(given, str | bytes) or not given:
             continue
-        shown = f"`{ast.unparse(key)}`" if isinstance(key, ast.Name | ast.Attribute) else "its key"
+        shown = f"`{unparse(key)}`" if isinstance(key, ast.Name | ast.Attribute) else "its key"
         yield hit(
             use.module,
             use.call,
-            f"{{who}} calls `{ast.unparse(use.call.func)}` with {shown}, which is written into the code: "
+            f"{{who}} calls `{unparse(use.call.func)}` with {shown}, which is written into the code: "
             "whoever reads it "
             "decrypts and signs",
             'read it from the environment, and make a new one: `os.environ["ENCRYPTION_KEY"]`',

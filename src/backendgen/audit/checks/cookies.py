@@ -10,6 +10,7 @@ from backendgen.audit.checks.names import named, snake
 from backendgen.audit.checks.walk import called, hit
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import UNKNOWN, Use
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Function, Module
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
@@ -107,8 +108,8 @@ def _cookies(context: Context) -> Iterator[tuple[Use, str, bool]]:
         if key is None or value is None or use.is_open or isinstance(own, Function) or _deletes(context, use, value):
             continue
         name = context.index.value(key, use.module, use.function)
-        shown = repr(name) if isinstance(name, str) else f"`{ast.unparse(key)}`"
-        told = f"{name if isinstance(name, str) else ast.unparse(key)} {named(value)}"
+        shown = repr(name) if isinstance(name, str) else f"`{unparse(key)}`"
+        told = f"{name if isinstance(name, str) else unparse(key)} {named(value)}"
         plain = snake(re.sub(r"[^A-Za-z0-9]+", "_", told))
         yield use, shown, SIGNS_IN.search(plain) is not None and FOR_SCRIPTS.search(plain) is None
 

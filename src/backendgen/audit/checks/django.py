@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from backendgen.audit.checks.access import is_open, opened
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import ANY, WRITES, Endpoint
+from backendgen.code.nodes import unparse
 from backendgen.code.project import is_test
 from backendgen.code.symbols import Class, External, Function, Module, Variable
 from backendgen.findings.finding import Hit, Location
@@ -205,7 +206,7 @@ def _installed(context: Context) -> Location | None:
 
 def _says_nothing(context: Context, endpoint: Endpoint) -> bool:
     if endpoint.view is None:
-        return not any("permission_classes" in ast.unparse(one) for one in endpoint.handler.node.decorator_list)
+        return not any("permission_classes" in unparse(one) for one in endpoint.handler.node.decorator_list)
     names = ("permission_classes", "get_permissions", "check_permissions")
     return all(context.symbols.member(endpoint.view, name) is None for name in names)
 
@@ -231,7 +232,7 @@ def _writable(context: Context, model: Class, owner: Class, meta: object) -> Ite
     given = _of(meta, "extra_kwargs")
     if given is not None and isinstance(given.value, ast.Dict):
         for key, options in zip(given.value.keys, given.value.values, strict=True):
-            if isinstance(key, ast.Constant) and "_only" in ast.unparse(options):
+            if isinstance(key, ast.Constant) and "_only" in unparse(options):
                 kept.add(key.value)  # somebody thought of it
     names: dict[str, Variable] = {}
     for one in context.symbols.lineage(model):
@@ -244,8 +245,8 @@ def _writable(context: Context, model: Class, owner: Class, meta: object) -> Ite
         yield from (one for one in ("is_staff", "is_superuser") if one not in kept and one not in names)
     for name, member in names.items():
         own = context.symbols.member(owner, name)
-        is_declared = isinstance(own, Variable) and "read_only=True" in ast.unparse(own.value)
-        is_fixed = re.search(r"editable=False|auto_now", ast.unparse(member.value)) is not None
+        is_declared = isinstance(own, Variable) and "read_only=True" in unparse(own.value)
+        is_fixed = re.search(r"editable=False|auto_now", unparse(member.value)) is not None
         if AUTHORITY.fullmatch(name) and name not in kept and not is_declared and not is_fixed:
             yield name
 

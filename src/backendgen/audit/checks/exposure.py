@@ -12,7 +12,7 @@ from backendgen.audit.queries.model import Roots, Value, Write
 from backendgen.audit.queries.tables import schema_fields
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import Endpoint, Parameter
-from backendgen.code.nodes import last
+from backendgen.code.nodes import last, unparse
 from backendgen.code.symbols import Class, Variable
 from backendgen.findings.finding import Hit, Location, Step
 from backendgen.rules import Confidence
@@ -119,24 +119,24 @@ def _sent(context: Context, value: Value) -> set[str]:
 def _takes_anything(context: Context, owner: Class) -> bool:
     """Does a model say, by `model_config`, `class Config` or a keyword of the class, that it takes any field?"""
     for one in context.symbols.lineage(owner):
-        if any(each.arg == "extra" and "allow" in ast.unparse(each.value) for each in one.node.keywords):
+        if any(each.arg == "extra" and "allow" in unparse(each.value) for each in one.node.keywords):
             return True
         for name, member in one.module.members.get(id(one.node), {}).items():
             if name == "model_config" and isinstance(member, Variable) and _says_allow(member.value):
                 return True
             if name == "Config" and isinstance(member, Class):
                 extra = member.module.members.get(id(member.node), {}).get("extra")
-                if isinstance(extra, Variable) and "allow" in ast.unparse(extra.value):
+                if isinstance(extra, Variable) and "allow" in unparse(extra.value):
                     return True
     return False
 
 
 def _says_allow(node: ast.expr) -> bool:
     if isinstance(node, ast.Call):
-        return any(each.arg == "extra" and "allow" in ast.unparse(each.value) for each in node.keywords)
+        return any(each.arg == "extra" and "allow" in unparse(each.value) for each in node.keywords)
     if isinstance(node, ast.Dict):
         return any(
-            isinstance(key, ast.Constant) and key.value == "extra" and "allow" in ast.unparse(value)
+            isinstance(key, ast.Constant) and key.value == "extra" and "allow" in unparse(value)
             for key, value in zip(node.keys, node.values, strict=True)
         )
     return False
@@ -231,7 +231,7 @@ def _is_left_out(member: object) -> bool:
         each.arg in ("exclude", "repr_only") and isinstance(each.value, ast.Constant) and each.value.value is True
         for each in member.value.keywords
     )
-    return hidden or "Secret" in (ast.unparse(member.annotation) if member.annotation is not None else "")
+    return hidden or "Secret" in (unparse(member.annotation) if member.annotation is not None else "")
 
 
 def _shown_by_value(context: Context, endpoint: Endpoint) -> tuple[str, str] | None:

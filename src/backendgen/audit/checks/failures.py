@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from backendgen.audit.checks.walk import class_of, hit
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import Use
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import External, Function, Module
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
@@ -49,7 +50,7 @@ def fails_open(context: Context) -> Iterator[Hit]:
             if lets_in is None and _does_nothing(handler) and _is_broad(handler) and _says_yes(function.node.body[-1]):
                 lets_in = handler.body[0]
             if lets_in is not None:
-                kind = ast.unparse(handler.type) if handler.type else "anything"
+                kind = unparse(handler.type) if handler.type else "anything"
                 yield hit(
                     module,
                     lets_in,
@@ -122,7 +123,7 @@ def _is_answer(node: ast.AST, in_handler: bool) -> bool:
 
 def _is_text_of(node: ast.expr | None) -> bool:
     """`str(error)`, `traceback.format_exc()`: a text that is returned as it is."""
-    return isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("str", "repr", "format_exc")
+    return isinstance(node, ast.Call) and unparse(node.func).rpartition(".")[2] in ("str", "repr", "format_exc")
 
 
 def _kept(context: Context, handler: ast.ExceptHandler, module: Module, function: Function | None) -> set[str]:
@@ -137,30 +138,30 @@ def _tells(context: Context, answer: ast.AST, names: set[str | None], module: Mo
     for part in ast.walk(answer):
         if isinstance(part, ast.Call):
             if context.index.name_of(part.func, module, function) in TRACES:
-                return ast.unparse(part)
-            text = ast.unparse(part.func)
+                return unparse(part)
+            text = unparse(part.func)
             if (
                 text in ("str", "repr")
                 and part.args
                 and isinstance(part.args[0], ast.Name)
                 and part.args[0].id in names
             ):
-                return ast.unparse(part)
+                return unparse(part)
         elif isinstance(part, ast.FormattedValue) and isinstance(part.value, ast.Name) and part.value.id in names:
-            return ast.unparse(part.value)
+            return unparse(part.value)
         elif (
             isinstance(part, ast.Attribute)
             and part.attr == "args"
             and isinstance(part.value, ast.Name)
             and part.value.id in names
         ):
-            return ast.unparse(part)
+            return unparse(part)
     return ""
 
 
 def _told(module: Module, answer: ast.AST, handler: ast.ExceptHandler, told: str) -> Hit:
     kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type] if handler.type else []
-    telling = any(TELLING.search(ast.unparse(kind)) for kind in kinds)
+    telling = any(TELLING.search(unparse(kind)) for kind in kinds)
     is_trace = told.startswith("traceback")
     sure = Confidence.HIGH if is_trace else Confidence.MEDIUM if _is_broad(handler) or telling else Confidence.LOW
     return hit(
@@ -220,13 +221,12 @@ def answer_not_checked(context: Context) -> Iterator[Hit]:
             value = value.value if isinstance(value, ast.Await) else value
             made = value if isinstance(value, ast.expr) and getattr(found, "scope", None) is not None else made
         if isinstance(made, ast.Call) and _is_request(context, made, use):
-            text = ast.unparse(use.function.node) if use.function else use.module.file.text
+            text = unparse(use.function.node) if use.function else use.module.file.text
             if not CHECKED.search(text):
                 yield hit(
                     use.module,
                     use.call,
-                    f"{{who}} reads what `{ast.unparse(made.func)}` answers whatever its status: an error "
-                    "passes for data",
+                    f"{{who}} reads what `{unparse(made.func)}` answers whatever its status: an error passes for data",
                     "response.raise_for_status() before response.json()",
                 )
 

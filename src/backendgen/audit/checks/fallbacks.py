@@ -10,6 +10,7 @@ from backendgen.audit.checks.names import named, snake
 from backendgen.audit.checks.walk import hit
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import assigned_in
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Module
 from backendgen.findings.finding import Hit
 
@@ -68,7 +69,7 @@ def _compared(context: Context) -> set[str]:
 def _read(module: Module) -> Iterator[tuple[str, ast.expr, ast.AST]]:
     """`os.getenv("SECRET_KEY", "dev")`, `config("SECRET_KEY", default="dev")`."""
     for call, _ in module.calls:
-        if call.args and isinstance(call.args[0], ast.Constant) and METHODS.search(ast.unparse(call.func)):
+        if call.args and isinstance(call.args[0], ast.Constant) and METHODS.search(unparse(call.func)):
             defaults = [*call.args[1:2], *(one.value for one in call.keywords if one.arg == "default")]
             yield from ((str(call.args[0].value), default, call) for default in defaults)
 
@@ -79,7 +80,7 @@ def _either(module: Module) -> Iterator[tuple[str, ast.expr, ast.AST]]:
         value = one.value
         if isinstance(value, ast.BoolOp) and isinstance(value.op, ast.Or) and isinstance(value.values[0], ast.Call):
             call = value.values[0]
-            if call.args and isinstance(call.args[0], ast.Constant) and METHODS.search(ast.unparse(call.func)):
+            if call.args and isinstance(call.args[0], ast.Constant) and METHODS.search(unparse(call.func)):
                 yield str(call.args[0].value), value.values[-1], value
 
 

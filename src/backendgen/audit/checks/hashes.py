@@ -10,6 +10,7 @@ from backendgen.audit.checks.names import snake
 from backendgen.audit.checks.walk import hit
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import Use
+from backendgen.code.nodes import unparse
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
 
@@ -68,9 +69,9 @@ def _weak(use: Use, name: str) -> Hit:
 def _around(use: Use) -> str:
     """The names around a hash: of the file and the function, of what it is assigned to, of what it is made of."""
     names = [use.module.file.path, use.function.name if use.function else ""]
-    names += [ast.unparse(argument)[:80] for argument in use.call.args]
+    names += [unparse(argument)[:80] for argument in use.call.args]
     for node, function in use.module.nodes(ast.Assign):
         inside = node.lineno <= use.call.lineno <= (node.end_lineno or node.lineno)
         if inside and function is use.function:
-            names += [ast.unparse(target)[:80] for target in node.targets]
+            names += [unparse(target)[:80] for target in node.targets]
     return " ".join(map(snake, names))

@@ -10,6 +10,7 @@ from backendgen.audit.checks.names import named
 from backendgen.audit.checks.walk import hit, is_command, own_nodes
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import Use
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import External, Function
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
@@ -51,7 +52,7 @@ def never_closed(context: Context) -> Iterator[Hit]:
                 use.call,
                 f"{{who}} opens `{name}` and never closes it: each call leaves a connection behind, until "
                 "there are none",
-                f"with closing({ast.unparse(use.call.func)}(...)) as {name}: ...",
+                f"with closing({unparse(use.call.func)}(...)) as {name}: ...",
             )
     for use in context.index.calls("open"):
         name = _forgotten(use)
@@ -221,7 +222,7 @@ def task_not_kept(context: Context) -> Iterator[Hit]:
             yield hit(
                 module,
                 call,
-                f"{{who}} starts a task with `{ast.unparse(call.func)}` and does not keep it: the loop holds "
+                f"{{who}} starts a task with `{unparse(call.func)}` and does not keep it: the loop holds "
                 "it weakly, "
                 "so it may vanish half-way, and its exception is never seen",
                 "tasks.add(task := asyncio.create_task(...))\ntask.add_done_callback(tasks.discard)",
@@ -242,7 +243,7 @@ def _is_loop(context: Context, called: ast.expr, module: object, function: Funct
 def engine_per_request(context: Context) -> Iterator[Hit]:
     """Pools and engines that each request makes."""
     for function in _handlers(context):
-        if any(CACHED.search(ast.unparse(one)) for one in function.node.decorator_list):
+        if any(CACHED.search(unparse(one)) for one in function.node.decorator_list):
             continue
         shared = {name for node in own_nodes(function) if isinstance(node, ast.Global) for name in node.names}
         for call in function.module.calls_in(function):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from backendgen.audit.checks.walk import hit
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import Use
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Class
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
@@ -36,7 +37,7 @@ def _loaded(use: Use, sure: Confidence | None = None) -> Hit:
     return hit(
         use.module,
         use.call,
-        f"{{who}} calls `{ast.unparse(use.call.func)}`, which builds any object that the data names, and runs code with it",
+        f"{{who}} calls `{unparse(use.call.func)}`, which builds any object that the data names, and runs code with it",
         "read data, not objects: `yaml.safe_load`, `json.loads`, a Pydantic model's `model_validate_json`",
         sure,
     )

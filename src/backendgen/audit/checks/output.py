@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from backendgen.audit.checks.walk import hit, is_command
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import UNKNOWN, Use
+from backendgen.code.nodes import unparse
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
 
@@ -65,7 +66,7 @@ def marked_safe(context: Context) -> Iterator[Hit]:
         if text is not None and context.index.value(text, use.module, use.function) is UNKNOWN and _is_built(text):
             parts = [part for part in _parts(text) if not _is_escaped(context, part, use)]
             if parts:
-                shown = ", ".join(f"`{ast.unparse(part)}`" for part in parts[:3])
+                shown = ", ".join(f"`{unparse(part)}`" for part in parts[:3])
                 yield hit(
                     use.module,
                     use.call,
@@ -100,7 +101,7 @@ def _parts(text: ast.expr) -> Iterator[ast.expr]:
 def _is_escaped(context: Context, part: ast.expr, use: Use) -> bool:
     if context.index.value(part, use.module, use.function) is not UNKNOWN:
         return True
-    return isinstance(part, ast.Call) and ESCAPES.search(ast.unparse(part.func)) is not None
+    return isinstance(part, ast.Call) and ESCAPES.search(unparse(part.func)) is not None
 
 
 @check("BG162")
@@ -115,12 +116,12 @@ def trusting_xml(context: Context) -> Iterator[Hit]:
         feature = use.argument("name", 0)
         state = context.index.value(use.argument("state", 1), use.module, use.function)
         if feature is not None and state in (True, 1) and context.index.name_of(feature, use.module) in EXTERNAL:
-            yield _external(use, ast.unparse(feature))
+            yield _external(use, unparse(feature))
     for use in context.index.calls(*STDLIB):
         yield hit(
             use.module,
             use.call,
-            f"{{who}} reads XML with `{ast.unparse(use.call.func)}`: a document of a few lines may ask for gigabytes",
+            f"{{who}} reads XML with `{unparse(use.call.func)}`: a document of a few lines may ask for gigabytes",
             "defusedxml has the same functions and refuses such documents",
             Confidence.LOW,
         )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from backendgen.audit.checks.walk import hit
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import UNKNOWN, Use
+from backendgen.code.nodes import unparse
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
 
@@ -83,7 +84,7 @@ def cheap_password_hash(context: Context) -> Iterator[Hit]:
         if found and (found["plain"] or int(found["rounds"] or PBKDF2_ITERATIONS) < PBKDF2_ITERATIONS):
             yield _cheap(use, f"the method `{method}`", "the library's default")
     for use in context.index.calls(*FAST):
-        around = ast.unparse(use.function.node) if use.function else ""
+        around = unparse(use.function.node) if use.function else ""
         if any(_is_password(part) for one in use.call.args for part in ast.walk(one)) and not SLOWED.search(around):
             yield _cheap(use, f"`{use.name.rpartition('.')[2]}`, once", "a hash that is made for passwords")
     yield from _django(context)
@@ -145,7 +146,7 @@ def static_salt(context: Context) -> Iterator[Hit]:
         if salt is UNKNOWN or salt is None or not isinstance(salt, str | bytes):
             continue
         what = "an empty salt" if not salt else "a salt that is written into the code"
-        around = ast.unparse(use.function.node) if use.function else ""
+        around = unparse(use.function.node) if use.function else ""
         is_password = ABOUT_PASSWORDS.search(around) or use.name.startswith(("bcrypt", "django", "crypt."))
         yield hit(
             use.module,

@@ -10,6 +10,7 @@ from backendgen.audit.checks.walk import class_of, hit, is_command, own_nodes
 from backendgen.audit.properties import text_of
 from backendgen.audit.queries.tables import Table
 from backendgen.audit.registry import Context, check
+from backendgen.code.nodes import unparse
 from backendgen.code.project import is_test
 from backendgen.code.symbols import Class, Function, Module
 from backendgen.findings.finding import Hit
@@ -46,9 +47,9 @@ def asked_then_made(context: Context) -> Iterator[Hit]:
         ):
             if function is None or is_command(module.file) or MIGRATIONS.search(module.file.path):
                 continue
-            model = ast.unparse(asked.func.value).partition(".objects")[0]
+            model = unparse(asked.func.value).partition(".objects")[0]
             for part in ast.walk(ast.Module(node.body, [])):
-                if isinstance(part, ast.Call) and ast.unparse(part.func) == f"{model}.objects.create":
+                if isinstance(part, ast.Call) and unparse(part.func) == f"{model}.objects.create":
                     yield hit(
                         module,
                         node,
@@ -69,9 +70,9 @@ def looked_then_opened(context: Context) -> Iterator[Hit]:
             or not test.args
         ):
             continue
-        path = ast.unparse(test.args[0])
+        path = unparse(test.args[0])
         for part in ast.walk(ast.Module(node.body, [])):
-            if isinstance(part, ast.Call) and part.args and ast.unparse(part.args[0]) == path:
+            if isinstance(part, ast.Call) and part.args and unparse(part.args[0]) == path:
                 name = context.index.name_of(part.func, module, function)
                 if name in ACTS:
                     message = f"{{who}} looks at `{path}`, then calls `{name}`: another process may change it meanwhile"
@@ -111,7 +112,7 @@ def _reckoned(function: Function) -> Iterator[tuple[ast.stmt, ast.Name, str]]:
             target = node.target
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp):
             left = node.targets[0]
-            if isinstance(node.value.op, ARITHMETIC) and ast.unparse(node.value.left) == ast.unparse(left):
+            if isinstance(node.value.op, ARITHMETIC) and unparse(node.value.left) == unparse(left):
                 target = left
         if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):
             yield node, target.value, target.attr  # type: ignore[misc]  # both kinds above are statements
@@ -157,7 +158,7 @@ def _in_the_database(table: Table, row: ast.Name, column: str, node: ast.stmt) -
     model = table.model.name
     amount = node.value if isinstance(node, ast.AugAssign) else node.value.right  # type: ignore[attr-defined]
     sign = "-" if isinstance(node.op if isinstance(node, ast.AugAssign) else node.value.op, ast.Sub) else "+"  # type: ignore[attr-defined]
-    changed = f"{sign} {ast.unparse(amount)}"
+    changed = f"{sign} {unparse(amount)}"
     if table.django:
         return (
             f'{model}.objects.filter(pk={row.id}.pk).update({column}=F("{column}") {changed}); '

@@ -10,6 +10,7 @@ from backendgen.audit.checks.names import is_secret, makes_secret, named
 from backendgen.audit.checks.walk import hit, own_nodes
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import Use
+from backendgen.code.nodes import unparse
 from backendgen.findings.finding import Hit
 
 FUNCTIONS = (
@@ -33,8 +34,7 @@ def guessable_secret(context: Context) -> Iterator[Hit]:
         yield hit(
             use.module,
             use.call,
-            f"{{who}} makes {what} with `{ast.unparse(use.call.func)}`: who has seen some of its values "
-            "computes the next",
+            f"{{who}} makes {what} with `{unparse(use.call.func)}`: who has seen some of its values computes the next",
             "take `secrets`: `secrets.token_urlsafe(32)`, `secrets.choice(...)`, `secrets.randbelow(10**6)`",
         )
 
@@ -55,7 +55,7 @@ def _secrets(context: Context, *makers: str) -> Iterator[tuple[Use, str]]:
     """Yield the calls whose value becomes a secret, and which."""
     for use in context.index.calls(*makers):
         picked = use.call.args[0] if use.name in PICKS and use.call.args else None
-        if picked is not None and not LETTERS.search(ast.unparse(picked)):
+        if picked is not None and not LETTERS.search(unparse(picked)):
             continue  # one of what is there already: the secret is not made here
         what = _becomes(use)
         if what:
@@ -75,7 +75,7 @@ def _becomes(use: Use) -> str:
                     continue
                 name = named(target)
                 if is_secret(name):
-                    return ast.unparse(target) if not isinstance(target, ast.Constant) else name
+                    return unparse(target) if not isinstance(target, ast.Constant) else name
                 if isinstance(target, ast.Name):
                     holders.add(target.id)
         if len(holders) == before:

@@ -10,6 +10,7 @@ from backendgen.audit.checks.names import named, snake
 from backendgen.audit.checks.walk import hit, is_command
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import Use
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Function
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
@@ -58,14 +59,14 @@ def _emptied(context: Context, use: Use) -> str:
     if use.name in ("delete", "update"):  # Order.objects.all().delete(), session.query(Order).delete()
         is_manager = isinstance(holder, ast.Attribute) and holder.attr == "objects" and use.name == "update"
         if isinstance(holder, ast.Attribute) and is_manager and use.call.keywords and not use.call.args:
-            return ast.unparse(holder.value)  # Order.objects.update(open=False)
+            return unparse(holder.value)  # Order.objects.update(open=False)
         if isinstance(holder, ast.Call) and isinstance(holder.func, ast.Attribute):
             if (
                 holder.func.attr == "all"
                 and isinstance(holder.func.value, ast.Attribute)
                 and holder.func.value.attr == "objects"
             ):
-                return ast.unparse(holder.func.value.value)
+                return unparse(holder.func.value.value)
             if holder.func.attr == "query" and len(holder.args) == 1 and isinstance(holder.args[0], ast.Name):
                 return holder.args[0].id
         return ""
@@ -73,14 +74,14 @@ def _emptied(context: Context, use: Use) -> str:
     if isinstance(statement, ast.Call):
         name = context.index.name_of(statement.func, use.module, use.function)
         if name in ("sqlalchemy.delete", "sqlmodel.delete") and statement.args:
-            return ast.unparse(statement.args[0])
+            return unparse(statement.args[0])
         inner = (
             statement.func.value
             if isinstance(statement.func, ast.Attribute) and statement.func.attr == "values"
             else None
         )
         if isinstance(inner, ast.Call) and context.index.name_of(inner.func, use.module) == "sqlalchemy.update":
-            return ast.unparse(inner.args[0]) if inner.args else ""
+            return unparse(inner.args[0]) if inner.args else ""
         statement = statement.args[0] if name.endswith(".text") and statement.args else None
     text = context.index.value(statement, use.module, use.function)
     found = WHOLE.fullmatch(text) if isinstance(text, str) and not LIMITED.search(text) else None
@@ -100,7 +101,7 @@ def money_in_floats(context: Context) -> Iterator[Hit]:
                     continue
                 sure = _floats(context, node, module)
                 name = snake(named(target))
-                if sure is not None and name == "amount" and not SPEAKS_OF_MONEY.search(ast.unparse(owner.node)):
+                if sure is not None and name == "amount" and not SPEAKS_OF_MONEY.search(unparse(owner.node)):
                     sure = Confidence.LOW  # of milk, perhaps
                 if sure is not None:
                     yield hit(
@@ -116,11 +117,11 @@ def money_in_floats(context: Context) -> Iterator[Hit]:
 def _floats(context: Context, node: ast.stmt, module: object) -> Confidence | None:
     """How sure it is that a field is kept as a float."""
     value = getattr(node, "value", None)
-    annotation = ast.unparse(node.annotation) if isinstance(node, ast.AnnAssign) else ""
+    annotation = unparse(node.annotation) if isinstance(node, ast.AnnAssign) else ""
     if isinstance(value, ast.Call):
         parts = [value.func, *value.args]
         names = {context.index.name_of(part.func if isinstance(part, ast.Call) else part, module) for part in parts}  # type: ignore[arg-type]
-        if names & set(FLOAT_COLUMNS) or FLASK_FLOAT.search(ast.unparse(value)):
+        if names & set(FLOAT_COLUMNS) or FLASK_FLOAT.search(unparse(value)):
             return Confidence.MEDIUM
     if re.fullmatch(r"Mapped\[(?:Optional\[)?float(?:\s*\|\s*None)?\]*", annotation) and not isinstance(
         value, ast.Call
@@ -141,7 +142,7 @@ def naive_time(context: Context) -> Iterator[Hit]:
 
 
 def _naive(use: Use, better: str) -> Hit:
-    message = f"{{who}} takes a time without a zone (`{ast.unparse(use.call.func)}`): elsewhere it is another time"
+    message = f"{{who}} takes a time without a zone (`{unparse(use.call.func)}`): elsewhere it is another time"
     return hit(use.module, use.call, message, better)
 
 
@@ -191,7 +192,7 @@ def endless_cache(context: Context) -> Iterator[Hit]:
 
 
 def _endless(use: Use) -> Hit:
-    shown = ast.unparse(use.call.func)
+    shown = unparse(use.call.func)
     return hit(
         use.module,
         use.call,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from backendgen.audit.checks.containers import is_for_development
 from backendgen.audit.checks.images import built
 from backendgen.audit.registry import Context, check
+from backendgen.code.nodes import unparse
 from backendgen.code.project import is_test
 from backendgen.code.settings_reading import UNKNOWN
 from backendgen.code.symbols import External, Module
@@ -94,7 +95,7 @@ def _gunicorn(module: Module) -> Iterator[Hit]:
         if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Constant):
             continue
         for target in node.targets:
-            name, value = ast.unparse(target), node.value.value
+            name, value = unparse(target), node.value.value
             place = Location(module.file.path, node.lineno)
             if name in GUNICORN and value is not None and value == GUNICORN[name][0]:
                 yield Hit(place, f"gunicorn {GUNICORN[name][1]}: `{name} = {value}`", f"leave out `{name}`", name)
@@ -154,7 +155,7 @@ def _celery(context: Context) -> Iterator[Hit]:
 def _given(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     """Names with what is assigned or given to them."""
     if isinstance(node, ast.Assign):
-        yield from ((ast.unparse(target), node.value) for target in node.targets)
+        yield from ((unparse(target), node.value) for target in node.targets)
     elif isinstance(node, ast.keyword) and node.arg:
         yield node.arg, node.value
 
@@ -218,20 +219,20 @@ def _flask_values(module: Module) -> Iterator[tuple[str, ast.expr]]:
         if FLASK_CLASS.search(one.node.name) and not NOT_PRODUCTION.search(one.node.name):
             for statement in one.node.body:
                 if isinstance(statement, ast.Assign):
-                    yield from ((ast.unparse(target), statement.value) for target in statement.targets)
+                    yield from ((unparse(target), statement.value) for target in statement.targets)
                 elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
-                    yield ast.unparse(statement.target), statement.value
+                    yield unparse(statement.target), statement.value
     guarded = {id(inner) for node in ast.walk(module.file.tree) if isinstance(node, ast.If) for inner in ast.walk(node)}
     for node in ast.walk(module.file.tree):
         if id(node) in guarded:  # only under some condition
             continue
         if isinstance(node, ast.Assign):
             for target in node.targets:
-                if isinstance(target, ast.Subscript) and ast.unparse(target.value).endswith(".config"):
+                if isinstance(target, ast.Subscript) and unparse(target.value).endswith(".config"):
                     key = target.slice
                     if isinstance(key, ast.Constant) and isinstance(key.value, str):
                         yield key.value, node.value
-        elif isinstance(node, ast.Call) and re.search(r"\.config\.(?:update|from_mapping)$", ast.unparse(node.func)):
+        elif isinstance(node, ast.Call) and re.search(r"\.config\.(?:update|from_mapping)$", unparse(node.func)):
             yield from ((keyword.arg, keyword.value) for keyword in node.keywords if keyword.arg)
             for given in node.args:
                 if isinstance(given, ast.Dict):

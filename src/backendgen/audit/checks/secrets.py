@@ -10,6 +10,7 @@ from backendgen.audit.checks.formats import kind_of, may_hold_one
 from backendgen.audit.checks.walk import class_of, is_command
 from backendgen.audit.flow.values import place
 from backendgen.audit.registry import Context, check
+from backendgen.code.nodes import unparse
 from backendgen.code.project import SourceFile, is_test
 from backendgen.code.symbols import Class, External, Function, Module, Variable
 from backendgen.findings.finding import Hit
@@ -104,13 +105,13 @@ def _used_keys(context: Context, module: Module) -> Iterator[Hit]:
             if isinstance(kind, External) and kind.name == SIGNED_COOKIES:
                 key = next((one.value for one in call.keywords if one.arg == "secret_key"), None)
         if key is not None:
-            yield from _constant_key(context, module, key, function, ast.unparse(call.func))
+            yield from _constant_key(context, module, key, function, unparse(call.func))
 
 
 def _constant_key(
     context: Context, module: Module, key: ast.expr, function: Function | None, user: str
 ) -> Iterator[Hit]:
-    file, name = module.file, ast.unparse(key) if isinstance(key, ast.Name | ast.Attribute) else ""
+    file, name = module.file, unparse(key) if isinstance(key, ast.Name | ast.Attribute) else ""
     value, confidence = key, Confidence.HIGH
     found: object = context.symbols.value(key, module, function)
     if found is None and isinstance(key, ast.Attribute) and function is not None:
@@ -121,7 +122,7 @@ def _constant_key(
             confidence = Confidence.MEDIUM  # a default, unless the environment says otherwise
     if isinstance(found, Variable):
         value, file = found.value, found.module.file
-    if isinstance(value, ast.Call) and ast.unparse(value.func) in ENVIRONMENT:
+    if isinstance(value, ast.Call) and unparse(value.func) in ENVIRONMENT:
         default = (
             value.args[1]
             if len(value.args) > 1
@@ -164,12 +165,12 @@ def _named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         yield node.arg or "", node.value
     elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
         defaults = [*node.args[1:2], *(one.value for one in node.keywords if one.arg == "default")]
-        if defaults and ast.unparse(node.func) in ENVIRONMENT:
+        if defaults and unparse(node.func) in ENVIRONMENT:
             yield from ((str(node.args[0].value), given) for given in defaults)
     elif isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):  # `os.environ.get("SECRET_KEY") or "..."`
         first = node.values[0]
         named = first.args[0] if isinstance(first, ast.Call) and first.args else None
-        if isinstance(first, ast.Call) and isinstance(named, ast.Constant) and ast.unparse(first.func) in ENVIRONMENT:
+        if isinstance(first, ast.Call) and isinstance(named, ast.Constant) and unparse(first.func) in ENVIRONMENT:
             yield str(named.value), node.values[-1]
     elif isinstance(node, ast.Dict):
         for key, given in zip(node.keys, node.values, strict=True):
@@ -180,7 +181,7 @@ def _named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
 
 def _text(node: ast.expr) -> ast.Constant | None:
     """A constant text; also wrapped, as in `SecretStr("...")` and `Field(default="...")`."""
-    if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("SecretStr", "Field"):
+    if isinstance(node, ast.Call) and unparse(node.func).rpartition(".")[2] in ("SecretStr", "Field"):
         given = node.args[:1] or [one.value for one in node.keywords if one.arg == "default"]
         return _text(given[0]) if given else None
     return node if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
@@ -318,17 +319,17 @@ def _holds_credentials(node: ast.expr) -> bool:
     """Are these all of a request's headers or cookies, the Authorization header and the session among them?"""
     if not isinstance(node, ast.Attribute) or node.attr not in ("headers", "cookies", "COOKIES", "META"):
         return False
-    return ast.unparse(node.value) in ("request", "req", "self.request")
+    return unparse(node.value) in ("request", "req", "self.request")
 
 
 def _secret_in(node: ast.expr) -> str:
     """The secret's name when the text that is logged holds its value."""
     if isinstance(node, ast.Name | ast.Attribute):
         name = node.id if isinstance(node, ast.Name) else node.attr
-        return ast.unparse(node) if LOGGED.match(name) or _holds_credentials(node) else ""
+        return unparse(node) if LOGGED.match(name) or _holds_credentials(node) else ""
     if isinstance(node, ast.Subscript):
         key = node.slice.value if isinstance(node.slice, ast.Constant) else ""
-        return ast.unparse(node) if isinstance(key, str) and LOGGED.match(key) else ""
+        return unparse(node) if isinstance(key, str) and LOGGED.match(key) else ""
     if isinstance(node, ast.Call):
         if isinstance(node.func, ast.Name) and node.func.id in KEEPS:
             return next(filter(None, map(_secret_in, node.args)), "")

@@ -11,7 +11,7 @@ from backendgen.audit.flow.values import place
 from backendgen.audit.queries.tables import schema_fields
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import Endpoint
-from backendgen.code.nodes import last
+from backendgen.code.nodes import last, unparse
 from backendgen.code.project import is_test
 from backendgen.code.symbols import Class, External
 from backendgen.findings.finding import Hit, Location
@@ -185,7 +185,7 @@ def logout_that_ends_nothing(context: Context) -> Iterator[Hit]:
         if access.writes or any(one.statement.verb != "select" for one in access.queries):
             continue
         statements = [each for function in reached(context, endpoint.handler) for each in function.node.body]
-        if any(ENDS.search(ast.unparse(each)) for each in statements):
+        if any(ENDS.search(unparse(each)) for each in statements):
             continue
         yield Hit(
             endpoint.location,

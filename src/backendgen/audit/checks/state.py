@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from backendgen.audit.checks.walk import hit, is_command, own_nodes
 from backendgen.audit.registry import Context, check
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import External, Function
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
@@ -28,7 +29,7 @@ def default_changed(context: Context) -> Iterator[Hit]:
                     yield hit(
                         module,
                         change,
-                        f"`{function.name}` changes `{name}`, whose default `{ast.unparse(default)}` is made once: "
+                        f"`{function.name}` changes `{name}`, whose default `{unparse(default)}` is made once: "
                         "what one request puts in, the next one finds",
                         f"{name}=None, and `{name} = list({name} or ())` in the function",
                         Confidence.LOW if name.startswith("_") else None,  # no caller gives it: kept on purpose
@@ -43,7 +44,7 @@ def _mutable_defaults(function: Function) -> Iterator[tuple[str, ast.expr]]:
         *((one, default) for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if default),
     ]
     for argument, default in pairs:
-        is_call = isinstance(default, ast.Call) and ast.unparse(default) in ("list()", "dict()", "set()")
+        is_call = isinstance(default, ast.Call) and unparse(default) in ("list()", "dict()", "set()")
         if is_call or isinstance(default, ast.List | ast.Dict | ast.Set):
             yield argument.arg, default
 
@@ -98,7 +99,7 @@ def endless_task_retry(context: Context) -> Iterator[Hit]:
                 if not isinstance(decorator, ast.Call):
                     continue
                 name = context.index.name_of(decorator.func, module)
-                if name not in TASKS and not ast.unparse(decorator.func).endswith(".task"):
+                if name not in TASKS and not unparse(decorator.func).endswith(".task"):
                     continue
                 for one in decorator.keywords:
                     if one.arg in ("max_retries", "retry_kwargs") and _is_endless(one.value):

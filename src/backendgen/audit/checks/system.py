@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from backendgen.audit.checks.walk import hit, is_command
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import Use
+from backendgen.code.nodes import unparse
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
 
@@ -27,7 +28,7 @@ def foreseeable_temporary_file(context: Context) -> Iterator[Hit]:
         yield hit(
             use.module,
             use.call,
-            f"{{who}} calls `{ast.unparse(use.call.func)}`, which gives a name and no file: others may make it first",
+            f"{{who}} calls `{unparse(use.call.func)}`, which gives a name and no file: others may make it first",
             "with tempfile.NamedTemporaryFile() as file: ..., or `tempfile.mkstemp()`",
         )
     for use in context.index.calls("open"):
@@ -102,7 +103,7 @@ def _is_asked_for(use: Use) -> bool:
     """Is it under `if settings.debug:`?"""
     asked = [node for node, function in use.module.nodes(ast.If) if function is use.function]
     return any(
-        re.search("debug", ast.unparse(node.test), re.IGNORECASE) is not None
+        re.search("debug", unparse(node.test), re.IGNORECASE) is not None
         and any(use.call is part for one in node.body for part in ast.walk(one))
         for node in asked
     )

@@ -10,6 +10,7 @@ from backendgen.audit.checks.names import named, snake
 from backendgen.audit.checks.walk import hit, own_nodes
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import UNKNOWN, Use
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Function, Module
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
@@ -41,7 +42,7 @@ def not_verified(context: Context) -> Iterator[Hit]:
             yield hit(
                 use.module,
                 use.call,
-                f"{{who}} reads a token with `{ast.unparse(use.call.func)}` and does not check its signature: anyone "
+                f"{{who}} reads a token with `{unparse(use.call.func)}` and does not check its signature: anyone "
                 "may have written it",
                 'jwt.decode(token, key, algorithms=["EdDSA"], audience=..., options={"require": ["exp", "sub"]})',
                 Confidence.LOW if _says_so(use) else None,
@@ -51,7 +52,7 @@ def not_verified(context: Context) -> Iterator[Hit]:
 def _says_so(use: Use) -> bool:
     """`unverified = jwt.decode(...)`: the author knows, and looks for the key that verifies."""
     return any(
-        "unverified" in ast.unparse(node.targets[0]).lower()
+        "unverified" in unparse(node.targets[0]).lower()
         for node, _ in use.module.nodes(ast.Assign)
         if node.value is use.call
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from backendgen.audit.checks.walk import class_of, hit, is_command
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import Use
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import External, Function, Module
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
@@ -76,11 +77,11 @@ def not_verified(context: Context) -> Iterator[Hit]:
     for use in (*context.index.methods(*METHODS, "ws_connect", "send"), *context.index.calls(*HTTPX, *CONNECTORS)):
         off = next((one for one in use.call.keywords if one.arg in OFF and _is_off(context, one, use)), None)
         if off is not None:
-            yield _unverified(use, ast.unparse(off))
+            yield _unverified(use, unparse(off))
     for use in context.index.calls(*REQUESTS):
         off = next((one for one in use.call.keywords if one.arg == "verify" and _is_off(context, one, use)), None)
         if off is not None and isinstance(use.call.func, ast.Name):  # `from requests import get`
-            yield _unverified(use, ast.unparse(off))
+            yield _unverified(use, unparse(off))
     for use in context.index.calls("ssl._create_unverified_context"):
         yield _unverified(use, "_create_unverified_context")
     for use in context.index.calls("ssl.wrap_socket"):
@@ -93,7 +94,7 @@ def not_verified(context: Context) -> Iterator[Hit]:
         is_context = target.attr == "verify_mode" and context.index.name_of(each.value, each.module) == "ssl.CERT_NONE"
         is_off = target.attr == "verify" and isinstance(each.value, ast.Constant) and each.value.value is False
         if is_context or (is_off and _is_session(context, target.value, each.module, each.function)):
-            message = f"{{who}} sets `{ast.unparse(target)}` to nothing: the connection is encrypted, but to anyone"
+            message = f"{{who}} sets `{unparse(target)}` to nothing: the connection is encrypted, but to anyone"
             yield hit(each.module, each.node, message, UNVERIFIED)
 
 
@@ -140,7 +141,7 @@ def _patient(use: Use, *, lacks: bool) -> Iterator[Hit]:
         yield hit(
             use.module,
             use.call,
-            f"{{who}} calls `{ast.unparse(use.call.func)}` without a timeout: when the other side never answers, "
+            f"{{who}} calls `{unparse(use.call.func)}` without a timeout: when the other side never answers, "
             "this thread or connection is gone, until there are none",
             "timeout=10",
             Confidence.LOW if is_command(use.module.file) else None,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from backendgen.audit.flow.values import place
 from backendgen.audit.registry import Context
 from backendgen.audit.service import Endpoint
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Class, External, Function, Variable
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
@@ -44,9 +45,9 @@ def whole(context: Context) -> Iterator[Hit]:
         if not isinstance(value, ast.Constant) or value.value is not None or member is None:
             continue
         rows = _rows(context, view)
-        if context.symbols.member(view, "list") is not None or any(FEW.search(ast.unparse(one)) for one in rows):
+        if context.symbols.member(view, "list") is not None or any(FEW.search(unparse(one)) for one in rows):
             continue
-        is_sure = bool(rows) and not any(OWN.search(ast.unparse(one)) for one in rows)  # one user's rows may be few
+        is_sure = bool(rows) and not any(OWN.search(unparse(one)) for one in rows)  # one user's rows may be few
         yield Hit(
             place(member.module.file.path, value),
             f"`{view.name}` answers without pages: `{endpoint.name}` reads every row that its query finds, however many "
@@ -85,11 +86,7 @@ def everybodys(context: Context) -> Iterator[Hit]:
 def _is_limited_otherwise(context: Context, endpoint: Endpoint, view: Class, rows: list[ast.AST]) -> bool:
     """Is it for a role, or does something else than its query choose the rows?"""
     facts = context.facts
-    if (
-        facts.is_administration(endpoint)
-        or facts.roles(endpoint)
-        or any(SCOPES.search(ast.unparse(one)) for one in rows)
-    ):
+    if facts.is_administration(endpoint) or facts.roles(endpoint) or any(SCOPES.search(unparse(one)) for one in rows):
         return True
     if any(context.symbols.member(view, one) is not None for one in ("list", "filter_queryset")):
         return True
@@ -115,7 +112,7 @@ def _kept_to(rows: ast.AST) -> Iterator[str]:
     for node in ast.walk(rows):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "filter":
             for keyword in node.keywords:
-                if keyword.arg and "__" not in keyword.arg and CALLER.match(ast.unparse(keyword.value)):
+                if keyword.arg and "__" not in keyword.arg and CALLER.match(unparse(keyword.value)):
                     yield keyword.arg
 
 

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from backendgen.audit.flow.values import HARMLESS, TEXT, Origin, Value, tainted
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import External, Variable
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ MEMBERS = frozenset({"getmembers", "infolist"})
 def arguments(frame: Frame, node: ast.Call) -> Value:
     """What `parser.parse_args()` gives: the arguments that `add_argument` declares beside it, harmless by type or choice."""
     assert isinstance(node.func, ast.Attribute)
-    parser = ast.unparse(node.func.value)
+    parser = unparse(node.func.value)
     symbol = frame.engine.symbols.resolve(node.func.value, frame.module, frame.function)
     if isinstance(node.func.value, ast.Name) and node.func.value.id in frame.names and frame.function is not None:
         scope: ast.AST = frame.function.node
@@ -43,13 +44,13 @@ def _declared(scope: ast.AST, parser: str) -> list[tuple[str, Value]]:
     for each in ast.walk(scope):
         if not (isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute) and each.args):
             continue
-        if each.func.attr != "add_argument" or ast.unparse(each.func.value) != parser:
+        if each.func.attr != "add_argument" or unparse(each.func.value) != parser:
             continue
         options = {keyword.arg: keyword.value for keyword in each.keywords}
         flag = options.get("dest", each.args[0])
         if not isinstance(flag, ast.Constant) or not isinstance(flag.value, str):
             continue
-        kind = ast.unparse(options["type"]).rpartition(".")[2] if "type" in options else "str"
+        kind = unparse(options["type"]).rpartition(".")[2] if "type" in options else "str"
         origin = Origin("request", f"the request's argument `{flag.value}`")
         safe = TEXT if kind not in ("dict", "list") else frozenset[str]()
         is_open = kind in TEXTS and "choices" not in options

@@ -32,6 +32,7 @@ from backendgen.audit.flow.values import (
     stepped,
     union,
 )  # fmt: skip
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Class, External, Function, Module, Variable
 from backendgen.findings.finding import Step
 
@@ -109,7 +110,7 @@ def read(frame: Frame, node: ast.expr, value: Value) -> Value:
         )
         if path is not None:
             return path
-    return stepped(value, Step(place(frame.path, node), f"reads `{ast.unparse(node)[:60]}`"))
+    return stepped(value, Step(place(frame.path, node), f"reads `{unparse(node)[:60]}`"))
 
 
 def _called(frame: Frame, node: ast.Call) -> Value:

@@ -20,6 +20,7 @@ from backendgen.audit.flow.values import (
     resolved_path,
     sanitised,
 )
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Class, External, Function
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def _absent(frame: Frame, left: ast.expr, right: ast.expr) -> None:
 
 def _is_inside(node: ast.expr) -> TypeGuard[ast.Subscript]:
     """`text[1:-1]`"""
-    return isinstance(node, ast.Subscript) and ast.unparse(node.slice) == "1:-1"
+    return isinstance(node, ast.Subscript) and unparse(node.slice) == "1:-1"
 
 
 def _refused(frame: Frame, call: ast.Call) -> None:

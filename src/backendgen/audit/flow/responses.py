@@ -6,6 +6,7 @@ import ast
 from collections.abc import Mapping
 
 from backendgen.audit.flow.values import NOTHING, UNKNOWN, Value
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Function
 
 VERBS = frozenset({"route", "get", "post", "put", "patch", "delete"})
@@ -78,7 +79,7 @@ def sets_type(function: Function | None) -> bool:
         for target in targets:
             if isinstance(target, ast.Attribute) and target.attr in (*TYPES, "headers"):
                 return True
-            if isinstance(target, ast.Subscript) and ast.unparse(target.slice).strip("'\"").lower() == "content-type":
+            if isinstance(target, ast.Subscript) and unparse(target.slice).strip("'\"").lower() == "content-type":
                 return True
     return False
 

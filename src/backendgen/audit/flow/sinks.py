@@ -11,6 +11,7 @@ from backendgen.audit.flow import responses
 from backendgen.audit.flow.engine import Reached
 from backendgen.audit.flow.spec import FlowRule, Sink, looks_like_sql
 from backendgen.audit.flow.values import HOLE, NOTHING, UNKNOWN, Value, all_taints, place
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Class, External, Function
 
 if TYPE_CHECKING:
@@ -130,8 +131,8 @@ def _identifier(node: ast.expr) -> str:
 
 def _code(node: ast.AST) -> str:
     if isinstance(node, ast.Call):
-        return ast.unparse(node.func)[:MAX_SINK]
-    return "return" if isinstance(node, ast.Return) else ast.unparse(node)[:MAX_SINK]
+        return unparse(node.func)[:MAX_SINK]
+    return "return" if isinstance(node, ast.Return) else unparse(node)[:MAX_SINK]
 
 
 def _script(positional: list[Value], keywords: Mapping[str, Value]) -> list[Value]:

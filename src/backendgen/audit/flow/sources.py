@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backendgen.audit.flow.values import ADDRESSES, HARMLESS, NOTHING, TEXT, Origin, Taint, Value, constant, tainted
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Class, External, Function, Module
 
 if TYPE_CHECKING:
@@ -262,9 +263,7 @@ def of_owner(engine: Engine, owner: Class, name: str) -> Value | None:
 
 
 def _is_api_view(function: Function) -> bool:
-    return any(
-        "api_view" in ast.unparse(each) or "action" in ast.unparse(each) for each in function.node.decorator_list
-    )
+    return any("api_view" in unparse(each) or "action" in unparse(each) for each in function.node.decorator_list)
 
 
 def _is_resolver(function: Function) -> bool:

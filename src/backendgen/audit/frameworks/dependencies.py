@@ -10,6 +10,7 @@ from backendgen.audit.frameworks.libraries import guarding, is_optional
 from backendgen.audit.frameworks.made import Place
 from backendgen.audit.frameworks.outcomes import NONE, TOO_OFTEN, Outcomes, Statuses, roles_in
 from backendgen.audit.service import Scope
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Class, External, Function, Module, Symbol, Symbols, Variable
 
 DEPENDS = frozenset({"fastapi.Depends", "fastapi.Security", "fastapi.params.Depends", "fastapi.params.Security",
@@ -92,14 +93,12 @@ class Dependencies:
             if isinstance(node, ast.Call) and 403 in statuses:
                 asked += tuple(role for one in node.args for role in roles_in(one) or _requirement(one))
         rate = rate_of(node) if statuses & TOO_OFTEN else ""
-        return Attached(
-            scope_name, ast.unparse(node)[:60], statuses, unknown, target, tuple(dict.fromkeys(asked)), rate
-        )
+        return Attached(scope_name, unparse(node)[:60], statuses, unknown, target, tuple(dict.fromkeys(asked)), rate)
 
     def wrapper(self, place: Place, scope_name: Scope) -> Attached:
         """Return what a decorator of a handler, a router or a view does. One of an unknown library is no guard."""
         found = self.guard(place.node, scope_name, place.module, place.scope)
-        return replace(found, name=ast.unparse(place.called().node)[:60], unknown=False)
+        return replace(found, name=unparse(place.called().node)[:60], unknown=False)
 
     def decorators(self, handler: Function, route: ast.Call) -> list[Attached]:
         """Return what a handler's other decorators do: limits, and wrappers that refuse."""
@@ -294,7 +293,7 @@ def parameter_defaults(function: Function) -> dict[str, ast.expr]:
 
 def _requirement(node: ast.expr) -> tuple[str, ...]:
     """The class, or instance of one, that says what is asked: `allows.requires(IsModerator())`."""
-    name = ast.unparse(node.func if isinstance(node, ast.Call) else node)
+    name = unparse(node.func if isinstance(node, ast.Call) else node)
     return (name,) if REQUIREMENT.fullmatch(name) else ()
 
 

@@ -17,6 +17,7 @@ from backendgen.audit.frameworks.operations import (
     method,
     truth,
 )
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Class, External, Function, Module, Symbol, Symbols, Variable
 
 ENVIRONMENT = frozenset({"os.environ.get", "os.getenv"})
@@ -320,7 +321,7 @@ def _fields(owner: Class) -> Iterator[str]:
     """The names that a class declares with a type, in order: what it is made of, unless they are the class's own."""
     declared = [one for one in owner.node.body if isinstance(one, ast.AnnAssign)]
     for one in declared:
-        if isinstance(one.target, ast.Name) and "ClassVar" not in ast.unparse(one.annotation):
+        if isinstance(one.target, ast.Name) and "ClassVar" not in unparse(one.annotation):
             yield one.target.id
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from backendgen.audit.queries.model import USER, Access, Value
+from backendgen.code.nodes import unparse
 
 if TYPE_CHECKING:
     from backendgen.audit.queries.frame import Frame
@@ -60,7 +61,7 @@ def _role_word(frame: Frame, node: ast.AST) -> str:
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
         return str(node.slice.value) if USER in frame.value(node.value).roots else ""
     if isinstance(node, ast.Call) and any(USER in frame.value(one).roots for one in node.args):
-        return "" if isinstance(node.func, ast.Name) and node.func.id in NO_QUESTION else ast.unparse(node.func)
+        return "" if isinstance(node.func, ast.Name) and node.func.id in NO_QUESTION else unparse(node.func)
     return ""
 
 

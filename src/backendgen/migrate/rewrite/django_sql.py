@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from backendgen.code.nodes import unparse
 from backendgen.findings.remedy import Remedy
 from backendgen.migrate.django_fixes import indented, literal, span
 from backendgen.migrate.history import Action
@@ -19,7 +20,7 @@ _NOOP = "migrations.RunSQL.noop"
 
 def is_run_sql(node: ast.expr) -> bool:
     """Whether an operation is RunSQL."""
-    return isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "RunSQL"
+    return isinstance(node, ast.Call) and unparse(node.func).rpartition(".")[2] == "RunSQL"
 
 
 def changed_sql(
@@ -90,7 +91,7 @@ def _ways_back(given: ast.expr | None, found: Sequence[Piece], source: str) -> l
     if given is None:
         return [""] * len(found)
     if not isinstance(given, ast.Constant) or not isinstance(given.value, str):
-        if not ast.unparse(given).endswith("noop"):
+        if not unparse(given).endswith("noop"):
             raise Unfixable("what takes it back is no plain text")
         return [source[slice(*span(source, given))]] * len(found)
     shares = ways_back((statement.text for statement in split(given.value)), [piece.operations for piece in found])

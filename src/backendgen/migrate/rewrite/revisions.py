@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from backendgen.code.nodes import unparse
 from backendgen.findings.remedy import Remedy, Stage
 from backendgen.migrate.fixes import executed
 from backendgen.migrate.history import Action, Migration
@@ -140,7 +141,7 @@ def _inside(action: Action, node: ast.stmt, path: str) -> bool:
 def _refuse_unclear(node: ast.stmt, actions: Sequence[Action], chosen: Sequence[Remedy]) -> None:
     if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)):
         raise Unfixable("the change stands in a loop, a condition or a block")
-    function = ast.unparse(node.value.func)
+    function = unparse(node.value.func)
     if not function.startswith("op.") and not function.endswith(".execute"):
         raise Unfixable(f"{function}() makes the change, and whatever else it does")
     if len(chosen) != len(actions):

@@ -16,6 +16,7 @@ from backendgen.audit.frameworks.libraries import guarding
 from backendgen.audit.frameworks.made import Place
 from backendgen.audit.frameworks.outcomes import NONE, TOO_OFTEN, Statuses, roles_in
 from backendgen.audit.service import Guard, Limit, Scope
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Class, External, Function, Symbol, Variable
 
 BEFORE = ("dispatch", "initial", "setup", "check_permissions", "perform_authentication", "permission_denied")
@@ -102,10 +103,10 @@ class Access:
         text = ""
         if isinstance(target, Class):
             statuses = self.refusals.of_class(target, MIDDLEWARE)
-            text = ast.unparse(target.node)
+            text = unparse(target.node)
         elif isinstance(function, Function):
             statuses = self.refusals.of(function)
-            text = ast.unparse(function.node)
+            text = unparse(function.node)
         looks = self.symbols.member(target, "process_view") if isinstance(target, Class) else None
         asks = looks if isinstance(looks, Function) else None  # it sees what the path names
         of_objects = asks is not None and 403 in statuses and "view_kwargs" in text and "request.user" in text
@@ -167,7 +168,7 @@ class Access:
             statuses = self.refusals.of_class(symbol, ("__call__",))
         if call is not None and statuses - TOO_OFTEN:
             roles += keyword_roles(call) + tuple(role for one in call.args for role in roles_in(one))
-        name = _last(symbol) or ast.unparse(decorator.place.node)[:60]
+        name = _last(symbol) or unparse(decorator.place.node)[:60]
         guard = Guard(name, scope, statuses - TOO_OFTEN, tuple(dict.fromkeys(roles))) if statuses - TOO_OFTEN else None
         limit = Limit(name, scope, rate_of(call) if call is not None else "") if statuses & TOO_OFTEN else None
         return guard, limit

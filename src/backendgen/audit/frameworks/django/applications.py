@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from backendgen.audit.frameworks.django.settings import texts
 from backendgen.audit.frameworks.made import UNKNOWN, Closure, Made, Value
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Class, Function, Module
 
 if TYPE_CHECKING:
@@ -110,9 +111,7 @@ def _is_abstract(model: Class) -> bool:
     for node in model.node.body:
         if isinstance(node, ast.ClassDef) and node.name == "Meta":
             return any(
-                isinstance(one, ast.Assign)
-                and ast.unparse(one.targets[0]) == "abstract"
-                and ast.unparse(one.value) == "True"
+                isinstance(one, ast.Assign) and unparse(one.targets[0]) == "abstract" and unparse(one.value) == "True"
                 for one in node.body
             )
     return False

@@ -11,6 +11,7 @@ from backendgen.audit.frameworks.django.paths import converted
 from backendgen.audit.frameworks.django.urlconf import Urlconf
 from backendgen.audit.frameworks.made import UNKNOWN, Closure, Made, Value
 from backendgen.audit.service import Guard, Limit, Scope
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Class, External, Function
 
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
@@ -80,10 +81,10 @@ def _guards(auth: Value, scope: Scope) -> Iterator[Guard]:
 def _is_for_all(value: Value) -> bool:
     """Does a class take everybody: whatever it is asked, it answers with an `AnonymousUser`?"""
     target = value.target if isinstance(value, Made) else None
-    if not isinstance(target, Class) or "AnonymousUser(" not in ast.unparse(target.node):
+    if not isinstance(target, Class) or "AnonymousUser(" not in unparse(target.node):
         return False
     nodes = list(ast.walk(target.node))
-    answers = [ast.unparse(node.value) for node in nodes if isinstance(node, ast.Return) and node.value is not None]
+    answers = [unparse(node.value) for node in nodes if isinstance(node, ast.Return) and node.value is not None]
     chooses = any(isinstance(node, ast.Raise | ast.If) for node in nodes)
     return not chooses and bool(answers) and all(one in ("request.user", "AnonymousUser()") for one in answers)
 

@@ -12,6 +12,7 @@ from backendgen.audit.frameworks.django.views import Answer
 from backendgen.audit.frameworks.made import Made, Value
 from backendgen.audit.frameworks.outcomes import roles_in
 from backendgen.audit.service import Guard, Limit, Scope
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Class, External, Function, Module, Symbol, Variable
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -186,12 +187,12 @@ class Permissions:
             yield from self.of(node.right, module, scope, hops)
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
             yield self._either(
-                ast.unparse(node),
+                unparse(node),
                 [*self.of(node.left, module, scope, hops)],
                 [*self.of(node.right, module, scope, hops)],
             )
         elif isinstance(node, ast.UnaryOp):
-            yield Permission(ast.unparse(node)[:60], True)
+            yield Permission(unparse(node)[:60], True)
         elif isinstance(node, ast.Call):
             yield from self.of(node.func, module, scope, hops + 1)
         elif hops < 10:
@@ -201,7 +202,7 @@ class Permissions:
             elif isinstance(found, Class | External):
                 yield self.judged(found)
             elif not (isinstance(node, ast.Constant) and node.value is None):
-                yield Permission(ast.unparse(node)[:60], True, is_known=False)
+                yield Permission(unparse(node)[:60], True, is_known=False)
 
     def _either(self, name: str, left: list[Permission], right: list[Permission]) -> Permission:
         """`A | B` lets through whom one of them lets through."""
@@ -238,14 +239,14 @@ class Permissions:
             if any(not _is_true(one) for one in returned):
                 if all(_is_true(one) or _calls_super(one) for one in returned) and base is None:
                     return Permission(name, isinstance(on_object, Function), False, True)
-                return Permission(name, True, "SAFE_METHODS" in ast.unparse(check.node), False, _roles(check))
+                return Permission(name, True, "SAFE_METHODS" in unparse(check.node), False, _roles(check))
             if isinstance(on_object, Function):
                 return Permission(name, True, False, True, _roles(on_object))
             return Permission(name, False)
         if base is not None:
             return replace(base, name=name)
         if isinstance(on_object, Function):
-            only_writes = "SAFE_METHODS" in ast.unparse(on_object.node)
+            only_writes = "SAFE_METHODS" in unparse(on_object.node)
             return Permission(
                 name, any(not _is_true(one) for one in _returned(on_object)), only_writes, True, _roles(on_object)
             )
@@ -298,7 +299,7 @@ def _returned(function: Function) -> Iterator[ast.expr]:
     for node in ast.walk(function.node):
         if isinstance(node, ast.Return):
             yield node.value if node.value is not None else ast.Constant(None)
-        elif isinstance(node, ast.Raise) and "NotImplemented" not in ast.unparse(node):
+        elif isinstance(node, ast.Raise) and "NotImplemented" not in unparse(node):
             yield ast.Constant(False)
 
 
@@ -307,7 +308,7 @@ def _is_true(node: ast.expr) -> bool:
 
 
 def _calls_super(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and ast.unparse(node.func).startswith("super().")
+    return isinstance(node, ast.Call) and unparse(node.func).startswith("super().")
 
 
 def _roles(function: Function) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from backendgen.audit.frameworks.outcomes import NONE, TOO_OFTEN, Outcomes, Statuses
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Class, Function, Symbols
 
 IDENTITY = frozenset({
@@ -166,7 +167,7 @@ def _is_denial(node: ast.AST) -> bool:
 
 def _is_unsigned(node: ast.ExceptHandler) -> bool:
     """Does it end what is done with a message that its sender did not sign?"""
-    return node.type is not None and _ends(node.body) and SIGNATURE.search(ast.unparse(node.type)) is not None
+    return node.type is not None and _ends(node.body) and SIGNATURE.search(unparse(node.type)) is not None
 
 
 def _called(node: ast.expr) -> str:

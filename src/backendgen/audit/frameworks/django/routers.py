@@ -12,6 +12,7 @@ from backendgen.audit.frameworks.django.urlconf import Urlconf
 from backendgen.audit.frameworks.django.values import Registration, RouterUrls
 from backendgen.audit.frameworks.django.views import Views
 from backendgen.audit.frameworks.made import Frame, Made, Place, Value
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Class, External, Function, Variable
 
 ACTION = (
@@ -178,9 +179,9 @@ class Routers:
                 if not isinstance(member, Function) or name in found:
                     continue
                 for decorator in member.node.decorator_list:
-                    mapped = MAPPING.fullmatch(ast.unparse(decorator)) if isinstance(decorator, ast.Attribute) else None
+                    mapped = MAPPING.fullmatch(unparse(decorator)) if isinstance(decorator, ast.Attribute) else None
                     if mapped:
-                        base = ast.unparse(decorator).partition(".")[0]
+                        base = unparse(decorator).partition(".")[0]
                         extra.setdefault(base, {})[mapped[1]] = name
                     if not isinstance(decorator, ast.Call):
                         continue

@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from backendgen.audit.frameworks.made import UNKNOWN, Value
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Class, Module, Symbols, Variable
 
 if TYPE_CHECKING:
@@ -54,9 +55,7 @@ class Settings:
         if "split_settings" not in module.file.text:
             return []
         folder = module.file.path.rpartition("/")[0]
-        calls = [
-            call for call, _ in module.calls if ast.unparse(call.func).rpartition(".")[2] in ("include", "optional")
-        ]
+        calls = [call for call, _ in module.calls if unparse(call.func).rpartition(".")[2] in ("include", "optional")]
         given = [one.value for call in calls for one in call.args if isinstance(one, ast.Constant)]
         patterns = [posixpath.normpath(posixpath.join(folder, one)) for one in given if isinstance(one, str)]
         return [

@@ -28,6 +28,7 @@ from backendgen.audit.frameworks.django.values import (
     wraps,
 )
 from backendgen.audit.frameworks.made import UNKNOWN, Closure, Frame, Made, Place, Value
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Class, External, Function, Module, Symbols, Variable
 
 MAX_IMPORTS = 3
@@ -314,7 +315,7 @@ class Urlconf(Construction):
             return super().evaluate(node, frame)
         if isinstance(node, ast.IfExp):
             return self._conditional(node, frame)
-        if isinstance(node, ast.Attribute) and node.attr == "urls" and ast.unparse(node.value) == "super()":
+        if isinstance(node, ast.Attribute) and node.attr == "urls" and unparse(node.value) == "super()":
             return self._urls(self.evaluate(ast.Name("self", ast.Load()), frame))
         if isinstance(node, ast.Yield | ast.YieldFrom) and node.value is not None:
             given = self.evaluate(node.value, frame)

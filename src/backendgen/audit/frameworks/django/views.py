@@ -10,6 +10,7 @@ from backendgen.audit.frameworks.django.tables import FUNCTIONS, actions_of, met
 from backendgen.audit.frameworks.django.values import Wrapped
 from backendgen.audit.frameworks.made import Closure, Made, Place, Value
 from backendgen.audit.service import ANY, elsewhere
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Class, External, Function, Symbol, Symbols, Variable
 
 HTTP = ("get", "post", "put", "patch", "delete")
@@ -262,7 +263,7 @@ def _compared(node: ast.expr, request: str) -> set[str]:
     if not isinstance(node, ast.Compare) or len(node.ops) != 1:
         return set()
     left = node.left
-    if not (isinstance(left, ast.Attribute) and left.attr == "method" and ast.unparse(left.value).endswith(request)):
+    if not (isinstance(left, ast.Attribute) and left.attr == "method" and unparse(left.value).endswith(request)):
         return set()
     given = node.comparators[0]
     if isinstance(given, ast.Constant) and isinstance(given.value, str):
@@ -276,6 +277,6 @@ def _refuses(body: list[ast.stmt]) -> bool:
     if isinstance(last, ast.Raise):
         return True
     if isinstance(last, ast.Return) and last.value is not None:
-        text = ast.unparse(last.value)
+        text = unparse(last.value)
         return "NotAllowed" in text or "405" in text or "BadRequest" in text or "400" in text
     return False

@@ -10,6 +10,7 @@ from backendgen.audit.frameworks.graphql.fields import Field
 from backendgen.audit.frameworks.libraries import guarding
 from backendgen.audit.frameworks.outcomes import NONE, TOO_OFTEN, Statuses, roles_in
 from backendgen.audit.service import Guard
+from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Class, External, Function, Module, Symbols, Variable
 
 WORDS = frozenset({"permission_classes", "permissions", "extensions", "directives"})
@@ -49,7 +50,7 @@ class Guards:
             return
         if word == "permissions":
             if node.elts:
-                yield Guard("permissions", "route", REFUSED, tuple(ast.unparse(one)[:60] for one in node.elts))
+                yield Guard("permissions", "route", REFUSED, tuple(unparse(one)[:60] for one in node.elts))
             return
         for element in node.elts:
             one = element
@@ -92,7 +93,7 @@ class Guards:
             )
         if statuses - TOO_OFTEN:
             roles = tuple(role for one in (call.args if call else ()) for role in roles_in(one))
-            yield Guard(ast.unparse(node)[:60], "route", statuses - TOO_OFTEN, roles)
+            yield Guard(unparse(node)[:60], "route", statuses - TOO_OFTEN, roles)
 
     def _of_meta(self, mutation: Class) -> Iterator[Guard]:
         """`class Meta: permissions = (...)`, where a base of the project asks for them."""
@@ -100,6 +101,6 @@ class Guards:
             for node in owner.node.body:
                 if isinstance(node, ast.ClassDef) and node.name == "Meta":
                     for one in node.body:
-                        if isinstance(one, ast.Assign) and ast.unparse(one.targets[0]).endswith("permissions"):
+                        if isinstance(one, ast.Assign) and unparse(one.targets[0]).endswith("permissions"):
                             yield from self._listed(one.value, owner.module, "permissions")
                     return

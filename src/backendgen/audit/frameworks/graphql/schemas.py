@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from backendgen.audit.frameworks.graphql.fields import Field, Operation, camel
 from backendgen.audit.service import elsewhere
+from backendgen.code.nodes import unparse
 from backendgen.code.project import is_test
 from backendgen.code.symbols import Class, External, Function, Module, Symbols, Variable
 
@@ -193,7 +194,7 @@ class Schemas:
 
 def _is_plain(call: ast.Call) -> bool:
     """Does a schema keep the names as they are written?"""
-    return "auto_camel_case=False" in (text := ast.unparse(call)) or "auto_camelcase=False" in text
+    return "auto_camel_case=False" in (text := unparse(call)) or "auto_camelcase=False" in text
 
 
 def _renamed(field: Field) -> Field:
