@@ -306,6 +306,27 @@ def test_cycles_and_depth_have_an_end(tmp_path: Path) -> None:
     assert found == [("BG105", 6)]
 
 
+def test_properties_that_read_what_an_object_has_by_their_own_names(tmp_path: Path) -> None:
+    found = hits(
+        tmp_path,
+        app="""
+        import os
+        from flask import request
+        class Given(dict):
+            @property
+            def name(self):
+                return self["name"] or self.alias
+            @property
+            def alias(self):
+                return self.get("alias") or self.name
+        def run(given: Given):
+            if given.name:
+                os.system(request.args["x"])
+        """,
+    )
+    assert found == [("BG105", 13)]
+
+
 def test_what_a_queue_runs(tmp_path: Path) -> None:
     found = flows(
         tmp_path,

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from functools import cached_property
 
-from backendgen.audit.queries.model import OUTSIDE, USER, Access, Query, Roots, Statement, Term, Write
+from backendgen.audit.queries.model import OUTSIDE, USER, Access, Query, Root, Roots, Statement, Term, Write
 from backendgen.audit.queries.trace import Tracer
 from backendgen.audit.service import Endpoint, Service
 from backendgen.code.symbols import Function, Symbols
@@ -30,6 +30,20 @@ DEMANDS = re.compile(r"\(\s*(?!\s*(?:required|optional|auto_error|verified|activ
 def is_tied(query: Query) -> bool:
     """Do a query's conditions ask for rows of who calls?"""
     return any(USER in term.roots and term.operator != "!=" for term in query.statement.terms)
+
+
+def _vouched(access: Access, query: Query) -> frozenset[Root]:
+    """What the caller chose, and earlier queries of the endpoint found to be his: `WHERE id = :id AND user_id = :me`.
+
+    A row that is compared with the user vouches as well for the key by which it was found.
+    """
+    found: set[Root] = set()
+    for each in access.queries[: access.queries.index(query)]:
+        if each.statement.verb == "select" and (each.statement.table in access.checked or is_tied(each)):
+            found |= {
+                root for term in each.statement.terms for root in term.roots if root.kind in OUTSIDE and root.name
+            }
+    return frozenset(found)
 
 
 class Facts:
@@ -106,6 +120,8 @@ class Facts:
             if USER in term.roots or any(root.kind in ("header", "cookie") for root in term.roots):
                 return True
             if any(root.kind in OUTSIDE and root.name and root.name in access.checked for root in term.roots):
+                return True
+            if term.roots & _vouched(access, query):
                 return True
             if any(root.kind == "row" and root.name != statement.table for root in term.roots):
                 return True

@@ -141,6 +141,8 @@ def _unscoped(context: Context) -> Iterator[tuple[Endpoint, Query, Term]]:
             statement = query.statement
             if statement.verb == "insert" or statement.few or not statement.table or query.location in seen:
                 continue
+            if query.privileged:
+                continue
             keys = facts.keys(statement)
             if keys and not facts.is_scoped(endpoint, query):
                 seen.add(query.location)

@@ -86,6 +86,7 @@ class Engine:
         self.handlers: set[int] = set()
         self.views: set[int] = set()
         self._depth = 0
+        self.reading: set[int] = set()
 
     def summary(self, function: Function) -> Summary:
         """Return a function's summary, made when it is first asked for; an empty one for a cycle or too deep a chain."""

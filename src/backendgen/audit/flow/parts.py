@@ -54,12 +54,24 @@ def attribute(engine: Engine, value: Value, name: str) -> Value:
                 return given
             return replace(part_of(value, name), kind=engine.types.of_attribute(kind, name).kind)
         if isinstance(member, Function) and _is_property(member):
-            from backendgen.audit.flow.calls import applied
-
-            return applied(engine, member, {member.parameters[0].arg: value} if member.parameters else {}, None)
+            return _computed(engine, member, value, name)
         if isinstance(member, Function):
             return Value(function=member, bound=value)
     return part_of(value, name)
+
+
+def _computed(engine: Engine, member: Function, value: Value, name: str) -> Value:
+    """Return what a property makes of its object; one that reads itself has no other value than its name's."""
+    from backendgen.audit.flow.calls import applied
+
+    key = id(member.node)
+    if key in engine.reading:
+        return part_of(value, name)
+    engine.reading.add(key)
+    try:
+        return applied(engine, member, {member.parameters[0].arg: value} if member.parameters else {}, None)
+    finally:
+        engine.reading.discard(key)
 
 
 def walked(engine: Engine, value: Value, path: tuple[str, ...]) -> Value:

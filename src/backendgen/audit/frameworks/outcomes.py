@@ -27,6 +27,7 @@ HANDLERS = re.compile(r"add_exception_handler|register_error_handler|exception_h
 STATUS_WORD = re.compile(r"status|code", re.IGNORECASE)
 FORGED = re.compile(r"csrf|xsrf|nonce|origin|referr?er", re.IGNORECASE)  # refuses forged requests, not strangers
 ROLE = re.compile(r"[A-Za-z][\w.: -]{1,59}")
+ADMINISTRATORS = frozenset({"is_admin", "is_superuser", "is_staff", "is_administrator"})
 ROLE_WORD = re.compile(r"role|scope|perm|group|admin|staff|superuser|privilege|level|claim|access|\bis_", re.IGNORECASE)
 IDENTITY = re.compile(
     r"user|auth|log(?:ged|in)|sign(?:ed|in)|session|account|identity|member|admin|token|credential|permission",
@@ -94,14 +95,18 @@ class Outcomes:
     def asks(self, function: Function) -> tuple[str, ...]:
         """Return what a function asks of a caller that it knows: what the conditions name under which it answers 403.
 
-        `if not is_admin: abort(403)`, and `if is_admin: ... else: abort(403)`.
+        `if not is_admin: abort(403)`, and `if is_admin: ... else: abort(403)`; 401 where one role alone is let through.
         """
         found: dict[str, None] = {}
         for node in _walk(function.node):
             if (
                 isinstance(node, ast.If)
                 and mentions(node.test, ROLE_WORD)
-                and (self._forbids(node.body, function, 0) or self._forbids(node.orelse, function))
+                and (
+                    self._forbids(node.body, function, 0)
+                    or self._forbids(node.orelse, function)
+                    or (_is_other_role(node.test) and 401 in self.statement(node.body[-1], function))
+                )
             ):
                 found.update(dict.fromkeys(roles_in(node.test)))
         return tuple(found)
@@ -272,6 +277,18 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
             pending.extend([one.test, *one.orelse])
         else:
             pending.extend(ast.iter_child_nodes(one))
+
+
+def _is_other_role(test: ast.expr) -> bool:
+    """`user.role != "admin"`, `not user.is_superuser`: does everybody else fail?"""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return isinstance(test.operand, ast.Attribute) and test.operand.attr in ADMINISTRATORS
+    return (
+        isinstance(test, ast.Compare)
+        and isinstance(test.left, ast.Attribute)
+        and test.left.attr in ("role", "user_role")
+        and isinstance(test.ops[0], ast.NotEq)
+    )
 
 
 def roles_in(node: ast.expr) -> tuple[str, ...]:

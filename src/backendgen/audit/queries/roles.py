@@ -38,7 +38,8 @@ def tested(frame: Frame, test: ast.expr, body: list[ast.stmt], orelse: list[ast.
         frame.access = frame.access.plus(Access(roles=roles))
     if not roles:
         return None
-    return 1 if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) else 0
+    is_denied = isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
+    return 1 if is_denied or (isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.NotEq | ast.NotIn)) else 0
 
 
 def _role_words(frame: Frame, test: ast.expr) -> Iterator[str]:
