@@ -98,8 +98,8 @@ def _placed(key: str | int, others: list[Value], keywords: dict[str, Value]) -> 
             held = each.held(key)
             if held is not None:
                 return deep(held)
-    elif len(others) == 1 and others[0].held(str(key)) is not None:
-        return deep(others[0].held(str(key)) or NOTHING)
+    elif len(lists := [held for held in (each.held(str(key)) for each in others) if held is not None]) == 1:
+        return deep(lists[0])
     elif key < len(others) and not any(each.holds for each in others):
         return deep(others[key])
     return frozenset[Root]().union(*(deep(each) for each in others)) if others else NOWHERE
