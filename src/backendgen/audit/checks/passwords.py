@@ -6,10 +6,12 @@ import ast
 import re
 from collections.abc import Iterator
 
-from backendgen.audit.checks.walk import hit
+from backendgen.audit.checks.walk import hit, own_nodes
+from backendgen.audit.properties import text_of
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import UNKNOWN, Use
 from backendgen.code.nodes import unparse
+from backendgen.code.symbols import Function
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
 
@@ -27,6 +29,11 @@ FAST = tuple(
 )
 A_PASSWORD = re.compile(r"(?:\w+_)?(?:password|passwd|passphrase|pwd)\d?", re.IGNORECASE)
 SLOWED = re.compile(r"bcrypt|argon2|scrypt|pbkdf2|pwned|breach|make_password|generate_password_hash", re.IGNORECASE)
+SIGN_IN = re.compile(
+    r"log_?in|sign_?in|log_?on|authenticat|(?:check|verify|valid)\w*(?:user|passw|cred)", re.IGNORECASE
+)
+A_USER = re.compile(r"user|login|e?mail|account|name\b", re.IGNORECASE)
+SETTINGS = re.compile(r"\b(?:settings|config|conf|self|cls|app|os|env)\b", re.IGNORECASE)
 ABOUT_PASSWORDS = re.compile(r"passw|passphrase|pwd", re.IGNORECASE)
 
 # What is called: the cost's keyword, its position, the least, and what people call it.
@@ -85,9 +92,30 @@ def cheap_password_hash(context: Context) -> Iterator[Hit]:
             yield _cheap(use, f"the method `{method}`", "the library's default")
     for use in context.index.calls(*FAST):
         around = unparse(use.function.node) if use.function else ""
-        if any(_is_password(part) for one in use.call.args for part in ast.walk(one)) and not SLOWED.search(around):
+        if SLOWED.search(around):
+            continue
+        parts = [part for one in use.call.args for part in ast.walk(one)]
+        if any(map(_is_password, parts)) or _is_handed_password(context, use, parts):
             yield _cheap(use, f"`{use.name.rpartition('.')[2]}`, once", "a hash that is made for passwords")
     yield from _django(context)
+
+
+def _is_handed_password(context: Context, use: Use, parts: list[ast.AST]) -> bool:
+    """Does a call of the function hand over a password for the parameter that is hashed: `self._hash(self.password)`?"""
+    function = use.function
+    if function is None:
+        return False
+    names = [each.arg for each in function.parameters]
+    hashed = {names.index(each.id) for each in parts if isinstance(each, ast.Name) and each.id in names}
+    for one in context.index.named(function.node.name) if hashed else ():
+        caller = one.function
+        if caller is None or context.callees.called(one.call, caller) != function or SLOWED.search(text_of(caller)):
+            continue
+        is_bound = function.owner is not None and isinstance(one.call.func, ast.Attribute)
+        given = [one.call.args[at - is_bound] for at in hashed if 0 <= at - is_bound < len(one.call.args)]
+        if any(_is_password(part) for each in given for part in ast.walk(each)):
+            return True
+    return False
 
 
 def _is_password(node: ast.AST) -> bool:
@@ -135,6 +163,50 @@ def _django(context: Context) -> Iterator[Hit]:
                     f"`{owner.name}` makes PBKDF2 cheap: {given:,} iterations",
                     "leave Django's own number, which grows with each release",
                 )
+
+
+def compared(context: Context) -> Iterator[Hit]:
+    """What is sent for a password, compared with a text in the code: `name == "root" and password == "tiger"`."""
+    for node, module, function in context.index.nodes(ast.Compare):
+        if len(node.ops) != 1 or not isinstance(node.ops[0], ast.Eq | ast.NotEq) or function is None:
+            continue
+        sides = (node.left, node.comparators[0])
+        if any(_is_sent_password(one) and _is_chosen(other) for one, other in (sides, sides[::-1])) and (
+            SIGN_IN.search(function.name) or _names_user(function, node)
+        ):
+            yield hit(
+                module,
+                node,
+                "{who} lets in whoever sends the password that is written into the code: all who can read the code have it, "
+                "and nobody can change it",
+                "keep a hash that is made for passwords beside each user, outside of the code, and verify against that",
+                Confidence.MEDIUM,
+            )
+
+
+def _is_sent_password(node: ast.expr) -> bool:
+    """`password`, `form["password"]`, `data.get("password")`, `credentials.password`; no setting."""
+    if isinstance(node, ast.Call):
+        is_get = isinstance(node.func, ast.Attribute) and node.func.attr == "get" and bool(node.args)
+        first = node.args[0] if is_get else None
+        return isinstance(first, ast.Constant) and A_PASSWORD.fullmatch(str(first.value)) is not None
+    return _is_password(node) and not SETTINGS.search(unparse(node))
+
+
+def _is_chosen(node: ast.expr) -> bool:
+    """A constant text that could be a password: no mask, no empty one."""
+    return (
+        isinstance(node, ast.Constant) and isinstance(node.value, str) and re.search(r"\w{3}", node.value) is not None
+    )
+
+
+def _names_user(function: Function, compared: ast.Compare) -> bool:
+    """Does the same condition ask for a certain user: `name == "root" and ...`?"""
+    for node in own_nodes(function):
+        if isinstance(node, ast.BoolOp) and compared in node.values:
+            others = (each for each in node.values if each is not compared and isinstance(each, ast.Compare))
+            return any(A_USER.search(unparse(each.left)) and _is_chosen(each.comparators[0]) for each in others)
+    return False
 
 
 @check("BG206")

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from backendgen.audit.checks import passwords
 from backendgen.audit.checks.formats import kind_of, may_hold_one
 from backendgen.audit.checks.walk import class_of, is_command
 from backendgen.audit.flow.values import place
@@ -75,6 +76,7 @@ def secret_in_code(context: Context) -> Iterator[Hit]:
             if line not in lines and not TESTING.search(hit.location.path) and not TESTING.search(hit.symbol):
                 lines.add(line)
                 yield hit
+    yield from passwords.compared(context)
 
 
 def _formats(file: SourceFile) -> Iterator[Hit]:

@@ -139,7 +139,12 @@ def _private(context: Context, endpoint: Endpoint) -> str:
         table = query.statement.table
         readers = context.facts.readers.get(table, ())
         others = [one for one in readers if one.handler.node is not endpoint.handler.node]
-        if query.statement.verb == "select" and others and all(one.guards for one in others):
+        if (
+            query.statement.verb == "select"
+            and (query.statement.terms or not query.statement.few)
+            and others
+            and all(one.guards for one in others)
+        ):
             scoped = [one for one in context.facts.scoped.get(table, ()) if not one.writes and one in others]
             if scoped and not context.facts.is_scoped(endpoint, query):
                 return table

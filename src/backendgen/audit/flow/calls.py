@@ -241,7 +241,7 @@ def applied(engine: Engine, function: Function, given: Mapping[str, Value], step
 def _pass_on(frame: Frame, summary: Summary, given: dict[str, Value], step: Step) -> None:
     """Let what reaches a sink in a function that is called reach it from here."""
     for reached in summary.reached:
-        left = frame.engine.called(reached, given, step)
+        left = frame.engine.called(reached, given, step, frame.function.name if frame.function else "")
         if left is not None:
             frame.reached.append(left)
 

@@ -8,18 +8,20 @@ from dataclasses import dataclass, field, replace
 
 from backendgen.audit.flow.spec import FlowRule, Sink, looks_like_sql
 from backendgen.audit.flow.types import Types
-from backendgen.audit.flow.values import NOTHING, Origin, Taint, Value, is_safe, resolved
+from backendgen.audit.flow.values import HOLE, NOTHING, Origin, Taint, Value, is_safe, resolved
 from backendgen.code.symbols import Class, External, Function, Module, Symbols, Variable
 from backendgen.findings.finding import Location, Step
 from backendgen.rules import Confidence, Severity
 
 MAX_CALLS = 40
+COMPOSED = frozenset({"sql", "shell"})  # kinds of sinks that take a text which is wrong by how it was put together
 FIELD_VALIDATORS = frozenset({"pydantic.field_validator", "pydantic.validator"})
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A sink that a value reaches: `value` with its taints; `unproven` while only a caller knows whether it is SQL."""
+    """A sink that a value reaches: `value` with its taints; `unproven` while only a caller knows whether it is SQL;
+    `handed` where a text was handed, ready made, to the function that has the sink: that is where it has to be mended."""
 
     rule: FlowRule
     location: Location
@@ -28,6 +30,7 @@ class Reached:
     value: Value = field(compare=False)
     unproven: bool = False
     grades: tuple[Confidence | None, Severity | None] = (None, None)
+    handed: Location | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,7 @@ class Engine:
         if not reached.unproven:
             for taint in live:
                 if taint.origin.is_from(reached.rule.sources):
-                    known = self.hits.setdefault((reached.rule.rule.id, reached.location), [])
+                    known = self.hits.setdefault((reached.rule.rule.id, reached.handed or reached.location), [])
                     if all(taint.origin != other.origin for other, _ in known):
                         known.append((taint, reached))
         if not left:
@@ -169,7 +172,9 @@ class Engine:
 
         return lambda origin: walked(self, given.get(origin.name, NOTHING), origin.path)
 
-    def called(self, reached: Reached, given: Mapping[str, Value], step: Step | None) -> Reached | None:
+    def called(
+        self, reached: Reached, given: Mapping[str, Value], step: Step | None, caller: str = ""
+    ) -> Reached | None:
         """A callee's sink as its caller sees it."""
         resolve = self.resolver(given)
         taints = resolved(reached.value.taints, resolve, step)
@@ -183,6 +188,9 @@ class Engine:
         if unproven and outer is None:
             return None
         value = Value(taints, text=text, whole=outer)
+        is_composed = argument is not None and argument.text is not None and argument.text.strip(HOLE) and outer is None
+        if is_composed and step is not None and reached.rule.kind in COMPOSED and reached.handed is None:
+            reached = replace(reached, handed=step.location, symbol=caller)
         return self.reach(replace(reached, value=value, unproven=unproven))
 
     def judge(self, rule_id: str, path: str, line: int, harmless: bool) -> None:

@@ -214,7 +214,7 @@ def _hit(location: Location, found: Found, others: list[int]) -> tuple[Rule, Hit
     if others:
         lines = ", ".join(map(str, others))
         message += f"; the same again on line{'s' if len(others) > 1 else ''} {lines}"
-    steps = (*found.taint.steps, Step(location, f"reaches `{reached.sink}`"))
+    steps = (*found.taint.steps, Step(reached.location, f"reaches `{reached.sink}`"))
     confidence, severity = reached.grades if found.is_graded else (None, None)
     if found.taint.origin.kind == "queue":  # whoever fills the queue may have checked it
         confidence = Confidence.LOW

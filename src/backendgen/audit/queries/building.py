@@ -64,9 +64,13 @@ def shortcut(frame: Frame, node: ast.Call, arguments: Arguments) -> Value | None
     if base is None:
         owner = model_of(frame, arguments.nodes[0])
         table = frame.tracer.tables.of(owner)
-        if table is None:
+        if table is not None:
+            base = Statement("select", table.name, owner)
+        elif frame.tracer.is_django_user(frame.tracer.symbols.value(arguments.nodes[0], frame.module, frame.function)):
+            base = frame.tracer.of_django_user()
+        else:
             return None
-        base = Statement("select", table.name, owner, place(frame.function.path, node))
+        base = replace(base, location=place(frame.function.path, node))
     found = (*keyword_terms(arguments.keywords), *(term for each in arguments.nodes[1:] for term in terms(frame, each)))
     opaque = base.opaque or bool(arguments.spread)
     return frame.executed(replace(base, terms=base.terms + found, opaque=opaque), node, many=False)
@@ -98,8 +102,8 @@ def _placed(key: str | int, others: list[Value], keywords: dict[str, Value]) -> 
             held = each.held(key)
             if held is not None:
                 return deep(held)
-    elif len(others) == 1 and others[0].held(str(key)) is not None:
-        return deep(others[0].held(str(key)) or NOTHING)
+    elif len(lists := [held for held in (each.held(str(key)) for each in others) if held is not None]) == 1:
+        return deep(lists[0])
     elif key < len(others) and not any(each.holds for each in others):
         return deep(others[key])
     return frozenset[Root]().union(*(deep(each) for each in others)) if others else NOWHERE

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from backendgen.audit.flow.values import place
 from backendgen.audit.queries.arguments import Arguments, deep
 from backendgen.audit.queries.model import Root, Statement, Term, Value, Write
+from backendgen.audit.queries.tables import DJANGO_USER
 from backendgen.code.nodes import last
 from backendgen.code.symbols import Class
 
@@ -78,7 +79,8 @@ def chained(frame: Frame, node: ast.Call, name: str, statement: Statement, argum
 
 def _ended(frame: Frame, node: ast.Call, name: str, statement: Statement, arguments: Arguments) -> Value:
     table = frame.tracer.tables.of(statement.model)
-    if name == "all" and table is not None and table.django:
+    is_django = table.django if table is not None else statement.table == DJANGO_USER and statement.lazy
+    if name == "all" and is_django:
         return Value(statement=statement)
     if name in ONE:
         return frame.executed(statement, node, many=False)

@@ -12,6 +12,7 @@ COLUMNS = frozenset({"Column", "mapped_column", "deferred"})
 RELATIONS = frozenset({"relationship", "Relationship", "dynamic_loader"})
 DJANGO_RELATIONS = frozenset({"ForeignKey", "OneToOneField", "ManyToManyField", "ParentalKey", "ForeignKeyField"})
 MANAGERS = frozenset({"objects", "query", "all_objects", "_default_manager"})
+DJANGO_USER = "User"  # the table of `django.contrib.auth.models.User`, whose class no project has
 DJANGO_BASES = ("django.db.models.Model", "django.db.models.base.Model", "django.contrib.auth.models.AbstractUser",
                 "django.contrib.auth.base_user.AbstractBaseUser", "django.contrib.auth.models.AbstractBaseUser",
                 "tortoise.models.Model", "beanie.Document", "mongoengine.Document")  # fmt: skip

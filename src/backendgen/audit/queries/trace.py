@@ -11,7 +11,7 @@ from backendgen.audit.frameworks.outcomes import Outcomes
 from backendgen.audit.frameworks.parameters import Parameters, is_method
 from backendgen.audit.queries.frame import Binding, Frame
 from backendgen.audit.queries.model import NOTHING, USER, Access, Root, Statement, Value
-from backendgen.audit.queries.tables import MANAGERS, Tables
+from backendgen.audit.queries.tables import DJANGO_USER, MANAGERS, Tables
 from backendgen.audit.service import Endpoint, Parameter
 from backendgen.code.nodes import last
 from backendgen.code.symbols import Class, External, Function, Module, Symbol, Symbols, Variable
@@ -275,6 +275,8 @@ class Tracer:
 
     def manager(self, symbol: Symbol | None, name: str) -> Statement | None:
         """`Item.objects`, `Item.query`: the statement that finds all rows."""
+        if name in MANAGERS and self.is_django_user(symbol):
+            return self.of_django_user()
         if not isinstance(symbol, Class) or name.startswith("__"):
             return None
         table = self.tables.of(symbol)
@@ -286,6 +288,18 @@ class Tracer:
             and last(member.value.func).endswith(("Manager", "as_manager", "from_queryset"))
         )  # fmt: skip
         return Statement("select", table.name, symbol, lazy=True) if is_manager else None
+
+    def is_django_user(self, symbol: Symbol | None) -> bool:
+        """Is it Django's own model of who signs in, or the one that the settings name: `get_user_model()`?"""
+        if isinstance(symbol, Variable) and isinstance(symbol.value, ast.Call):
+            symbol = self.symbols.value(symbol.value.func, symbol.module)
+            return isinstance(symbol, External) and symbol.name == "django.contrib.auth.get_user_model"
+        return isinstance(symbol, External) and symbol.name == "django.contrib.auth.models.User"
+
+    def of_django_user(self) -> Statement:
+        """What finds all of Django's users: rows of the project's own model, when it has one."""
+        table = self.tables.named(DJANGO_USER)
+        return Statement("select", table.name if table else DJANGO_USER, table.model if table else None, lazy=True)
 
     def symbol(self, symbol: Symbol | None) -> Value:
         """What a name of a module stands for: a class, a constant text, an instance, the request, the user."""
