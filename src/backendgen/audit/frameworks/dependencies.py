@@ -34,7 +34,10 @@ MAX_DEPTH = 8
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """Something that runs before a handler. `unknown`: it is not in this project, it may refuse."""
+    """Something that runs before a handler. `unknown`: it is not in this project, it may refuse.
+
+    `takes` are the variables of a path without which it refuses nobody.
+    """
 
     scope: Scope
     name: str
@@ -43,6 +46,7 @@ class Attached:
     target: Symbol | None = None
     roles: tuple[str, ...] = ()
     rate: str = ""
+    takes: frozenset[str] = frozenset()
 
 
 class Dependencies:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from backendgen.audit.frameworks.construction import Construction
 from backendgen.audit.frameworks.dependencies import Attached, Dependencies
 from backendgen.audit.frameworks.made import Closure, Made, Place, Value, elements, handler_of
-from backendgen.audit.frameworks.outcomes import Outcomes
+from backendgen.audit.frameworks.outcomes import NONE, Outcomes
+from backendgen.audit.frameworks.preprocessors import Branches, taken
 from backendgen.audit.frameworks.routers import (
     VERBS,
     Part,
@@ -27,7 +29,7 @@ from backendgen.audit.frameworks.routers import (
     text_of,
 )
 from backendgen.audit.frameworks.strangers import refusals
-from backendgen.audit.service import Endpoint, Parameter, Source, elsewhere
+from backendgen.audit.service import Endpoint, Parameter, Scope, Source, elsewhere
 from backendgen.code.symbols import Class, Function, Module, Symbols, Variable
 
 MENTIONS = re.compile(r"\b(?:from|import) +(?:flask|quart|apiflask)", re.IGNORECASE)
@@ -57,6 +59,9 @@ LOCATIONS: dict[str, Source] = {
     "cookies": "cookie", "path": "path",
 }  # fmt: skip
 READERS = frozenset({"arguments", "use_args", "use_kwargs", "input"})  # Smorest, webargs, APIFlask
+HOOKS = frozenset({
+    "before_request", "before_websocket", "before_app_request", "url_value_preprocessor", "app_url_value_preprocessor",
+})  # fmt: skip
 ANSWERERS = {"response": 1, "output": 0, "marshal_with": 0, "marshal_list_with": 0, "alt_response": 1}
 
 
@@ -155,7 +160,7 @@ class Flask:
                 router.routes.append(Route((), text_of(path), made.argument(0, "resource"), made, self._is_optional))
         elif name == "init_app":
             self._joins(made.argument(0, "app"), router)
-        elif name in ("before_request", "before_websocket", "before_app_request") and made.args:
+        elif name in HOOKS and made.args:
             self._before(router, name, made.args[0])
 
     def _routed(self, router: Router, name: str, made: Made) -> None:
@@ -169,16 +174,24 @@ class Flask:
             router.routes.append(Route(methods, path, made.args[0], call, self._is_optional))
 
     def _before(self, router: Router, name: str, function: Value) -> None:
+        """Attach a hook that runs before views. One that takes variables of the path is judged at each route."""
         found, wraps = handler_of(function)
         if isinstance(found, Closure):
-            is_application = router.is_application or name == "before_app_request"
-            asks = found.function
-            one = Attached(
-                "application" if is_application else "router", asks.name, refusals(self.outcomes, asks), target=asks,
-                roles=self.outcomes.asks(asks),
-            )  # fmt: skip
+            asks, everywhere = found.function, "_app_" in f"_{name}"
+            scope: Scope = "application" if router.is_application or everywhere else "router"
+            takes = taken(asks) if "preprocessor" in name else frozenset[str]()
+            statuses = NONE if takes else refusals(self.outcomes, asks)
+            one = Attached(scope, asks.name, statuses, target=asks, roles=self.outcomes.asks(asks), takes=takes)
             guards = [one, *(self.dependencies.wrapper(wrap, one.scope) for wrap in wraps)]
-            (self._everywhere if name == "before_app_request" else router.attached).extend(guards)
+            (self._everywhere if everywhere else router.attached).extend(guards)
+
+    def _at(self, reached: Reached, one: Attached) -> Attached:
+        """What is attached above a route, as it is for requests to that route."""
+        variables = frozenset(name for _, name in VARIABLE.findall(reached.path))
+        if not one.takes & variables or not isinstance(one.target, Function):
+            return one
+        branches = Branches(one.target, _endpoint_of(reached), variables)
+        return replace(one, statuses=refusals(self.outcomes, one.target, branches))
 
     def _attach(self, router: Router, made: Made) -> None:
         """`Api(decorators=[login_required])`: around every resource of it."""
@@ -196,7 +209,8 @@ class Flask:
         if isinstance(found, Made):
             owner = found.root.target
             view = owner if found.member == "as_view()" and isinstance(owner, Class) else None
-        around = [*self._everywhere, *reached.attached, *(self.dependencies.wrapper(one, "route") for one in wraps)]
+        around = [self._at(reached, one) for one in (*self._everywhere, *reached.attached)]
+        around += [self.dependencies.wrapper(one, "route") for one in wraps]
         if view is None:
             handler = (
                 found.function
@@ -291,6 +305,14 @@ class Flask:
             tuple(_parameters(handler, reached.path, wraps)), (), guards_of(every), limits_of(every),
             _response(wraps) or handler.node.returns, reached.mounted, "Flask", view, reached.optional,
         )  # fmt: skip
+
+
+def _endpoint_of(reached: Reached) -> str:
+    """The name that Flask gives a route, `orders.index`; empty for what is not a plain function."""
+    found, _ = handler_of(reached.route.view)
+    given = text_of(reached.route.call.argument(-1, "endpoint"))
+    name = given or (found.function.name if isinstance(found, Closure) else "")
+    return f"{reached.router.name}.{name}" if name and not reached.router.is_application else name
 
 
 def _namespace_path(made: Made) -> str:

@@ -325,14 +325,13 @@ def _sends_to_sign_in(node: ast.If) -> bool:
 
     Where a function's answer is not the view's, it raises: `raise RequestRedirect(url_for("auth.login"))`.
     """
-    ends = [*node.body, *node.orelse]
-    answers = [
-        one.value if isinstance(one, ast.Return) else one.exc for one in ends if isinstance(one, ast.Return | ast.Raise)
-    ]
-    return mentions(node.test, IDENTITY) and any(
-        isinstance(one, ast.Call) and "redirect" in _last(one.func).lower() and mentions(one, SIGN_IN_PAGE)
-        for one in answers
-    )
+    return mentions(node.test, IDENTITY) and any(map(sends_to_sign_in, [*node.body, *node.orelse]))
+
+
+def sends_to_sign_in(node: ast.stmt) -> bool:
+    """`return redirect(url_for("auth.login"))`, or an exception that does the same."""
+    sent = node.value if isinstance(node, ast.Return) else node.exc if isinstance(node, ast.Raise) else None
+    return isinstance(sent, ast.Call) and "redirect" in _last(sent.func).lower() and mentions(sent, SIGN_IN_PAGE)
 
 
 def _sent(call: ast.Call) -> Statuses:

@@ -17,7 +17,7 @@ from backendgen.code.symbols import Class, Function, Module, Symbol, Symbols
 from backendgen.findings.finding import Location
 
 VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "trace")
-VIEWS = re.compile(r"route|websocket|before_|after_|middleware|handler|on_event")
+VIEWS = re.compile(r"route|websocket|before_|after_|preprocessor|middleware|handler|on_event")
 MAX_NESTING = 20
 MAX_ROUTES = 10_000
 TOO_MANY = (
