@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from backendgen.audit.checks.walk import hit
@@ -54,6 +55,8 @@ SIZES = {
 }
 CURVES = ("SECP192R1", "SECT163K1", "SECT163R2")
 LEAST_BITS = 2048
+MALLEABLE = ("CBC", "CTR", "CFB", "OFB")
+AUTHENTICATES = re.compile(r"\b(?:hmac|HMAC|CMAC|Poly1305|poly1305|verify|signature|compare_digest)\b")
 
 
 @check("BG207")
@@ -113,6 +116,32 @@ def _is_aead(context: Context, node: ast.expr, use: Use) -> bool:
         found = context.symbols.value(node, use.module, use.function)
         node = getattr(found, "value", node)
     return isinstance(node, ast.Call) and context.index.name_of(node.func, use.module, use.function) in AEADS
+
+
+@check("BG231")
+def cipher_without_integrity(context: Context) -> Iterator[Hit]:
+    """Messages that are encrypted in a mode that notices no change, in a file that has nothing else that would."""
+    uses = [(use, use.name.rpartition(".")[2]) for use in context.index.calls(*(f"{MODES}.{one}" for one in MALLEABLE))]
+    for use in context.index.calls(*BLOCK_CIPHERS):
+        mode = use.argument("mode", 1)
+        name = unparse(mode).rpartition("MODE_")[2] if mode is not None else ""
+        uses += [(use, name)] if name in MALLEABLE else []
+    for use, mode_name in uses:
+        if not _encrypts(use) or use.module.file.mentions(AUTHENTICATES):
+            continue
+        yield hit(
+            use.module,
+            use.call,
+            f"{{who}} encrypts in {mode_name} mode, and nothing notices when the message is changed: whoever may change it "
+            "chooses what is decrypted, and with CBC learns from errors what it says",
+            "encrypt with AES-GCM, which refuses what was changed: `AESGCM(key).encrypt(nonce, data, None)`",
+        )
+
+
+def _encrypts(use: Use) -> bool:
+    """Does the function that makes a cipher encrypt with it? How others' messages are decrypted is not ours to choose."""
+    calls = use.module.calls_in(use.function) if use.function is not None else [one for one, _ in use.module.calls]
+    return any(isinstance(one.func, ast.Attribute) and one.func.attr in ("encrypt", "encryptor") for one in calls)
 
 
 @check("BG209")
