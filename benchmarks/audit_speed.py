@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import backendgen
 from backendgen.audit import unhindered
@@ -27,6 +28,9 @@ from backendgen.audit.flow.rules import analyse
 from backendgen.cli.output import rulebook_for
 from backendgen.code.project import load
 from backendgen.config import Config
+
+if TYPE_CHECKING:
+    from speed import Measured
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -96,11 +100,35 @@ def compare(
     for each in measured.values():
         del each.wall[0], each.cpu[0]  # the first run fills the caches, the system's as well as ours
     print(f"{'':24}{'wall s':>7}{'(least)':>9}{'cpu s':>9}{'MB':>8}")
+    cold = measured[f"cold, {jobs} jobs"].median
+    for count in (1, 20):
+        measured[f"{count} changed"] = changed([*tool, "--format", "json", "--jobs", str(jobs)], env, path, runs, count)
     for name, each in measured.items():
         print(f"{name:<24}{each}")
     peers = sum(each.median for name, each in measured.items() if name in ("bandit", "semgrep"))
     print(f"cold / {' + '.join(name for name in commands if name in ('bandit', 'semgrep'))}: "
-          f"{measured[f'cold, {jobs} jobs'].median / peers:.2f}")  # fmt: skip
+          f"{cold / peers:.2f}")  # fmt: skip
+    for name in ("nothing changed", "1 changed", "20 changed"):
+        print(f"{name} / cold: {measured[name].median / cold:.2f}")
+
+
+def changed(tool: list[str | Path], env: Mapping[str, str], path: Path, runs: int, count: int) -> Measured:
+    """Measure runs before each of which so many files of a copy, spread over it, have got one more line."""
+    from speed import Measured
+
+    measured = Measured()
+    with tempfile.TemporaryDirectory() as name:
+        copy = Path(name, "copy")
+        shutil.copytree(path, copy, symlinks=True)
+        files = sorted(one for one in copy.rglob("*.py") if one.is_file() and not one.is_symlink())
+        chosen = files[:: max(1, len(files) // count)][:count]
+        Measured().run([*tool, copy], env)
+        for number in range(runs):
+            for file in chosen:
+                with file.open("a") as handle:
+                    handle.write(f"\nchanged_{number} = {number}\n")
+            measured.run([*tool, copy], env)
+    return measured
 
 
 def growth(tool: list[str | Path], env: Mapping[str, str], path: Path, runs: int) -> None:

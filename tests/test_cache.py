@@ -84,7 +84,8 @@ def coarse(nanoseconds: int) -> Iterator[None]:
 
 
 def entries(home: Path) -> list[Path]:
-    return sorted(home.glob("backendgen/*"))
+    """The runs that are remembered."""
+    return sorted(path for path in home.glob("backendgen/*") if path.is_file())
 
 
 def is_remembered(*arguments: str, home: Path, cwd: Path) -> bool:

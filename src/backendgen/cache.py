@@ -5,6 +5,9 @@ tool's own modules, what it wrote, and its exit code. It stands for a run as lon
 size, times and inode are those of then, or else its content; likewise a folder and its listing. What was touched in the two
 seconds before the run began is always compared by content: a file system's clock may be as coarse as that.
 
+A run that is another one may still share pieces of work with earlier ones (`pieces`): results by the digest of all that a
+piece was given, good for as long as the tool's modules, those that it loaded and the programs that it asked are the same.
+
 Entries are text in XDG_CACHE_HOME/backendgen, never in the user's tree; one that is damaged or not ours is as none. A cache
 that cannot be written is no cache.
 """
@@ -139,7 +142,56 @@ def _held(path: str, size: int) -> str:
         return ""
 
 
+def is_open() -> bool:
+    """Whether this run may be remembered, and may use what others left."""
+    return _begun is not None
+
+
+def pieces(of: str) -> dict[str, Any]:
+    """Return the results that earlier runs left of some kind of work, by the digest of what each piece was given."""
+    try:
+        if _begun is None or not _is_own(place := _place_of(_begun, of)):
+            return {}
+        head, body = place.read_bytes().split(b"\n", 1)
+        entry = json.loads(head)
+        if entry["key"] != [FORMAT, of] or entry["digest"] != witness.digest(body):
+            return {}
+        if not all(witness.stamp(path) == tuple(stamped) for path, stamped in entry["modules"] + entry["programs"]):
+            return {}
+        found = json.loads(body)
+        if not isinstance(found, dict):
+            return {}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    _borrowed.update(path for path, _ in entry["modules"])
+    witness.depend(*(path for path, _ in entry["programs"]))
+    return found
+
+
+def keep_pieces(of: str, results: dict[str, Any]) -> None:
+    """Leave results to later runs, in place of those that were left before."""
+    record = witness.current()
+    if _begun is None or record is None:
+        return
+    modules = _modules()
+    programs = [(path, witness.stamp(path)) for path in sorted(record.programs)]
+    if any(max(stamp[1:3]) >= _begun.started_ns - _COARSE_NS for _, stamp in modules + programs):
+        return
+    body = json.dumps(results).encode()
+    entry = {"key": [FORMAT, of], "digest": witness.digest(body), "modules": modules, "programs": programs}
+    with suppress(OSError, UserError, ValueError), witness.repeatable():
+        place = _place_of(_begun, of)
+        files.write(place, json.dumps(entry).encode() + b"\n" + body, private=True)
+        _prune(place.parent)
+
+
+def _place_of(run: Run, of: str) -> Path:
+    """Where pieces of a kind of work are left: each installation and interpreter has its own."""
+    return run.place.parent / "pieces" / witness.digest(json.dumps([FORMAT, __file__, sys.version, of]).encode())
+
+
 _begun: Run | None = None
+_borrowed: set[str] = set()  # modules that other runs had loaded, whose results this one has taken
 
 
 def begin(arguments: Sequence[str]) -> Outcome | None:
@@ -196,6 +248,7 @@ def _modules() -> list[tuple[str, witness.Stamp]]:
     """The tool's own modules, whether this run needed them or not, and all others that it loaded."""
     own = Path(__file__).parent
     paths = {os.path.join(folder, name) for folder, _, names in os.walk(own) for name in names if name[-3:] == ".py"}  # noqa: PTH118
+    paths.update(_borrowed)
     paths.update(file for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None)))
     return [(path, witness.stamp(path)) for path in sorted(paths)]
 
@@ -203,7 +256,9 @@ def _modules() -> list[tuple[str, witness.Stamp]]:
 def _prune(folder: Path) -> None:
     """Let the oldest entries go when there are too many, or too large ones."""
     held = 0
-    stamped = sorted(((witness.stamp(path), path) for path in folder.iterdir()), key=lambda each: -each[0][1])
+    stamped = sorted(
+        ((witness.stamp(path), path) for path in folder.iterdir() if path.is_file()), key=lambda each: -each[0][1]
+    )
     for number, (stamp, path) in enumerate(stamped):
         held += stamp[0]
         if number and (number >= ENTRIES or held > BYTES):

@@ -27,13 +27,17 @@ class Seen(NamedTuple):
 
 
 class Record:
-    """What a run asked, and the answers. `files` are by path and by the limit up to which they were read."""
+    """What a run asked, and the answers. `files` are by path and by the limit up to which they were read.
+
+    `programs` are those of them that are installed, and none of the project's.
+    """
 
     def __init__(self) -> None:
         self.files: dict[tuple[str, int], Seen] = {}
         self.folders: dict[str, Seen] = {}
         self.kinds: dict[str, str] = {}
         self.links: dict[str, str] = {}
+        self.programs: set[str] = set()
         self.spoilt = False
 
     def add(self, other: Record) -> None:
@@ -42,6 +46,7 @@ class Record:
         self.folders.update(other.folders)
         self.kinds.update(other.kinds)
         self.links.update(other.links)
+        self.programs |= other.programs
         self.spoilt = self.spoilt or other.spoilt
 
 
@@ -78,6 +83,7 @@ def depend(*programs: str | Path) -> None:
         for program in programs:
             found = stamp(program)
             _record.files[str(program), 0] = Seen(found, str(found[0]))
+            _record.programs.add(str(program))
 
 
 @contextmanager

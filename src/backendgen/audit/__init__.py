@@ -11,11 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backendgen.audit import remembered
 from backendgen.audit.engines import bandit, own, semgrep
 from backendgen.audit.engines.result import EngineResult
 from backendgen.code import git
-from backendgen.code.documents import Kind
-from backendgen.code.project import Project, is_test, load
+from backendgen.code.documents import Document, Kind
+from backendgen.code.project import Project, SourceFile, is_test, load
 from backendgen.config import Config
 from backendgen.findings import changed
 from backendgen.findings.finding import Coverage, Finding, Hit, Location, Report, finding
@@ -74,8 +75,9 @@ def _results(
 ) -> list[EngineResult]:
     """Run the engines one after the other: each shares the cores itself."""
     judged = project.without_tests()
-    patterns = semgrep.run(judged, rules)
-    return [own.run(project, rules, config, judges, progress, jobs), bandit.run(judged, rules), patterns]
+    patterns = remembered.run(semgrep.NAME, semgrep.run, Document, judged, rules)
+    ours = own.run(project, rules, config, judges, progress, jobs)
+    return [ours, remembered.run(bandit.NAME, bandit.run, SourceFile, judged, rules), patterns]
 
 
 def _changed_since(revision: str, path: Path) -> dict[str, frozenset[int] | None]:
