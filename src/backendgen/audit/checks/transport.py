@@ -144,5 +144,5 @@ def _patient(use: Use, *, lacks: bool) -> Iterator[Hit]:
             f"{{who}} calls `{unparse(use.call.func)}` without a timeout: when the other side never answers, "
             "this thread or connection is gone, until there are none",
             "timeout=10",
-            Confidence.LOW if is_command(use.module.file) else None,
+            Confidence.LOW if is_command(use.module.file) or use.module.file.mentions("pytest") else None,
         )

@@ -83,6 +83,8 @@ class Outcomes:
                     found |= self._raised(node.exc, function, depth)
                 elif isinstance(node, ast.Return) and node.value is not None:
                     found |= _written(node.value)
+                    if isinstance(node.value, ast.Attribute):
+                        found |= self._property(node.value, function, depth)
                 elif isinstance(node, ast.Call):
                     found |= self._called(node, function, depth)
                 elif isinstance(node, ast.Assign) and _last(node.targets[0]) == "status_code":
@@ -131,6 +133,8 @@ class Outcomes:
         found = self._raised(value, function, 0) if isinstance(node, ast.Raise) else NONE
         if isinstance(node, ast.Return):
             found |= _written(value)
+            if isinstance(value, ast.Attribute):
+                found |= self._property(value, function, 0)
         for one in ast.walk(value):
             if isinstance(one, ast.Call):
                 found |= self._called(one, function, 0)
@@ -209,6 +213,11 @@ class Outcomes:
             answer = ANSWERS.get(target.name)
             return frozenset({answer}) if answer else guarding(target.name) or _sent(call)
         return _sent(call) | (frozenset({401}) if name == "unauthorized" else NONE)
+
+    def _property(self, node: ast.Attribute, function: Function, depth: int) -> Statuses:
+        """`return answers.no_token`: an answer that a property of an object of the project makes."""
+        made = self._method(node, function)
+        return self.of(made, depth + 1) if made is not None else NONE
 
     def callee(self, call: ast.Call, function: Function) -> Symbol | None:
         """Return what a call calls, also methods of what is known to be an instance of a class of the project."""
