@@ -123,7 +123,7 @@ def _narrowed(handler: ast.ExceptHandler) -> set[int]:
         id(part)
         for node in ast.walk(handler)
         if isinstance(node, ast.If) and isinstance(node.test, ast.Call)
-        and ast.unparse(node.test).startswith(f"isinstance({handler.name},")
+        and unparse(node.test).startswith(f"isinstance({handler.name},")
         for one in node.body
         for part in ast.walk(one)
     }  # fmt: skip

@@ -27,6 +27,7 @@ HANDLERS = re.compile(r"add_exception_handler|register_error_handler|exception_h
 STATUS_WORD = re.compile(r"status|code", re.IGNORECASE)
 FORGED = re.compile(r"csrf|xsrf|nonce|origin|referr?er", re.IGNORECASE)  # refuses forged requests, not strangers
 ROLE = re.compile(r"[A-Za-z][\w.: -]{1,59}")
+ADMINISTRATOR = re.compile(r"super_?user|(?:^|_)(?:admin|administrator|staff)(?:_|$)", re.IGNORECASE)
 ADMINISTRATORS = frozenset({"is_admin", "is_superuser", "is_staff", "is_administrator"})
 ROLE_WORD = re.compile(r"role|scope|perm|group|admin|staff|superuser|privilege|level|claim|access|\bis_", re.IGNORECASE)
 IDENTITY = re.compile(
@@ -111,6 +112,8 @@ class Outcomes:
                 )
             ):
                 found.update(dict.fromkeys(roles_in(node.test)))
+            elif isinstance(node, ast.If) and self._forbids(node.body, function, 0):
+                found.update(dict.fromkeys(_asked_by_name(node.test, function)))
         return tuple(found)
 
     def _forbids(self, body: list[ast.stmt], function: Function, depth: int = 1) -> bool:
@@ -286,6 +289,16 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
             pending.extend([one.test, *one.orelse])
         else:
             pending.extend(ast.iter_child_nodes(one))
+
+
+def _asked_by_name(test: ast.expr, function: Function) -> Iterator[str]:
+    """`user = await service.active_superuser(caller)`, `if user is None`: what was called says whom it lets through."""
+    names = set(names_in(test))
+    for one in ast.walk(function.node):
+        if isinstance(one, ast.Assign) and names.intersection(map(_last, one.targets)):
+            call = one.value.value if isinstance(one.value, ast.Await) else one.value
+            if isinstance(call, ast.Call) and ADMINISTRATOR.search(_last(call.func)):
+                yield _last(call.func)
 
 
 def _is_other_role(test: ast.expr) -> bool:
