@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from apps import report
 
+from backendgen.rules import Confidence
+
 HASHES = """
 import hashlib
 
@@ -129,3 +131,35 @@ def named() -> object:
 def test_what_is_done_on_purpose_is_doubtful(tmp_path: Path, rule: str, text: str, expected: dict[int, str]) -> None:
     outcome = report(tmp_path, {"main.py": text}, select=(rule,), confidence="low")
     assert {one.location.line: one.confidence.name.lower() for one in outcome.findings} == expected
+
+
+def test_what_a_file_does_over_and_over_is_said_once(tmp_path: Path) -> None:
+    calls = "import requests\n\n" + "".join(
+        f"def f{n}():\n    return requests.get('https://a.org')\n" for n in range(3)
+    )
+    outcome = report(tmp_path, {"app/a.py": calls, "app/b.py": calls.partition("def f1")[0]}, select=("BG502",))
+    shown = [one for one in outcome.findings if one.confidence is not Confidence.LOW]
+    assert [(one.location.path, one.location.line) for one in shown] == [("app/a.py", 4), ("app/b.py", 4)]
+    assert shown[0].message.endswith("until there are none; the same again on lines 6, 8")
+    assert "again" not in shown[1].message
+
+
+def test_errors_of_one_kind_may_be_told(tmp_path: Path) -> None:
+    handler = """
+from fastapi import FastAPI, HTTPException
+
+app = FastAPI()
+
+@app.get("/a")
+def a():
+    try:
+        buy()
+    except Exception as error:
+        if isinstance(error, OutOfStock):
+            raise HTTPException(409, str(error))
+        raise HTTPException(500, {told})
+"""
+    files = {"a.py": handler.replace("{told}", "str(error)"), "b.py": handler.replace("{told}", "'no'")}
+    outcome = report(tmp_path, files, select=("BG505",))
+    shown = [one for one in outcome.findings if one.confidence is not Confidence.LOW]
+    assert [(one.location.path, one.location.line) for one in shown] == [("a.py", 13)]

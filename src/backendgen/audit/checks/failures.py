@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from backendgen.audit.checks.walk import class_of, hit
+from backendgen.audit.checks.walk import class_of, habits, hit
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import Use
 from backendgen.code.nodes import unparse
@@ -95,6 +95,10 @@ def swallowed(context: Context) -> Iterator[Hit]:
 @check("BG505")
 def error_told(context: Context) -> Iterator[Hit]:
     """Errors' own texts in answers."""
+    yield from habits(_told_errors(context))
+
+
+def _told_errors(context: Context) -> Iterator[Hit]:
     handlers = {id(endpoint.handler.node) for endpoint in context.service.endpoints}
     for node, module, function in context.index.nodes(ast.Try):
         for handler in node.handlers:
@@ -105,11 +109,24 @@ def error_told(context: Context) -> Iterator[Hit]:
                 if _is_answer(part, function is not None and id(function.node) in handlers)
             ]
             names = {handler.name} | _kept(context, handler, module, function)
-            for answer in answers:
+            narrowed = _narrowed(handler)
+            for answer in sorted(answers, key=lambda one: id(one) in narrowed):
                 told = _tells(context, answer, names, module, function)
                 if told:
-                    yield _told(module, answer, handler, told)
+                    yield _told(module, answer, handler, told, is_narrowed=id(answer) in narrowed)
                     break
+
+
+def _narrowed(handler: ast.ExceptHandler) -> set[int]:
+    """What runs for errors of one kind: `except Exception as error: if isinstance(error, OutOfStock): ...`."""
+    return {
+        id(part)
+        for node in ast.walk(handler)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Call)
+        and unparse(node.test).startswith(f"isinstance({handler.name},")
+        for one in node.body
+        for part in ast.walk(one)
+    }  # fmt: skip
 
 
 def _is_answer(node: ast.AST, in_handler: bool) -> bool:
@@ -159,11 +176,17 @@ def _tells(context: Context, answer: ast.AST, names: set[str | None], module: Mo
     return ""
 
 
-def _told(module: Module, answer: ast.AST, handler: ast.ExceptHandler, told: str) -> Hit:
+def _told(module: Module, answer: ast.AST, handler: ast.ExceptHandler, told: str, *, is_narrowed: bool) -> Hit:
     kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type] if handler.type else []
     telling = any(TELLING.search(unparse(kind)) for kind in kinds)
     is_trace = told.startswith("traceback")
-    sure = Confidence.HIGH if is_trace else Confidence.MEDIUM if _is_broad(handler) or telling else Confidence.LOW
+    sure = (
+        Confidence.HIGH
+        if is_trace
+        else Confidence.MEDIUM
+        if (_is_broad(handler) or telling) and not is_narrowed
+        else Confidence.LOW
+    )
     return hit(
         module,
         answer,

@@ -55,7 +55,7 @@ ENVIRONMENT = frozenset({"os.getenv", "os.environ.get", "getenv", "environ.get",
 SIGNED_COOKIES = "starlette.middleware.sessions.SessionMiddleware"
 NOT_A_SECRET = re.compile(
     r"^$|^[*x.\u2022-]+$|(?i:dummy|placeholder)"
-    r"|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$|^[a-z]+(?:[_.-][a-z]+)*(?:_|\.|-)?(?:id|name|path|file|url|header|field|param)$|\s|[{<$]"
+    r"|^/(?:[\w.-]+/)+[\w.-]+\.\w+$|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$|^[a-z]+(?:[_.-][a-z]+)*(?:_|\.|-)?(?:id|name|path|file|url|header|field|param)$|\s|[{<$]"
 )
 PLAIN = re.compile(r"[a-z]{1,15}(?:\.[a-z]{1,6})?")  # `CA_CERT_SECRET_KEY = "ca.crt"` is the name of an entry
 FOR_TESTS = re.compile(r"(?:^|[_-])(?:e2e|seed|sample|fixture|mock|fake)(?:[_-]|$)", re.IGNORECASE)

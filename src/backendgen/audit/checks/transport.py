@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from backendgen.audit.checks.walk import class_of, hit, is_command
+from backendgen.audit.checks.walk import class_of, habits, hit, is_command
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import Use
 from backendgen.code.nodes import unparse
@@ -122,6 +122,10 @@ def _is_session(context: Context, holder: ast.expr, module: Module, function: Fu
 @check("BG502")
 def waits_for_ever(context: Context) -> Iterator[Hit]:
     """Calls of other services without a timeout."""
+    yield from habits(_without_timeout(context))
+
+
+def _without_timeout(context: Context) -> Iterator[Hit]:
     for use in context.index.calls(*REQUESTS):
         yield from _patient(use, lacks=True)
     for use in context.index.methods(*METHODS):
@@ -144,5 +148,5 @@ def _patient(use: Use, *, lacks: bool) -> Iterator[Hit]:
             f"{{who}} calls `{unparse(use.call.func)}` without a timeout: when the other side never answers, "
             "this thread or connection is gone, until there are none",
             "timeout=10",
-            Confidence.LOW if is_command(use.module.file) else None,
+            Confidence.LOW if is_command(use.module.file) or use.module.file.mentions("pytest") else None,
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from backendgen.audit.callees import own_nodes
 from backendgen.audit.flow.values import place
@@ -15,7 +16,7 @@ from backendgen.code.symbols import Class, External, Function, Module
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence, Severity
 
-__all__ = ["called", "class_of", "hit", "is_command", "own_nodes", "query_models", "reached"]
+__all__ = ["called", "class_of", "habits", "hit", "is_command", "own_nodes", "query_models", "reached"]
 
 COMMANDS = re.compile(r"(?:^|/)(?:cli|scripts|commands)(?:/|\.py$)|(?:^|/)manage\.py$")
 LIBRARIES = ("typer", "click", "argparse", "cyclopts")
@@ -42,6 +43,25 @@ def hit(
     symbol = module.file.symbol_at(location.line)
     who = f"`{symbol}`" if symbol else module.file.path
     return Hit(location, message.replace("{who}", who), fix, symbol, severity=severity, confidence=confidence)
+
+
+def habits(hits: Iterable[Hit]) -> Iterator[Hit]:
+    """What a file does over and over is said once, with the other lines; the others are doubtful, not lost."""
+    first: dict[str, Hit] = {}
+    others: dict[str, list[Hit]] = {}
+    for one in hits:
+        if one.confidence in (Confidence.LOW, Confidence.HIGH):
+            yield one
+        elif one.location.path in first:
+            others.setdefault(one.location.path, []).append(one)
+        else:
+            first[one.location.path] = one
+    for path, one in first.items():
+        again = others.get(path, [])
+        lines = ", ".join(str(line) for line in sorted({each.location.line for each in again}))
+        said = f"; the same again on line{'s' if len(again) > 1 else ''} {lines}" if again else ""
+        yield replace(one, message=one.message + said)
+        yield from (replace(each, confidence=Confidence.LOW) for each in again)
 
 
 def called(context: Context, call: ast.Call, function: Function) -> Function | External | None:

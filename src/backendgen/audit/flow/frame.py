@@ -45,6 +45,7 @@ class Frame:
         self.function = function
         self.names: dict[str, Value] = {}
         self.cleared: Cleared = {}
+        self.tests: dict[str, ast.expr] = {}  # what a name's truth says: `is_safe = url_has_allowed_host(...)`
         self.returned: list[Value] = []
         self.exits: list[Cleared] = []
         self.answers: dict[bool, list[Cleared]] = {True: [], False: []}
@@ -159,7 +160,7 @@ class Frame:
         bind: tuple[str, Value] | None = None,
     ) -> tuple[Any, bool]:
         """Interpret statements on a copy of the state; return that state and whether they get to their end."""
-        before = self.names, self.cleared
+        before, tests = (self.names, self.cleared), dict(self.tests)
         self.names, self.cleared = dict(self.names), dict(self.cleared)
         if bind is not None:
             self.names[bind[0]] = bind[1]
@@ -170,6 +171,7 @@ class Frame:
             self.names = {name: self.filtered(value) if value.taints else value for name, value in self.names.items()}
         after = self.names, self.cleared
         self.names, self.cleared = before
+        self.tests = {name: held for name, held in tests.items() if self.tests.get(name) is held}
         return after, through
 
     def meet(self, states: list[Any]) -> None:
@@ -190,6 +192,7 @@ class Frame:
             if value.taints:
                 note_named(self, target, target.id, value)
             self.names[target.id] = value
+            self.hold(target.id, None)
         elif isinstance(target, ast.Tuple | ast.List):
             for index, part in enumerate(target.elts):
                 if isinstance(part, ast.Starred):
@@ -202,6 +205,13 @@ class Frame:
             self.put(target.value, target.attr, value, is_attribute=True)
         elif isinstance(target, ast.Subscript):
             self._set_item(target, value)
+
+    def hold(self, name: str, test: ast.expr | None) -> None:
+        """Forget the tests of a name that is bound anew, and of what was asked about it; remember its own."""
+        if self.tests:
+            self.tests = {one: held for one, held in self.tests.items() if one != name and not speaks_of(held, name)}
+        if test is not None and not speaks_of(test, name):
+            self.tests[name] = test
 
     def _set_item(self, target: ast.Subscript, value: Value) -> None:
         key, holder = self.evaluate(target.slice), self.evaluate(target.value)
@@ -281,3 +291,8 @@ def _kinds(cleared: Mapping[Origin, frozenset[str]], origin: Origin) -> frozense
     for length in range(len(origin.path)):
         found |= cleared.get(Origin(origin.kind, origin.name, origin.path[:length]), frozenset())
     return found
+
+
+def speaks_of(node: ast.expr, name: str) -> bool:
+    """Does an expression use a name?"""
+    return any(isinstance(one, ast.Name) and one.id == name for one in ast.walk(node))

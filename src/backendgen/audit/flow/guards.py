@@ -49,6 +49,8 @@ def refine(frame: Frame, test: ast.expr, outcome: bool) -> None:
         _comparison(frame, test, outcome)
     elif isinstance(test, ast.NamedExpr):
         refine(frame, test.value, outcome)
+    elif isinstance(test, ast.Name) and test.id in frame.tests:
+        refine(frame, frame.tests[test.id], outcome)
     elif (
         isinstance(test, ast.Attribute) and test.attr in libraries.HOSTS and not outcome
     ):  # `if urlparse(url).netloc: raise`

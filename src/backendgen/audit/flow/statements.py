@@ -29,6 +29,8 @@ from backendgen.findings.finding import Step
 if TYPE_CHECKING:
     from backendgen.audit.flow.frame import Frame
 
+TESTS = ast.Call | ast.Compare | ast.BoolOp | ast.UnaryOp  # what a name may hold until it is asked
+
 
 def _return(frame: Frame, node: ast.Return) -> bool:
     value = frame.evaluate(node.value) if node.value is not None else constant(None)
@@ -82,6 +84,8 @@ def _assign(frame: Frame, node: ast.Assign) -> bool:
     value = frame.evaluate(node.value)
     for target in node.targets:
         frame.assign(target, value)
+        if isinstance(target, ast.Name) and isinstance(node.value, TESTS):
+            frame.hold(target.id, node.value)
     return True
 
 

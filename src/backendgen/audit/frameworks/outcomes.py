@@ -27,6 +27,7 @@ HANDLERS = re.compile(r"add_exception_handler|register_error_handler|exception_h
 STATUS_WORD = re.compile(r"status|code", re.IGNORECASE)
 FORGED = re.compile(r"csrf|xsrf|nonce|origin|referr?er", re.IGNORECASE)  # refuses forged requests, not strangers
 ROLE = re.compile(r"[A-Za-z][\w.: -]{1,59}")
+ADMINISTRATOR = re.compile(r"super_?user|(?:^|_)(?:admin|administrator|staff)(?:_|$)", re.IGNORECASE)
 ADMINISTRATORS = frozenset({"is_admin", "is_superuser", "is_staff", "is_administrator"})
 ROLE_WORD = re.compile(r"role|scope|perm|group|admin|staff|superuser|privilege|level|claim|access|\bis_", re.IGNORECASE)
 IDENTITY = re.compile(
@@ -83,6 +84,8 @@ class Outcomes:
                     found |= self._raised(node.exc, function, depth)
                 elif isinstance(node, ast.Return) and node.value is not None:
                     found |= _written(node.value)
+                    if isinstance(node.value, ast.Attribute):
+                        found |= self._property(node.value, function, depth)
                 elif isinstance(node, ast.Call):
                     found |= self._called(node, function, depth)
                 elif isinstance(node, ast.Assign) and _last(node.targets[0]) == "status_code":
@@ -109,6 +112,8 @@ class Outcomes:
                 )
             ):
                 found.update(dict.fromkeys(roles_in(node.test)))
+            elif isinstance(node, ast.If) and self._forbids(node.body, function, 0):
+                found.update(dict.fromkeys(_asked_by_name(node.test, function)))
         return tuple(found)
 
     def _forbids(self, body: list[ast.stmt], function: Function, depth: int = 1) -> bool:
@@ -131,6 +136,8 @@ class Outcomes:
         found = self._raised(value, function, 0) if isinstance(node, ast.Raise) else NONE
         if isinstance(node, ast.Return):
             found |= _written(value)
+            if isinstance(value, ast.Attribute):
+                found |= self._property(value, function, 0)
         for one in ast.walk(value):
             if isinstance(one, ast.Call):
                 found |= self._called(one, function, 0)
@@ -210,6 +217,11 @@ class Outcomes:
             return frozenset({answer}) if answer else guarding(target.name) or _sent(call)
         return _sent(call) | (frozenset({401}) if name == "unauthorized" else NONE)
 
+    def _property(self, node: ast.Attribute, function: Function, depth: int) -> Statuses:
+        """`return answers.no_token`: an answer that a property of an object of the project makes."""
+        made = self._method(node, function)
+        return self.of(made, depth + 1) if made is not None else NONE
+
     def callee(self, call: ast.Call, function: Function) -> Symbol | None:
         """Return what a call calls, also methods of what is known to be an instance of a class of the project."""
         target = self.symbols.value(call.func, function.module, function)
@@ -277,6 +289,16 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
             pending.extend([one.test, *one.orelse])
         else:
             pending.extend(ast.iter_child_nodes(one))
+
+
+def _asked_by_name(test: ast.expr, function: Function) -> Iterator[str]:
+    """`user = await service.active_superuser(caller)`, `if user is None`: what was called says whom it lets through."""
+    names = set(names_in(test))
+    for one in ast.walk(function.node):
+        if isinstance(one, ast.Assign) and names.intersection(map(_last, one.targets)):
+            call = one.value.value if isinstance(one.value, ast.Await) else one.value
+            if isinstance(call, ast.Call) and ADMINISTRATOR.search(_last(call.func)):
+                yield _last(call.func)
 
 
 def _is_other_role(test: ast.expr) -> bool:
