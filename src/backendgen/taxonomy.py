@@ -111,6 +111,7 @@ CWE = {
     524: "Use of Cache Containing Sensitive Information",
     532: "Insertion of Sensitive Information into Log File",
     538: "Insertion of Sensitive Information into Externally-Accessible File",
+    565: "Reliance on Cookies without Validation and Integrity Checking",
     584: "Return Inside Finally Block",
     598: "Use of GET Request Method With Sensitive Query Strings",
     601: "Open Redirect",

@@ -10,7 +10,7 @@ SECRET = re.compile(
     r"(?:^|_)(?:token|password|passwd|passphrase|passcode|secret|otp|otp_code|pin|pin_code|nonce|salt|csrf|api_?key|secret_?key"
     r"|private_?key|signing_?key|session_?id|session_?key|auth_?key|access_?key|(?:verification|reset|confirmation|confirm|auth"
     r"|authorization|access|invite|invitation|activation|recovery|login|security|sms|mfa|2fa|sudo|step_up|backup|one_time)_?code"
-    r"|captcha|voucher_?code|coupon_?code|gift_?code|remember_?me(?:_?key|_?token)?)$"
+    r"|cvv2?|cvc2?|card_number|captcha|voucher_?code|coupon_?code|gift_?code|remember_?me(?:_?key|_?token)?)$"
 )
 NO_SECRET = re.compile(
     r"(?:^|_)(?:max|min|num|n|count|total|next|prev|previous|last|first|page|stop|pad|eos|bos|sep|unk|mask|special|input|output"

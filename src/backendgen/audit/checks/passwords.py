@@ -11,7 +11,7 @@ from backendgen.audit.properties import text_of
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import UNKNOWN, Use
 from backendgen.code.nodes import unparse
-from backendgen.code.symbols import Function
+from backendgen.code.symbols import Function, Variable
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
 
@@ -101,21 +101,22 @@ def cheap_password_hash(context: Context) -> Iterator[Hit]:
 
 
 def _is_handed_password(context: Context, use: Use, parts: list[ast.AST]) -> bool:
-    """Does a call of the function hand over a password for the parameter that is hashed: `self._hash(self.password)`?"""
+    """Do most calls of the function hand over a password for the parameter that is hashed: `self._hash(self.password)`?"""
     function = use.function
     if function is None:
         return False
     names = [each.arg for each in function.parameters]
     hashed = {names.index(each.id) for each in parts if isinstance(each, ast.Name) and each.id in names}
+    handed = others = 0
     for one in context.index.named(function.node.name) if hashed else ():
         caller = one.function
         if caller is None or context.callees.called(one.call, caller) != function or SLOWED.search(text_of(caller)):
             continue
         is_bound = function.owner is not None and isinstance(one.call.func, ast.Attribute)
         given = [one.call.args[at - is_bound] for at in hashed if 0 <= at - is_bound < len(one.call.args)]
-        if any(_is_password(part) for each in given for part in ast.walk(each)):
-            return True
-    return False
+        is_password = any(_is_password(part) for each in given for part in ast.walk(each))
+        handed, others = handed + is_password, others + (not is_password)
+    return handed > others
 
 
 def _is_password(node: ast.AST) -> bool:
@@ -171,9 +172,9 @@ def compared(context: Context) -> Iterator[Hit]:
         if len(node.ops) != 1 or not isinstance(node.ops[0], ast.Eq | ast.NotEq) or function is None:
             continue
         sides = (node.left, node.comparators[0])
-        if any(_is_sent_password(one) and _is_chosen(other) for one, other in (sides, sides[::-1])) and (
-            SIGN_IN.search(function.name) or _names_user(function, node)
-        ):
+        others = [other for one, other in (sides, sides[::-1]) if _is_sent_password(one)]
+        is_asked = SIGN_IN.search(function.name) is not None or _names_user(function, node)
+        if (is_asked and any(map(_is_chosen, others))) or any(_is_listed(context, each, function) for each in others):
             yield hit(
                 module,
                 node,
@@ -198,6 +199,17 @@ def _is_chosen(node: ast.expr) -> bool:
     return (
         isinstance(node, ast.Constant) and isinstance(node.value, str) and re.search(r"\w{3}", node.value) is not None
     )
+
+
+def _is_listed(context: Context, node: ast.expr, function: Function) -> bool:
+    """`USERS[name]`, `USERS.get(name)`: an entry of a dictionary of texts in the code."""
+    is_get = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get"
+    held = node.func.value if is_get else node.value if isinstance(node, ast.Subscript) else None  # type: ignore[attr-defined]
+    listed = (
+        context.symbols.value(held, function.module, function) if isinstance(held, ast.Name | ast.Attribute) else None
+    )
+    values = listed.value.values if isinstance(listed, Variable) and isinstance(listed.value, ast.Dict) else []
+    return bool(values) and all(isinstance(each, ast.Constant) and isinstance(each.value, str) for each in values)
 
 
 def _names_user(function: Function, compared: ast.Compare) -> bool:

@@ -21,6 +21,11 @@ RANDOM = (
     *(f"random.{name}" for name in FUNCTIONS),
     *(f"numpy.random.{name}" for name in ("randint", "choice", "random", "rand")),
 )
+CLOCKS = (
+    "time.time", "time.time_ns", "time.ctime", "time.strftime", "datetime.datetime.now", "datetime.datetime.utcnow",
+    "django.utils.timezone.now",
+)  # fmt: skip
+DIGESTS = tuple(f"hashlib.{name}" for name in ("new", "md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b"))
 PICKS = frozenset({"random.choice", "random.sample", "random.choices", "numpy.random.choice"})
 LETTERS = re.compile(r"ascii|digits|letters|alphabet|char|punctuation|string\.|range\(|['\"]", re.IGNORECASE)
 KEEPERS = frozenset({"set", "add", "put", "get", "pop"})  # what they return is not what they are given
@@ -41,7 +46,7 @@ def guessable_secret(context: Context) -> Iterator[Hit]:
 
 @check("BG212")
 def clock_as_secret(context: Context) -> Iterator[Hit]:
-    """Tokens and codes from uuid1: the clock and the network card's address."""
+    """Tokens and codes from the clock: uuid1, which is that and the network card's address, and hashes of the time."""
     for use, what in _secrets(context, "uuid.uuid1"):
         yield hit(
             use.module,
@@ -49,6 +54,17 @@ def clock_as_secret(context: Context) -> Iterator[Hit]:
             f"{{who}} makes {what} with `uuid1()`, the time and this machine's address: few guesses find it",
             "take `secrets.token_urlsafe(32)`; `uuid4()` for what only has to be unique",
         )
+    digests = [use.call for use in context.index.calls(*DIGESTS)]
+    hashed = {id(node) for call in digests for one in call.args for node in ast.walk(one)}
+    for use, what in _secrets(context, *CLOCKS):
+        if id(use.call) in hashed:  # a time as it is may be a stamp; who hashes it means to hide it
+            yield hit(
+                use.module,
+                use.call,
+                f"{{who}} makes {what} of the time, `{unparse(use.call)}`: a hash of it is found by trying the "
+                "moments around it",
+                "take `secrets.token_urlsafe(32)`",
+            )
 
 
 def _secrets(context: Context, *makers: str) -> Iterator[tuple[Use, str]]:

@@ -115,7 +115,8 @@ def _followed(context: Context, rules: tuple[Rule, ...], judges: tuple[Rule, ...
     from backendgen.audit.flow.rules import analyse
 
     try:
-        flow = analyse(context.symbols, context.service, rules + tuple(rule for rule in judges if rule not in rules))
+        chosen = rules + tuple(rule for rule in judges if rule not in rules)
+        flow = analyse(context.symbols, context.service, chosen, context.project.documents)
     except Exception as error:
         return _Found({}, {FLOW: _failure("data could not be followed", error)})
     found = tuple(finding(rule, hit, NAME) for rule, hit in flow.hits if rule in rules)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from backendgen.audit.flow.spec import FlowRule, Sink, looks_like_sql
+from backendgen.audit.flow.templates import Names
 from backendgen.audit.flow.types import Types
 from backendgen.audit.flow.values import HOLE, NOTHING, Origin, Taint, Value, is_safe, resolved
 from backendgen.code.symbols import Class, External, Function, Module, Symbols, Variable
@@ -57,8 +58,11 @@ class Engine:
     """One run over a project. `hits` are the sinks that a source reaches; `judged` whether lines' arguments are harmless;
     `handlers` the functions whose results are sent to callers, `views` those of them that send a text as HTML."""
 
-    def __init__(self, symbols: Symbols, rules: Iterable[FlowRule]) -> None:
+    def __init__(
+        self, symbols: Symbols, rules: Iterable[FlowRule], templates: Mapping[str, Names] | None = None
+    ) -> None:
         self.symbols = symbols
+        self.templates = templates or {}
         self.types = Types(symbols, self.proves)
         self.rules = tuple(rules)
         self.sinks_by_name: dict[str, list[tuple[FlowRule, Sink]]] = {}

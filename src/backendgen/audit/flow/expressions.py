@@ -90,7 +90,10 @@ def _attribute(frame: Frame, node: ast.Attribute) -> Value:
         )
         if symbol is not None and not is_deep:
             return read(frame, node, meaning(frame.engine, symbol))
-    value = read(frame, node, attribute(frame.engine, frame.evaluate(base), node.attr))
+    holder = frame.evaluate(base)
+    value = read(frame, node, attribute(frame.engine, holder, node.attr))
+    if value == NOTHING and node.attr.isupper() and isinstance(holder.kind, External):  # a constant of its class
+        return Value(function=External(f"{holder.kind.name}.{node.attr}"))
     if node.attr in libraries.HOSTS and value.taints and value.whole is None:
         return sanitised(
             value, frozenset({"host"})

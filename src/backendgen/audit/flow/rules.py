@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from backendgen.audit.flow import sources, spec
 from backendgen.audit.flow.calls import applied
 from backendgen.audit.flow.engine import Engine, Reached
 from backendgen.audit.flow.libraries import NUMBERS_AND_SUCH
+from backendgen.audit.flow.templates import unescaped
 from backendgen.audit.flow.types import Type, is_constrained
 from backendgen.audit.flow.values import HARMLESS, TEXT, Origin, Taint, Value, substituted, tainted
 from backendgen.audit.frameworks.dependencies import Dependencies
 from backendgen.audit.frameworks.outcomes import Outcomes
 from backendgen.audit.frameworks.parameters import Parameters, is_method
 from backendgen.audit.service import Endpoint, Parameter, Service
+from backendgen.code.documents import Document
 from backendgen.code.project import is_test
 from backendgen.code.symbols import Class, External, Function, Symbols
 from backendgen.findings.finding import Hit, Location, Step
@@ -48,13 +50,15 @@ class Analysis:
     cleared: frozenset[tuple[str, str, int]] = frozenset()
 
 
-def analyse(symbols: Symbols, service: Service, rules: tuple[Rule, ...]) -> Analysis:
-    """Follow data from every endpoint's request to the sinks of the rules."""
+def analyse(
+    symbols: Symbols, service: Service, rules: tuple[Rule, ...], documents: Iterable[Document] = ()
+) -> Analysis:
+    """Follow data from every endpoint's request to the sinks of the rules; templates are among the documents."""
     if not rules:
         return Analysis()
     used = {base.split(".")[0] for module in symbols.modules.values() for base, _ in module.imports.values()}
     chosen = [rule for rule in map(spec.read, rules) if not rule.imports or rule.imports & used]
-    engine = Engine(symbols, chosen)
+    engine = Engine(symbols, chosen, unescaped(documents))
     entries = _Entries(engine)
     engine.handlers.update(id(endpoint.handler.node) for endpoint in service.endpoints)
     engine.views.update(

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from backendgen.audit.flow import responses
+from backendgen.audit.flow import responses, templates
 from backendgen.audit.flow.engine import Reached
+from backendgen.audit.flow.parts import walked
 from backendgen.audit.flow.spec import FlowRule, Sink, looks_like_sql
 from backendgen.audit.flow.values import HOLE, NOTHING, UNKNOWN, Value, all_taints, place
 from backendgen.code.nodes import unparse
@@ -41,6 +42,8 @@ def note_call(
             body = responses.written(name, receiver, positional)
         if body is not None:
             note_place(frame, node, "html", body)
+        for value, path in templates.sent(engine.templates, name, positional, keywords):
+            note_place(frame, node, "html", walked(engine, value, path))
     if not isinstance(node.func, ast.Attribute) or (receiver is None and not name):
         return
     if not name and receiver is not None and not isinstance(receiver.kind, Class):
