@@ -141,6 +141,7 @@ CWE = {
     789: "Memory Allocation with Excessive Size Value",
     798: "Use of Hard-coded Credentials",
     799: "Improper Control of Interaction Frequency",
+    829: "Inclusion of Functionality from Untrusted Control Sphere",
     834: "Excessive Iteration",
     837: "Improper Enforcement of a Single, Unique Action",
     838: "Inappropriate Encoding for Output Context",

@@ -31,6 +31,9 @@ def document(path: str, text: str) -> Document:
         ("stack.yaml", "version: '3'\nservices:\n  a:\n    image: x\n", "compose"),
         ("values.yaml", "replicas: 1\nservices:\n  a:\n    image: x\n", None),
         ("docker-compose.prod.yml", "services: {}\n", "compose"),
+        ("ci.yml", "name: x\non: push\njobs: {}\n", "workflow"),
+        ("ci.yml", "'on':\n  push:\njobs: {}\n", "workflow"),
+        ("pipeline.yml", "jobs:\n- job: build\n", None),
         ("Dockerfile.api", "", "dockerfile"),
         ("api.dockerfile", "", "dockerfile"),
         ("Dockerfile.md", "", None),
@@ -58,6 +61,11 @@ def test_a_project_of_documents_alone_is_read_in_the_same_walk(tmp_path: Path) -
         ".gitignore": "ignored/\n",
         "data.json": "[1]",
         "node_modules/x/Dockerfile": "FROM x\n",
+        ".github/compose.yml": "services: {}\n",
+        ".github/scripts/label.py": "",
+        ".github/workflows/label.py": "",
+        ".github/workflows/ci.yml": "on: push\njobs: {}\n",
+        ".hidden/Dockerfile": "FROM x\n",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -67,8 +75,10 @@ def test_a_project_of_documents_alone_is_read_in_the_same_walk(tmp_path: Path) -
     project = load(tmp_path)
     assert [(one.path, one.kind) for one in project.documents] == [
         ("Dockerfile", "dockerfile"),
+        (".github/workflows/ci.yml", "workflow"),
         ("api/openapi.yaml", "openapi"),
     ]
+    assert project.files == ()
     assert project.holes == (
         Hole("bytes.yaml", "is not UTF-8: byte 0xff cannot be decoded", 2, 4),
         Hole("huge.json", "is larger than 5,000,000 bytes"),

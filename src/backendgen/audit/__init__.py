@@ -34,7 +34,7 @@ HOLE = "BG901"
 KINDS: Mapping[Kind, str] = {
     "openapi": "OpenAPI", "compose": "compose", "dockerfile": "Dockerfile", "requirements": "requirements",
     "manifest": "package manifest", "lock": "lock file", "env": "environment file", "commands": "start command",
-    "template": "HTML template", "nginx": "nginx configuration",
+    "template": "HTML template", "nginx": "nginx configuration", "workflow": "GitHub workflow",
 }  # fmt: skip
 MAX_RECURSION = 30_000  # Python's parser stops near 3,000 levels; a visitor takes a few frames for each
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TypeVar
 
-from backendgen.code import compose, dependencies, dockerfile, dotenv, openapi, settings
+from backendgen.code import compose, dependencies, dockerfile, dotenv, openapi, settings, workflow
 from backendgen.code.documents import Document, Kind
 from backendgen.code.project import Hole
 from backendgen.code.symbols import Symbols
@@ -48,6 +48,11 @@ class Configuration:
     def compose(self) -> tuple[compose.ComposeFile, ...]:
         """Compose files."""
         return tuple(self._read("compose", lambda one: compose.load(one.text, one.path)))
+
+    @cached_property
+    def workflows(self) -> tuple[workflow.Workflow, ...]:
+        """GitHub's workflows."""
+        return tuple(self._read("workflow", lambda one: workflow.load(one.text, one.path)))
 
     @cached_property
     def environments(self) -> tuple[tuple[str, tuple[dotenv.Variable, ...]], ...]:

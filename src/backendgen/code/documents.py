@@ -1,8 +1,8 @@
 """The files beside the code that say how a service is built, deployed, called and shown: which they are, by name and by
 content.
 
-Most are known by their names. OpenAPI and compose files are known by what they hold: their names are anybody's choice. So
-are templates and nginx's configurations: much else is called .html and .conf.
+Most are known by their names. OpenAPI documents, compose files and GitHub's workflows are known by what they hold: their
+names are anybody's choice. So are templates and nginx's configurations: much else is called .html and .conf.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 Kind = Literal[
-    "openapi", "compose", "dockerfile", "requirements", "manifest", "lock", "env", "commands", "template", "nginx"
+    "openapi", "compose", "dockerfile", "requirements", "manifest", "lock", "env", "commands", "template", "nginx",
+    "workflow",
 ]  # fmt: skip
 
 MANIFESTS = frozenset({"pyproject.toml", "setup.cfg", "Pipfile", "environment.yml", "environment.yaml"})
@@ -32,6 +33,8 @@ _SERVICES = re.compile(rb"^services:[ \t]*(?:#.*)?$.*^[ \t]+(?:image|build):", r
 _COMPOSE_KEYS = re.compile(
     rb"^(?!services|version|name|volumes|networks|configs|secrets|include|x-)[A-Za-z]", re.MULTILINE
 )
+_JOBS = re.compile(rb"^ {0,4}jobs:", re.MULTILINE)
+_TRIGGERS = re.compile(rb"""^ {0,4}(?:on|'on'|"on"):""", re.MULTILINE)
 _MARKUP = re.compile(r"\.x?html?(?:\.(?:j2|jinja2?|tmpl|template))?$|\.jinja2?$", re.IGNORECASE)
 _TAG = re.compile(
     rb"\{%-?\s*(?:if|for|block|extends|include|load|import|from|macro|set|with|url|trans|csrf_token|autoescape)\b"
@@ -100,6 +103,8 @@ def kind_of(name: str, content: bytes = b"") -> Kind | None:
         return None
     if _COMPOSE.fullmatch(name) or (not lower.endswith(".json") and _is_compose(content)):
         return "compose"
+    if not lower.endswith(".json") and _JOBS.search(content) and _TRIGGERS.search(content):
+        return "workflow"
     return "openapi" if _OPENAPI.search(content) else None
 
 

@@ -30,6 +30,7 @@ LEFT_OUT = frozenset(
     {"node_modules", "site-packages", "__pycache__", "__pypackages__", "vendor", "_vendor", "third_party"}
 )
 BUILT = frozenset({"build", "dist"})  # only directly under the root: deeper down they may be packages
+GITHUB, WORKFLOWS = ".github", "workflows"  # the one hidden folder that is looked into, and for what
 TEST_FOLDERS = frozenset({"tests", "test", "testing", "e2e"})
 TEST_NAME = re.compile(r"test_.*\.py|.*_tests?\.py|tests?\.py")
 MAX_NESTING = 2_000
@@ -260,7 +261,7 @@ def walk(
         kept = [name for name in directories if not _is_left_out(folder, name, left_out)]
         directories[:] = sorted(name for name in kept if not _matches(above, folder, name + "/"))
         for name in sorted(names):
-            if wanted(name) and not _matches(above, folder, name):
+            if wanted(name) and _may_be_read(folder, name) and not _matches(above, folder, name):
                 location = Path(folder, name)
                 if not _leads_inside(location, root):
                     yield location
@@ -281,7 +282,19 @@ def _leads_inside(path: Path, root: Path) -> bool:
 
 
 def _is_left_out(folder: str, name: str, left_out: frozenset[str]) -> bool:
-    return name in left_out or name.startswith(".") or _is_environment(Path(folder, name))
+    if GITHUB in folder and Path(folder).name == GITHUB:
+        return name != WORKFLOWS
+    is_hidden = name.startswith(".") and name != GITHUB
+    return name in left_out or is_hidden or _is_environment(Path(folder, name))
+
+
+def _may_be_read(folder: str, name: str) -> bool:
+    """Of what lies in `.github` only workflows are read: its scripts are no part of the service."""
+    if GITHUB not in folder:
+        return True
+    inner = Path(folder)
+    is_workflow = inner.parts[-2:] == (GITHUB, WORKFLOWS) and name.endswith((".yml", ".yaml"))
+    return is_workflow or GITHUB not in inner.parts[-2:]
 
 
 def _is_environment(folder: Path) -> bool:

@@ -266,26 +266,32 @@ KEEPS = frozenset({"str", "repr", "format", "dict", "list"})
 @check("BG402")
 def secret_in_log(context: Context) -> Iterator[Hit]:
     """Passwords, tokens and card numbers given to a logger."""
+    for module, node, _ in logged(context):
+        name = next(filter(None, map(_secret_in, written(node))), "")
+        if name:
+            symbol = module.file.symbol_at(node.lineno)
+            who = f"`{symbol}`" if symbol else module.file.path
+            yield Hit(
+                place(module.file.path, node),
+                f"{who} writes `{name}` to the log, where all who may read logs have it, and every copy keeps it",
+                f"leave `{name}` out, or log something that identifies without revealing: an id, or a hash of it",
+                symbol,
+            )
+
+
+def logged(context: Context) -> Iterator[tuple[Module, ast.Call, Function | None]]:
+    """Yield the calls that write to a log or to standard output, with where they stand."""
     for module in context.symbols.modules.values():
         if is_test(module.file.path) or not MAY_LOG.search(module.file.text):
             continue
         for node, function in module.calls:
-            if not _is_logger(node.func) and not _writes(context, node.func, module, function):
-                continue
-            for argument in [*node.args, *(one.value for one in node.keywords)]:
-                name = _secret_in(argument)
-                if name:
-                    symbol = module.file.symbol_at(node.lineno)
-                    who = f"`{symbol}`" if symbol else module.file.path
-                    yield Hit(
-                        place(module.file.path, node),
-                        f"{who} writes `{name}` to the log, where all who may read logs have it, and every "
-                        "copy keeps it",
-                        f"leave `{name}` out, or log something that identifies without revealing: an id, or "
-                        "a hash of it",
-                        symbol,
-                    )
-                    break
+            if _is_logger(node.func) or _writes(context, node.func, module, function):
+                yield module, node, function
+
+
+def written(call: ast.Call) -> list[ast.expr]:
+    """Return what such a call is given."""
+    return [*call.args, *(one.value for one in call.keywords)]
 
 
 def _writes(context: Context, node: ast.expr, module: Module, function: Function | None) -> bool:
