@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from backendgen.audit.frameworks.sizes import of_django
+from backendgen.audit.properties import REPEATED
 from backendgen.audit.registry import Context
-from backendgen.audit.service import Endpoint, Guard, is_declared_open
+from backendgen.audit.service import ANY, Endpoint, Guard, is_declared_open
 from backendgen.code.nodes import unparse
 from backendgen.code.project import load
 from backendgen.config import Config
@@ -17,6 +19,8 @@ from backendgen.errors import Problem
 from backendgen.report.table import Table
 
 SIGN_IN = re.compile(r"(?:^|[/_-])(?:log-?in|sign-?in|authenticate|(?:access-)?token)s?(?:$|[/_-])", re.IGNORECASE)
+DJANGO = ("Django", "django-ninja")  # REST framework reads JSON past Django's limit
+UNKNOWN = "unknown"
 OPEN, ON_PURPOSE, GUARDED = "open", "open on purpose", "guarded"
 
 
@@ -31,7 +35,7 @@ class Column:
     @property
     def key(self) -> str:
         """The title as a name."""
-        return self.title.lower().replace(" ", "_")
+        return self.title.lower().replace(" ", "_").replace("-", "_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,19 @@ def access(endpoint: Endpoint, public: tuple[str, ...]) -> str:
     return ON_PURPOSE if is_declared_open(endpoint.name, public) else OPEN
 
 
+def sign_in(endpoint: Endpoint, context: Context) -> str:
+    """Must a caller be known? `required`, `optional` (the endpoint looks, and refuses nobody), `none`, or `unknown`."""
+    if access(endpoint, ()) == GUARDED:
+        return "required" if any(guard.statuses for guard in endpoint.guards) else "unknown"
+    if endpoint.is_elsewhere:
+        return "unknown"  # a library answers, and may ask who calls
+    return "optional" if not endpoint.guards and context.facts.looks_who_calls(endpoint) else "none"
+
+
 def _authentication(endpoint: Endpoint, context: Context) -> str:
-    return "; ".join(map(_guard, endpoint.guards))
+    """`required: current_user (401, router)`."""
+    guards = "; ".join(map(_guard, endpoint.guards))
+    return f"{sign_in(endpoint, context)}: {guards}" if guards else sign_in(endpoint, context)
 
 
 def _guard(guard: Guard) -> str:
@@ -112,6 +127,19 @@ def _guards(endpoint: Endpoint, context: Context) -> list[dict[str, Any]]:
 
 def _limits(endpoint: Endpoint, context: Context) -> str:
     return "; ".join(f"{one.rate or one.name} ({one.scope})" for one in endpoint.limits)
+
+
+def _body_limit(endpoint: Endpoint, context: Context) -> str:
+    """What bounds the body of a request that has one."""
+    if not endpoint.writes and endpoint.method != ANY:
+        return ""
+    sizes = [f"{one.rate or one.name} ({one.scope})" for one in endpoint.sizes]
+    size = of_django(context.configuration.django) if endpoint.framework in DJANGO else ""
+    return "; ".join([*sizes, *([f"{size} (settings)"] if size else [])]) or UNKNOWN
+
+
+def _idempotency(endpoint: Endpoint, context: Context) -> str:
+    return context.facts.idempotency(endpoint) or (UNKNOWN if endpoint.method in REPEATED else "")
 
 
 def _response(endpoint: Endpoint, context: Context) -> str:
@@ -145,10 +173,13 @@ COLUMNS = (
     Column("Handler", *_same(_handler)),
     Column("Access", *_same(lambda endpoint, context: access(endpoint, context.config.public))),
     Column("Authentication", _authentication, _guards),
+    Column("Sign-in", lambda *_: "", sign_in),  # in words it stands before the guards
     Column("Roles", lambda endpoint, _: ", ".join(endpoint.roles), lambda endpoint, _: list(endpoint.roles)),
     Column("Object check", *_same(lambda endpoint, context: context.facts.object_check(endpoint))),
     Column("Lists", *_same(lambda endpoint, context: context.facts.pages(endpoint))),
     Column("Rate limit", *_same(_limits)),
+    Column("Body limit", *_same(_body_limit)),
+    Column("Idempotency", *_same(_idempotency)),
     Column("Response model", *_same(_response)),
     Column("Framework", _framework, lambda endpoint, _: endpoint.framework),
     Column("Notes", lambda one, context: ", ".join(_notes(one, context)), _notes),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
 from functools import cached_property
 
+from backendgen.audit.frameworks.libraries import is_optional
+from backendgen.audit.frameworks.outcomes import mentions
 from backendgen.audit.queries.model import OUTSIDE, USER, Access, Query, Root, Roots, Statement, Term, Write
 from backendgen.audit.queries.trace import Tracer
 from backendgen.audit.service import Endpoint, Service
-from backendgen.code.symbols import Function, Symbols
+from backendgen.code.symbols import Function, Symbols, Variable
 
 PASSWORDS = re.compile(
     r"^(?:(?:user|admin|account|hashed|encrypted|_)_?)?(?:password|passwd|pwd)(?:_?(?:hash|digest|salt))?$|^(?:salt|otp_secret|totp_secret|mfa_secret)$",
@@ -23,6 +26,12 @@ SIGNATURE = re.compile(
     r"signature|\bhmac\b|compare_digest|construct_event|verify_webhook|\.verify_header\(|Webhook\(", re.IGNORECASE
 )
 CAPABILITY = re.compile(r"secret|token|(?:^|_)code\b|hash|nonce|signature|key\b|jti|(?:^|_)state\b", re.IGNORECASE)
+REPEATED = frozenset({"POST", "PATCH"})  # methods of which a repeat may do more
+REPEAT = re.compile(r"idempot|request_?id", re.IGNORECASE)
+HEADER = re.compile(r"(?:x-|http_)?idempotency[-_]key", re.IGNORECASE)
+KEY, UNIQUE, NO_KEY = "key", "unique column", "none"
+ASKS = frozenset({"is_authenticated", "is_anonymous"})
+CALLER = re.compile(r"user|request|auth", re.IGNORECASE)
 NEARLY_ALL = 0.75
 DEMANDS = re.compile(r"\(\s*(?!\s*(?:required|optional|auto_error|verified|active)\s*=)[^\s()]")
 
@@ -171,6 +180,45 @@ class Facts:
             return "query"
         return "guard" if access.unsure else ""
 
+    def idempotency(self, endpoint: Endpoint) -> str:
+        """How a repeated request is told from another one: by a `key`, a `unique column`; `none`: each makes a row.
+
+        Empty for methods of which HTTP says that a repeat changes nothing more, and when it is not known.
+        """
+        if endpoint.method not in REPEATED:
+            return ""
+        access = self.access(endpoint)
+        names = [*(one.name for one in endpoint.parameters), *(one.statement.table for one in access.queries)]
+        functions = (endpoint.handler, *endpoint.dependencies)
+        if any(map(REPEAT.search, names)) or any(map(_reads_a_key, functions)):
+            return KEY
+        made = next((one for one in access.writes if one.verb == "insert"), None)
+        if made is None:
+            return ""
+        table = self.tables.of(made.model)
+        if table is not None and any(one.unique for one in table.columns):
+            return UNIQUE
+        return NO_KEY
+
+    def looks_who_calls(self, endpoint: Endpoint) -> bool:
+        """Does an endpoint that refuses no stranger look who calls? By a scheme that is optional, or in its code."""
+        functions = (endpoint.handler, *endpoint.dependencies)
+        return self.access(endpoint).knows or any(map(self._asks_in_vain, functions))
+
+    def _asks_in_vain(self, function: Function) -> bool:
+        """`Depends(OAuth2PasswordBearer(auto_error=False))`, `@jwt_required(optional=True)`."""
+        for node in (one for head in (function.node.args, *function.node.decorator_list) for one in ast.walk(head)):
+            if isinstance(node, ast.Name | ast.Attribute):
+                named = self.tracer.symbols.value(node, function.module, function.outer)
+                if isinstance(named, Variable) and is_optional(named.value):
+                    return True
+            elif isinstance(node, ast.Call) and is_optional(node):
+                return True
+        return any(
+            isinstance(one, ast.Attribute) and one.attr in ASKS and mentions(one.value, CALLER)
+            for one in ast.walk(function.node)
+        )
+
     def pages(self, endpoint: Endpoint) -> str:
         """Do its lists have a limit: `limited`, `unlimited`, empty without a list?"""
         lists = [
@@ -236,6 +284,14 @@ class Facts:
 def _is_the_user(roots: Roots) -> bool:
     """Does a value come from who calls, or from the row that is the user, and from nowhere else?"""
     return USER in roots and all(root.kind in ("user", "row") for root in roots)
+
+
+def _reads_a_key(function: Function) -> bool:
+    """Does a function read an `Idempotency-Key`?"""
+    return any(
+        isinstance(one, ast.Constant) and isinstance(one.value, str) and HEADER.fullmatch(one.value) is not None
+        for one in ast.walk(function.node)
+    )
 
 
 def text_of(function: Function) -> str:

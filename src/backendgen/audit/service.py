@@ -37,7 +37,7 @@ class Guard:
 class Limit:
     """Something that answers 429 when a caller asks too often, or 423 when an account is locked for it.
 
-    `rate` is how often that is, as it is written: `10/minute`.
+    `rate` is how often that is, as it is written: `10/minute`. Of a limit of sizes, which answers 413, it is the size.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Endpoint:
     `framework` is the one that routes to it. `path` has `{name}` for what varies, with a converter when there is one
     (`{id:int}`, `{rest:path}`). `location` is the route's, `dependencies` are the functions that fill parameters, `mounted`
     is false when no application includes its router, `view` is the class that a class-based handler was routed through,
-    `optional`: a setting decides whether it is there, and by default it is not, or nobody knows.
+    `optional`: a setting decides whether it is there, and by default it is not, or nobody knows. `sizes` bound its body.
     """
 
     method: str
@@ -87,6 +87,7 @@ class Endpoint:
     framework: str = "FastAPI"
     view: Class | None = None
     optional: bool = False
+    sizes: tuple[Limit, ...] = ()
 
     @property
     def name(self) -> str:

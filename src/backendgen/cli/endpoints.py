@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from backendgen.cli.output import is_colourful, progress
+from backendgen.cli.output import progress
 from backendgen.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from backendgen.audit.matrix import Matrix
     from backendgen.config import Config
+
+COLOURS = {"open": "red", "open on purpose": "yellow", "guarded": "green"}
 
 
 def endpoints(path: Path, settings: Config, format: str, output: Path | None) -> NoReturn:
@@ -30,7 +32,7 @@ def endpoints(path: Path, settings: Config, format: str, output: Path | None) ->
     text = FORMATS[format](found.table, found.summary).encode(errors="backslashreplace")  # half of a surrogate pair
     if output is not None:
         files.write(output, text)
-    elif format == "text" and is_colourful():
+    elif format == "text" and sys.stdout.isatty():
         _show(found)
     else:
         typer.echo(text.decode(), nl=False)
@@ -45,18 +47,22 @@ def _shown(cell: str) -> str:
 
 
 def _show(found: Matrix) -> None:
-    """As a table for people: what is open stands out."""
-    from rich.box import SIMPLE_HEAD
+    """For people at a terminal: a table when there is room for it, else a few lines for each; what is open stands out."""
     from rich.console import Console  # 60 ms, for people at a terminal only
     from rich.table import Table
     from rich.text import Text
 
-    titles, rows = found.table.filled()
-    shown = Table(*titles, header_style="bold", pad_edge=False, box=SIMPLE_HEAD)
-    colours = {"open": "red", "open on purpose": "yellow", "guarded": "green"}
-    for row in rows:
-        shown.add_row(*(Text(_shown(cell), style=colours.get(cell, ""), overflow="fold") for cell in row))
+    from backendgen.report.table import blocks, width_of
+
     console = Console()
-    if rows:
-        console.print(shown)
+    titles, rows = found.table.filled()
+    shown = Table(*titles, header_style="bold", pad_edge=False, box=None, padding=(0, 2, 0, 0))
+    for row in rows:
+        shown.add_row(*(Text(_shown(cell), style=COLOURS.get(cell, "")) for cell in row))
+    if rows and width_of(found.table) <= console.width:
+        console.print(shown, "")
+    elif rows:
+        for *title, words in blocks(found.table, console.width):
+            style = COLOURS.get(words, "") if title else "bold"
+            console.print(Text("".join(title)) + Text(_shown(words), style=style), soft_wrap=True)
     console.print(found.summary, highlight=False)

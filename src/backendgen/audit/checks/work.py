@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from backendgen.audit.checks.walk import reached
-from backendgen.audit.properties import text_of
+from backendgen.audit.properties import NO_KEY, text_of
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import Endpoint
 from backendgen.findings.finding import Hit, Location, Step
@@ -108,13 +108,7 @@ def create_without_key(context: Context) -> Iterator[Hit]:
         made = next((one for one in access.writes if one.verb == "insert"), None)
         if made is None:
             continue
-        names = " ".join(
-            [*(one.name for one in endpoint.parameters), *(one.statement.table for one in access.queries)]
-        ).lower()
-        if "idempot" in names or "request_id" in names:
-            continue
-        table = context.facts.tables.of(made.model)
-        if table is not None and any(one.unique for one in table.columns):
+        if context.facts.idempotency(endpoint) != NO_KEY:
             continue
         yield Hit(
             endpoint.location,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from backendgen.audit.frameworks.construction import Construction
 from backendgen.audit.frameworks.dependencies import Attached, Dependencies
 from backendgen.audit.frameworks.made import Closure, Made, Place, Value, elements, handler_of
-from backendgen.audit.frameworks.outcomes import Outcomes
+from backendgen.audit.frameworks.outcomes import NONE, Outcomes
 from backendgen.audit.frameworks.routers import (
     VERBS,
     Part,
@@ -22,8 +22,10 @@ from backendgen.audit.frameworks.routers import (
     limits_of,
     location_of,
     prefix_of,
+    sizes_of,
     text_of,
 )
+from backendgen.audit.frameworks.sizes import given, written
 from backendgen.audit.frameworks.strangers import refusals
 from backendgen.audit.service import ANY, Endpoint, Parameter, elsewhere
 from backendgen.code.symbols import Class, Function, Symbols
@@ -32,6 +34,7 @@ MENTIONS = re.compile(r"from\s+aiohttp\s+import[^\n]*\bweb\b|aiohttp\.web")
 ACTIONS = re.compile(
     r"Application\(|RouteTableDef|add_routes?\b|add_(?:get|post|put|patch|delete|view|subapp)\b|\bapp\b|\brouter\b"
 )
+MAX_SIZE = 1024**2  # what an application reads of a body when it is not told
 APPLICATIONS = frozenset({"aiohttp.web.Application", "aiohttp.web_app.Application"})
 TABLES = frozenset({"aiohttp.web.RouteTableDef", "aiohttp.web_routedef.RouteTableDef"})
 VARIABLE = re.compile(r"{(\w+)(?::((?:[^{}]|{[^{}]*})*))?}")
@@ -69,6 +72,7 @@ class Aiohttp:
             if made.kinds & (APPLICATIONS | TABLES):
                 is_application = bool(made.kinds & APPLICATIONS)
                 router = self.routers.add(made, Router("", is_application=is_application, framework="aiohttp"))
+                router.attached += [_size(made)] if is_application else []
                 for one in elements(made.argument(-1, "middlewares")):
                     self._middleware(router, one)
             return
@@ -170,8 +174,15 @@ class Aiohttp:
         return Endpoint(
             method, path or "/", handler, location_of(reached.route.place, handler), "", parameters, (),
             guards_of(attached), limits_of(attached), handler.node.returns, reached.mounted, "aiohttp", view,
-            reached.optional,
+            reached.optional, sizes_of(attached, self.outcomes),
         )  # fmt: skip
+
+
+def _size(made: Made) -> Attached:
+    """How large a body an application reads; zero is without a limit. Of nested ones the outermost says."""
+    number = given(made, "client_max_size") if "client_max_size" in made.keywords else MAX_SIZE
+    size = "client_max_size" if number is None else written(number) if number else "unlimited"
+    return Attached("application", "client_max_size", NONE, size=size)
 
 
 def _request(handler: Function) -> Iterator[Parameter]:

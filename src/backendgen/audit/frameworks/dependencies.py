@@ -36,7 +36,7 @@ MAX_DEPTH = 8
 class Attached:
     """Something that runs before a handler. `unknown`: it is not in this project, it may refuse.
 
-    `takes` are the variables of a path without which it refuses nobody.
+    `takes` are the variables of a path without which it refuses nobody; `size` is how large a body may be, in words.
     """
 
     scope: Scope
@@ -47,6 +47,7 @@ class Attached:
     roles: tuple[str, ...] = ()
     rate: str = ""
     takes: frozenset[str] = frozenset()
+    size: str = ""
 
 
 class Dependencies:

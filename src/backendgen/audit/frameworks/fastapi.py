@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from backendgen.audit.frameworks.construction import Construction
 from backendgen.audit.frameworks.dependencies import Attached, Dependencies
@@ -26,8 +27,10 @@ from backendgen.audit.frameworks.routers import (
     location_of,
     methods_of,
     prefix_of,
+    sizes_of,
     text_of,
 )
+from backendgen.audit.frameworks.sizes import ARGUMENT, given, refuses_size, written
 from backendgen.audit.frameworks.strangers import refusals
 from backendgen.audit.service import ANY, Endpoint, Parameter, Scope, elsewhere
 from backendgen.code.symbols import Class, External, Function, Symbols
@@ -188,7 +191,7 @@ class FastAPI:
         elif name == "append" and made.args and isinstance(made.args[0], Made):
             self._listed(router, made.args[:1])
         elif name == "add_middleware" and made.args:
-            router.attached.append(self._middleware(made.args[0]))
+            router.attached.append(replace(self._middleware(made.args[0]), size=_size(made, self.outcomes)))
 
     def _decorated(self, router: Router, name: str, call: Made, view: Value) -> None:
         """`@router.get("/orders")` was put on a function."""
@@ -267,7 +270,15 @@ class FastAPI:
             method, path, handler, location_of(place, handler), reached.router.name, parameters, called,
             guards_of(attached), limits_of(attached), keyword(place, "response_model") or handler.node.returns,
             reached.mounted, reached.router.framework or "FastAPI", view, reached.optional,
+            sizes_of(attached, self.outcomes),
         )  # fmt: skip
+
+
+def _size(made: Made, outcomes: Outcomes) -> str:
+    """`add_middleware(BodyLimit, max_bytes=1_000_000)`: the size that a middleware of the project is given."""
+    numbers = [given(made, name) for name in made.keywords if ARGUMENT.search(name)]
+    number = numbers[0] if len(numbers) == 1 and isinstance(made.args[0], Class) else None
+    return written(number) if number is not None and refuses_size(outcomes, made.args[0]) else ""
 
 
 def _starlette(handler: Function, method: str) -> Iterator[Parameter]:

@@ -26,8 +26,10 @@ from backendgen.audit.frameworks.routers import (
     limits_of,
     location_of,
     methods_of,
+    sizes_of,
     text_of,
 )
+from backendgen.audit.frameworks.sizes import FLASK, of_flask
 from backendgen.audit.frameworks.strangers import refusals
 from backendgen.audit.service import Endpoint, Parameter, Scope, Source, elsewhere
 from backendgen.code.symbols import Class, Function, Module, Symbols, Variable
@@ -82,6 +84,8 @@ class Flask:
             return ()
         self.outcomes.learn_handlers()
         build(self.construction, list(self.symbols.modules.values()), ACTIONS, self._meant)
+        size = of_flask(self.symbols)
+        self._everywhere += [Attached("application", FLASK, NONE, size=size)] if size else []
         return in_order(
             endpoint for reached in self.routers.reached(self.symbols) for endpoint in self._endpoints_of(reached)
         )
@@ -304,6 +308,7 @@ class Flask:
             method, path, handler, location_of(reached.route.place, handler), reached.router.name,
             tuple(_parameters(handler, reached.path, wraps)), (), guards_of(every), limits_of(every),
             _response(wraps) or handler.node.returns, reached.mounted, "Flask", view, reached.optional,
+            sizes_of(every, self.outcomes),
         )  # fmt: skip
 
 

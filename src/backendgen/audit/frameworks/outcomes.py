@@ -47,6 +47,7 @@ class Outcomes:
     def __init__(self, symbols: Symbols) -> None:
         self.symbols = symbols
         self.handled: dict[int, Statuses] = {}  # id of an exception's class node -> its handler's statuses
+        self.sized: dict[int, bool] = {}  # id of a node -> does it answer 413?
         self._functions: dict[int, Statuses] = {}
         self._classes: dict[int, Statuses] = {}
 

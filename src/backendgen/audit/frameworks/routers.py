@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from backendgen.audit.frameworks.construction import Construction, required
 from backendgen.audit.frameworks.dependencies import Attached
 from backendgen.audit.frameworks.made import Made, Place, Value, elements
-from backendgen.audit.frameworks.outcomes import TOO_OFTEN
+from backendgen.audit.frameworks.outcomes import TOO_OFTEN, Outcomes
+from backendgen.audit.frameworks.sizes import refuses_size
 from backendgen.audit.service import Endpoint, Guard, Limit
 from backendgen.code.project import is_test
 from backendgen.code.symbols import Class, Function, Module, Symbol, Symbols
@@ -231,6 +232,15 @@ def guards_of(attached: list[Attached]) -> tuple[Guard, ...]:
 def limits_of(attached: list[Attached]) -> tuple[Limit, ...]:
     """Return what answers 429, or 423, each once."""
     return tuple(dict.fromkeys(Limit(one.name, one.scope, one.rate) for one in attached if one.statuses & TOO_OFTEN))
+
+
+def sizes_of(attached: list[Attached], outcomes: Outcomes) -> tuple[Limit, ...]:
+    """Return what bounds the size of bodies, each once."""
+    found: dict[str, Limit] = {}
+    for one in attached:
+        if one.name not in found and (one.size or refuses_size(outcomes, one.target)):
+            found[one.name] = Limit(one.name, one.scope, one.size)
+    return tuple(found.values())
 
 
 def place_of(symbol: Symbol | None) -> Location | None:
