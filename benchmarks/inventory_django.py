@@ -75,7 +75,8 @@ def _answering(callback: Any) -> tuple[tuple[str, str], list[str]]:
     allowed = [one.lower() for one in given.get("http_method_names", found.http_method_names)]
     actions = getattr(view, "actions", None)
     methods = [one for one in METHODS if one in allowed and (one in actions if actions else hasattr(found, one))]
-    return (name, file), [one.upper() for one in methods] or ["*"]
+    nothing = [] if actions else ["*"]  # a viewset whose `http_method_names` let none of the route's actions through
+    return (name, file), [one.upper() for one in methods] or nothing
 
 
 def compare(project: Path, listed: list[list[str]]) -> str:

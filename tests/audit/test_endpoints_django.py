@@ -579,6 +579,27 @@ if settings.UNKNOWN:
     }  # fmt: skip
 
 
+def test_patterns_that_a_helper_makes_by_hand(tmp_path: Path) -> None:
+    found = app(
+        tmp_path,
+        urls="""
+from django.urls import URLPattern, include, path
+from django.urls.resolvers import RegexPattern, RoutePattern
+def one(request): ...
+def by_regex(route, view, name=None):
+    if callable(view):
+        pattern = RegexPattern(route, name=name, is_endpoint=True)
+        pattern.is_live = True
+        return URLPattern(pattern, view, {}, name)
+    raise TypeError("view must be callable")
+def by_route(route, view):
+    return URLPattern(RoutePattern(route, is_endpoint=True), view, {})
+urlpatterns = [path("pay/", include([by_regex(r"^hook/(?P<key>[0-9]+)/$", one), by_route("<int:key>/", one)]))]
+""",
+    )
+    assert sorted(one.path for one in found) == ["/pay/hook/{key:int}/", "/pay/{key:int}/"]
+
+
 def test_imports_begin_beside_manage_in_a_package(tmp_path: Path) -> None:
     inner = {
         "manage.py": MANAGE.replace("shop.settings", "core.settings"),
