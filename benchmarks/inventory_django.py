@@ -5,7 +5,7 @@
 
 The second imports the project: in an environment and a process of its own. A class answers the methods that it defines;
 for a plain function Django knows no methods, so only its path is compared. Format suffixes of Django REST framework are
-left out.
+left out. What a setting decides about (`optional`) may be there or not.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ def _answering(callback: Any) -> tuple[tuple[str, str], list[str]]:
     allowed = [one.lower() for one in given.get("http_method_names", found.http_method_names)]
     actions = getattr(view, "actions", None)
     methods = [one for one in METHODS if one in allowed and (one in actions if actions else hasattr(found, one))]
-    return (name, file), [one.upper() for one in methods] or ["*"]
+    nothing = [] if actions else ["*"]  # a viewset whose `http_method_names` let none of the route's actions through
+    return (name, file), [one.upper() for one in methods] or nothing
 
 
 def compare(project: Path, listed: list[list[str]]) -> str:
@@ -85,9 +86,12 @@ def compare(project: Path, listed: list[list[str]]) -> str:
     from backendgen.code.symbols import Symbols
 
     ours: dict[str, set[str]] = defaultdict(set)
+    sure: set[str] = set()
     for one in Django(Symbols(load(project))).endpoints():
         if one.mounted:
-            ours[re.sub(r"{(\w+):(?!path})\w+}", r"{\1}", one.path).replace(":path}", "}")].add(one.method)
+            path = re.sub(r"{(\w+):(?!path})\w+}", r"{\1}", one.path).replace(":path}", "}")
+            ours[path].add(one.method)
+            sure |= set() if one.optional else {path}
     below = {path.removesuffix("{rest}") for path in ours if path.endswith("{rest}")}
     theirs: dict[str, set[str]] = defaultdict(set)
     views = {}
@@ -105,7 +109,8 @@ def compare(project: Path, listed: list[list[str]]) -> str:
         if path not in ours:
             missing.append(f"{','.join(sorted(theirs[path]))} {path} {views[path]}")
         elif path not in theirs:
-            extra.append(f"{','.join(sorted(ours[path]))} {path}")
+            if path in sure:
+                extra.append(f"{','.join(sorted(ours[path]))} {path}")
         elif "*" not in theirs[path] and theirs[path] != ours[path]:
             methods.append(f"{path} {views[path]}: they {sorted(theirs[path])}, we {sorted(ours[path])}")
         else:

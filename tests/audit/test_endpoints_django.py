@@ -536,8 +536,7 @@ class Own(SimpleRouter):
 class Checked(SimpleRouter):
     def register(self, prefix, viewset, basename=None):
         super().register(prefix, viewset, basename)
-own = Own()
-checked = Checked()
+own, checked = Own(), Checked()
 own.register("orders", Orders)
 own.register("lines", Lines)
 checked.register("checked", Lines)
@@ -548,6 +547,57 @@ urlpatterns = [path("api/", include(own.urls)), path("", include(checked.urls))]
         "GET /api/lines/", "GET /api/lines/{pk}/", "GET /api/orders/", "GET /api/orders/{pk}/", "GET /checked/",
         "GET /checked/{pk}/",
     ]  # fmt: skip
+
+
+def test_what_a_condition_on_settings_adds_is_optional(tmp_path: Path) -> None:
+    found = app(
+        tmp_path,
+        urls="""
+from django.conf import settings
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
+from rest_framework.viewsets import ReadOnlyModelViewSet
+class Orders(ReadOnlyModelViewSet): ...
+def one(request): ...
+debug = [path("debug", one)]
+router = SimpleRouter()
+if settings.UNKNOWN:
+    router.register("maybe", Orders)
+urlpatterns = [path("sure", one), *([path("either", one)] if settings.UNKNOWN else []), path("", include(router.urls))]
+if settings.ROOT_URLCONF:
+    urlpatterns += [path("default", one)]
+else:
+    urlpatterns += [path("other", one)]
+if settings.UNKNOWN:
+    urlpatterns += debug
+    urlpatterns = urlpatterns + [path("more/", include([path("inner", one)]))]
+""",
+    )
+    assert {one.path for one in found if not one.optional} == {"/sure", "/default"}
+    assert {one.path for one in found if one.optional} == {
+        "/either", "/maybe/", "/maybe/{pk}/", "/other", "/debug", "/more/inner"
+    }  # fmt: skip
+
+
+def test_patterns_that_a_helper_makes_by_hand(tmp_path: Path) -> None:
+    found = app(
+        tmp_path,
+        urls="""
+from django.urls import URLPattern, include, path
+from django.urls.resolvers import RegexPattern, RoutePattern
+def one(request): ...
+def by_regex(route, view, name=None):
+    if callable(view):
+        pattern = RegexPattern(route, name=name, is_endpoint=True)
+        pattern.is_live = True
+        return URLPattern(pattern, view, {}, name)
+    raise TypeError("view must be callable")
+def by_route(route, view):
+    return URLPattern(RoutePattern(route, is_endpoint=True), view, {})
+urlpatterns = [path("pay/", include([by_regex(r"^hook/(?P<key>[0-9]+)/$", one), by_route("<int:key>/", one)]))]
+""",
+    )
+    assert sorted(one.path for one in found) == ["/pay/hook/{key:int}/", "/pay/{key:int}/"]
 
 
 def test_imports_begin_beside_manage_in_a_package(tmp_path: Path) -> None:

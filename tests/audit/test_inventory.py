@@ -468,3 +468,46 @@ def test_factories_are_given_fields_and_run_after_them(tmp_path: Path, inventory
     )
     if _has(PYTHONS[0], "fastapi"):
         assert inventory.by_framework(options, tmp_path) == expected
+
+
+MOUNTED_BY_OTHERS = {
+    "shop/config.py": """
+class Config:
+    prefix: str = ""
+    admin: str = None
+    @property
+    def is_admin(self):
+        return self.admin is not None
+def config():
+    shop_config = Config()
+    if shop_config.is_cloud:
+        shop_config.prefix, shop_config.admin = "/cloud", "shop.Admin"
+    return shop_config
+""",
+    "shop/server.py": """
+from fastapi import APIRouter, FastAPI
+from shop.config import config
+app = FastAPI()
+router = APIRouter(prefix=config().prefix)
+@router.get("/orders")
+def orders(): ...
+if config().is_admin:
+    @router.get("/admin")
+    def admin(): ...
+app.include_router(router)
+""",
+    "shop/library.py": """
+from fastapi import FastAPI
+from shop.server import app as own
+def mount_shop(app: FastAPI, path="/shop"):
+    app.mount(path, own)
+""",
+}
+
+
+def test_an_application_that_others_may_mount_stands_for_itself(tmp_path: Path) -> None:
+    found = endpoints(tmp_path, MOUNTED_BY_OTHERS)
+    assert [(one.path, one.mounted, one.optional) for one in found] == [
+        ("/orders", True, False),
+        ("/admin", True, True),
+    ]

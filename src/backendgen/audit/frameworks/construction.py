@@ -72,11 +72,21 @@ class Construction(Evaluation):
 
     @contextmanager
     def _afresh(self) -> Iterator[None]:
-        """Each module, and each function that nothing calls, may take as many steps as any other."""
-        before = self._depth, self._inside, self._left
-        self._depth, self._inside, self._left = 0, 0, MAX_STATEMENTS
+        """Each module, and each function that nothing calls, may take as many steps as any other.
+
+        What a module makes is there, whatever the condition under which it was first asked for.
+        """
+        before = self._depth, self._inside, self._left, self.is_default
+        self._depth, self._inside, self._left, self.is_default = 0, 0, MAX_STATEMENTS, True
         yield
-        self._depth, self._inside, self._left = before
+        self._depth, self._inside, self._left, self.is_default = before
+
+    @contextmanager
+    def by_default(self, is_default: bool) -> Iterator[None]:
+        """Run what is there by default, or what a setting decides about."""
+        was, self.is_default = self.is_default, self.is_default and is_default
+        yield
+        self.is_default = was
 
     def instance(self, owner: Class) -> Made:
         """Return the object that stands for any instance of a class."""
@@ -184,12 +194,16 @@ class Construction(Evaluation):
                 self._bind(one, value[index] if known else UNKNOWN, frame)
         elif isinstance(target, ast.Attribute):
             holder = self.evaluate(target.value, frame)
-            if isinstance(holder, Made):
+            if isinstance(holder, Made) and (self.is_default or not self._declares(holder, target.attr)):
                 holder.attributes[target.attr] = value
         elif isinstance(target, ast.Subscript):
             holder, key = self.evaluate(target.value, frame), self.evaluate(target.slice, frame)
             if isinstance(holder, dict) and isinstance(key, str | int):
                 holder[key] = value
+
+    def _declares(self, holder: Made, name: str) -> bool:
+        """Has an object's class a default for this? What another setting than the default one changes, does not hold."""
+        return isinstance(holder.target, Class) and isinstance(self.symbols.member(holder.target, name), Variable)
 
     def _if(self, node: ast.If, frame: Frame) -> bool:
         known = truth(self.evaluate(node.test, frame))
@@ -197,18 +211,17 @@ class Construction(Evaluation):
             if _asks_settings(node.test):
                 self._otherwise(node.orelse if known else node.body, frame)
             return self._block(node.body if known else node.orelse, frame)
-        was, self.is_default = self.is_default, self.is_default and not _asks_settings(node.test)
-        first = self._block(node.body, frame)
-        second = self._block(node.orelse, frame)
-        self.is_default = was
+        with self.by_default(not _asks_settings(node.test)):
+            first = self._block(node.body, frame)
+            second = self._block(node.orelse, frame)
         return first and second and bool(node.orelse)
 
     def _otherwise(self, body: list[ast.stmt], frame: Frame) -> None:
         """Run what another setting than the default one would: it is told, and leaves no names."""
-        names, returned, was = dict(frame.names), list(frame.returned), self.is_default
-        self.is_default = False
-        self._block(body, frame)
-        frame.names, frame.returned, self.is_default = names, returned, was
+        names, returned = dict(frame.names), list(frame.returned)
+        with self.by_default(False):
+            self._block(body, frame)
+        frame.names, frame.returned = names, returned
 
     def _for(self, node: ast.For | ast.AsyncFor, frame: Frame) -> bool:
         values = self.rounds(self.evaluate(node.iter, frame), node.iter, frame)
@@ -380,12 +393,3 @@ def _chosen(returned: list[Value]) -> Value:
         (one for one in known if isinstance(one, Made)),
         known[-1] if known else UNKNOWN if UNKNOWN in returned else None,
     )
-
-
-def required(function: Function) -> list[str]:
-    """The parameters that a function cannot be called without, `self` left out."""
-    arguments = function.node.args
-    positional = [*arguments.posonlyargs, *arguments.args]
-    asked = positional[1 if function.owner is not None else 0 : len(positional) - len(arguments.defaults)]
-    asked += [one for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if default is None]
-    return [one.arg for one in asked]

@@ -108,3 +108,12 @@ def elements(value: Value) -> Iterator[Value]:
                 yield from elements(one)
             else:
                 yield one
+
+
+def required(function: Function) -> list[str]:
+    """The parameters that a function cannot be called without, `self` left out."""
+    arguments = function.node.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    asked = positional[1 if function.owner is not None else 0 : len(positional) - len(arguments.defaults)]
+    asked += [one for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if default is None]
+    return [one.arg for one in asked]

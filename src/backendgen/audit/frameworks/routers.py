@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from backendgen.audit.frameworks.construction import Construction, required
+from backendgen.audit.frameworks.construction import Construction
 from backendgen.audit.frameworks.dependencies import Attached
-from backendgen.audit.frameworks.made import Made, Place, Value, elements
+from backendgen.audit.frameworks.made import Made, Place, Value, elements, required
 from backendgen.audit.frameworks.outcomes import TOO_OFTEN, Outcomes
 from backendgen.audit.frameworks.sizes import refuses_size
 from backendgen.audit.service import Endpoint, Guard, Limit
@@ -136,6 +136,7 @@ class Routers:
 
         What one call of a factory makes and something takes in does not stand for itself after another call of it.
         """
+        self._let_stand()
         routers = [router for _, router in self._known.values()]
         inner = {id(part.router) for router in routers for part in router.parts}
         calls = {id(made.place.node) for made, router in self._known.values() if id(router) in inner and made.place}
@@ -150,6 +151,20 @@ class Routers:
             for router in routers:
                 if id(router) not in seen and not (tops_only and id(router) in parts):
                     yield from _under(router, router.prefix, [], seen, (), False, False)
+
+    def _let_stand(self) -> None:
+        """An application of a module stands for itself where only an application that nobody hands over takes it in.
+
+        `def mount(app: FastAPI)` of a library is for other projects: where they put it is theirs to say.
+        """
+        own = {
+            id(router)
+            for made, router in self._known.values()
+            if router.is_application and made.place is not None and made.place.scope is None
+        }
+        for made, router in self._known.values():
+            if made.target is None and made.place is None:
+                router.parts = [part for part in router.parts if id(part.router) not in own]
 
 
 def _under(

@@ -50,5 +50,5 @@ class Django:
         return Endpoint(
             answer.method, route.path, answer.handler, route.location, route.module.file.path,
             parameters, (), guards, limits, None, route.mounted,
-            "Django REST framework" if rest else framework, answer.view,
+            "Django REST framework" if rest else framework, answer.view, route.optional,
         )  # fmt: skip

@@ -11,6 +11,8 @@ from backendgen.code.symbols import Class, External, Module
 if TYPE_CHECKING:
     from backendgen.audit.frameworks.django.urlconf import Urlconf
 
+PATTERNS = frozenset({"django.urls.URLPattern", "django.urls.resolvers.URLPattern"})
+
 
 def answer(urlconf: Urlconf, name: str, args: list[Value]) -> Value:
     """Return what a call gives, UNKNOWN when URL configurations do not use it for themselves."""
@@ -86,6 +88,9 @@ def _of_django(urlconf: Urlconf, name: str, args: list[Value]) -> Value:
         return [_made("re_path", [f"^{args[0].lstrip('/')}(?P<path>.*)$", External("django.views.static.serve")])]
     if name in ("django.conf.urls.static.static", "django.contrib.staticfiles.urls.staticfiles_urlpatterns"):
         return []
+    if name in PATTERNS and len(args) > 1 and isinstance(args[0], Made) and isinstance(args[0].target, External):
+        kind = "re_path" if args[0].target.name.endswith(".RegexPattern") else "path"
+        return _made(kind, [args[0].argument(0, "route", "regex"), args[1]])
     if name == "django.conf.urls.patterns":
         return [one for one in args if isinstance(one, Made)]
     return UNKNOWN

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backendgen.audit.frameworks.django.paths import simplified
 from backendgen.audit.frameworks.django.urlconf import Urlconf
@@ -32,6 +32,7 @@ class Registered:
     actions: dict[str, str]
     place: Place
     is_extra: bool = False
+    optional: bool = False
 
 
 class Routers:
@@ -54,7 +55,8 @@ class Routers:
             parent = self._nested(router)
             for route in self._listed(router, one.viewset, frame):
                 if isinstance(route, Made):
-                    yield from self._of_route(route, parent + prefix, one.viewset, one.place, slash)
+                    for found in self._of_route(route, parent + prefix, one.viewset, one.place, slash):
+                        yield replace(found, optional=one.optional)
 
     def _listed(self, router: Made, viewset: Class, frame: Frame) -> list[Value]:
         """The routes that a router has for a viewset, by its own `get_routes` when it has one."""

@@ -10,7 +10,7 @@ from backendgen.audit.frameworks.django.paths import converted, simplified
 from backendgen.audit.frameworks.django.routers import Routers
 from backendgen.audit.frameworks.django.tables import URLS
 from backendgen.audit.frameworks.django.urlconf import Urlconf
-from backendgen.audit.frameworks.django.values import REGULAR, RouterUrls, is_include, is_path
+from backendgen.audit.frameworks.django.values import OPTIONAL, REGULAR, RouterUrls, is_include, is_path
 from backendgen.audit.frameworks.django.views import Answer, Decorator, Views
 from backendgen.audit.frameworks.made import UNKNOWN, Made, Place, Value
 from backendgen.audit.service import ANY, elsewhere
@@ -28,7 +28,10 @@ TOO_MANY = (
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path with one of its answers. `above` are decorators that stand around an `include()`."""
+    """A path with one of its answers. `above` are decorators that stand around an `include()`.
+
+    `optional`: a setting decides whether it is there.
+    """
 
     path: str
     answer: Answer
@@ -37,6 +40,7 @@ class Route:
     module: Module
     above: tuple[Decorator, ...] = ()
     operation: Operation | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class _Under:
     trail: tuple[int, ...]
     module: Module
     above: tuple[Decorator, ...] = ()
+    optional: bool = False
 
 
 class Routes:
@@ -85,9 +90,7 @@ class Routes:
             return
         self._reached.add(id(module))
         trail = (*under.trail, id(module))
-        yield from self._entries(
-            self.urlconf.patterns(module), _Under(under.prefix, under.mounted, trail, module, under.above)
-        )
+        yield from self._entries(self.urlconf.patterns(module), replace(under, trail=trail, module=module))
 
     def _entries(self, value: Value, under: _Under) -> Iterator[Route]:
         for item in value if isinstance(value, list | tuple) else ():
@@ -113,7 +116,8 @@ class Routes:
         if not isinstance(text, str):
             text = ""
         route = simplified(text) if target.rpartition(".")[2] in REGULAR else converted(text)
-        inner = _Under(under.prefix + route, under.mounted, under.trail, under.module, under.above)
+        optional = under.optional or OPTIONAL in item.attributes
+        inner = replace(under, prefix=under.prefix + route, optional=optional)
         view = item.attributes.get("callback", item.argument(1, "view"))
         place = item.place or Place(under.module.file.tree.body[0], under.module, None)  # type: ignore[arg-type]
         yield from self._view(view, inner, place)
@@ -161,7 +165,7 @@ class Routes:
                 handler = elsewhere(view, place.module, place.node.lineno)
                 yield Route(
                     _absolute(under.prefix + path), Answer(method.upper(), handler), self._location(place), under.mounted,
-                    place.module, under.above,
+                    place.module, under.above, None, under.optional,
                 )  # fmt: skip
 
     def _answers(self, view: Value, under: _Under, place: Place) -> Iterator[Route]:
@@ -171,7 +175,9 @@ class Routes:
             # a helper that makes paths stands for many: the view says more than the helper's line
             is_helper = place.scope is not None and answer.handler.node.body
             shown = Location(answer.handler.path, answer.handler.line) if is_helper else self._location(place)
-            yield Route(_absolute(under.prefix), answer, shown, under.mounted, place.module, under.above)
+            yield Route(
+                _absolute(under.prefix), answer, shown, under.mounted, place.module, under.above, None, under.optional
+            )
 
     def _router(self, urls: RouterUrls, under: _Under) -> Iterator[Route]:
         place = urls.router.place
@@ -184,6 +190,8 @@ class Routes:
                 under.mounted,
                 place.module,
                 under.above,
+                None,
+                under.optional,
             )
         for one in self.routers.routes(urls):
             for answer in self.views.of_actions(one.viewset, one.actions, None, ()):
@@ -191,8 +199,9 @@ class Routes:
                     Location(answer.handler.path, answer.handler.line) if one.is_extra else self._location(one.place)
                 )
                 yield Route(
-                    _absolute(under.prefix + one.path), answer, location, under.mounted, one.place.module, under.above
-                )
+                    _absolute(under.prefix + one.path), answer, location, under.mounted, one.place.module, under.above,
+                    None, under.optional or one.optional,
+                )  # fmt: skip
 
     def _operations(self, api: Made, under: _Under) -> Iterator[Route]:
         """What a NinjaAPI answers."""
@@ -201,7 +210,7 @@ class Routes:
             first = min([handler.line, *(node.lineno for node in handler.node.decorator_list)])
             yield Route(
                 one.path, Answer(one.method, handler), Location(handler.path, first, 1, handler.line), under.mounted,
-                handler.module, under.above, one,
+                handler.module, under.above, one, under.optional,
             )  # fmt: skip
 
     def _location(self, place: Place) -> Location:

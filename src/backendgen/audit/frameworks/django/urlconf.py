@@ -7,11 +7,12 @@ routers of the project. Conditions on settings take both branches: a route which
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from backendgen.audit.frameworks.construction import Construction
 from backendgen.audit.frameworks.django.answers import answer
 from backendgen.audit.frameworks.django.applications import Applications
+from backendgen.audit.frameworks.django.deferral import plain_assignments
 from backendgen.audit.frameworks.django.settings import Settings
 from backendgen.audit.frameworks.django.values import (
     PATHS,
@@ -25,9 +26,11 @@ from backendgen.audit.frameworks.django.values import (
     is_route,
     is_router,
     is_view,
+    let_in,
     wraps,
 )
 from backendgen.audit.frameworks.made import UNKNOWN, Closure, Frame, Made, Place, Value
+from backendgen.audit.frameworks.operations import truth
 from backendgen.code.nodes import unparse
 from backendgen.code.symbols import Class, External, Function, Module, Symbols, Variable
 
@@ -67,12 +70,18 @@ class Urlconf(Construction):
                     self._frames.pop(id(module), None)
             self._level -= 1
         if id(module) not in self._frames:
-            self._deferred.update(map(id, _plain_assignments(module.file.tree.body)))
+            self._deferred.update(map(id, plain_assignments(module.file.tree.body)))
         return super().run(module)
 
     def _assignment(self, node: ast.Assign | ast.AnnAssign | ast.AugAssign, frame: Frame) -> None:
         if id(node) not in self._deferred:
+            target = node.target if isinstance(node, ast.AugAssign) and not self.is_default else None
+            before = self.evaluate(target, frame) if target is not None else None
+            known = len(before) if isinstance(before, list | tuple) else 0
             super()._assignment(node, frame)
+            if target is not None:
+                after = self.evaluate(target, frame)
+                let_in(after[known:] if isinstance(after, list | tuple) else after)
 
     def _class(self, node: ast.ClassDef, frame: Frame) -> None:
         """A class's own statements are read when they are asked for; its decorators may register it."""
@@ -216,6 +225,8 @@ class Urlconf(Construction):
 
     def _told(self, made: Made) -> None:
         root = made.root
+        if not self.is_default:
+            let_in([made])
         if made.member and any(one.startswith("ninja") for one in root.kinds):
             root.attributes.setdefault(" told", []).append(made)
         if made.member == "get_routes()" and is_router(
@@ -233,7 +244,7 @@ class Urlconf(Construction):
         lookups = made.argument(3, "parents_query_lookups", default=())
         one = Registration(
             prefix if isinstance(prefix, str) else "", viewset, made.place, parent,
-            tuple(lookups) if isinstance(lookups, list | tuple) else (),
+            tuple(lookups) if isinstance(lookups, list | tuple) else (), not self.is_default,
         )  # fmt: skip
         made.attributes[" registration"] = one
         registered.append(one)
@@ -304,8 +315,10 @@ class Urlconf(Construction):
 
     def _if(self, node: ast.If, frame: Frame) -> bool:
         if self._asks_settings(node.test, frame):
-            self._block(node.body, frame)
-            self._block(node.orelse, frame)
+            known = truth(self.evaluate(node.test, frame))
+            for body, wanted in ((node.body, True), (node.orelse, False)):
+                with self.by_default(known is wanted):
+                    self._block(body, frame)
             return False
         return super()._if(node, frame)
 
@@ -342,13 +355,19 @@ class Urlconf(Construction):
         return base.get(key, UNKNOWN if key in base or not isinstance(base, Registry) else [])
 
     def _conditional(self, node: ast.IfExp, frame: Frame) -> Value:
-        value = super().evaluate(node, frame)
-        if self._asks_settings(node.test, frame):
-            both = [self.evaluate(one, frame) for one in (node.body, node.orelse)]
-            lists = [one for one in both if isinstance(one, list | tuple)]
-            if lists:
-                return [one for part in lists for one in part]
-        return value
+        if not self._asks_settings(node.test, frame):
+            return super().evaluate(node, frame)
+        known = truth(self.evaluate(node.test, frame))
+        both: list[Value] = []
+        for branch, wanted in ((node.body, True), (node.orelse, False)):
+            with self.by_default(known is wanted):
+                both.append(self.evaluate(branch, frame))
+                if not self.is_default:
+                    let_in(both[-1])
+        lists = [one for one in both if isinstance(one, list | tuple)]
+        if lists:
+            return [one for part in lists for one in part]
+        return both[1] if known is False or both[0] is UNKNOWN or both[0] is None else both[0]
 
     def _asks_settings(self, test: ast.expr, frame: Frame) -> bool:
         for node in ast.walk(test):
@@ -365,29 +384,3 @@ def _yields(function: Function) -> bool:
     return any("yield" in line for line in lines) and any(
         isinstance(one, ast.Yield | ast.YieldFrom) for one in ast.walk(function.node)
     )
-
-
-def _plain_assignments(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the assignments of names that are assigned once: they can wait until somebody asks for the name."""
-    names: dict[str, list[ast.stmt]] = {}
-    for node in body:
-        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-            names.setdefault(node.targets[0].id, []).append(node)
-        elif not isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            for one in ast.walk(node):
-                if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
-                    names.setdefault(one.id, []).append(node)
-    for nodes in names.values():
-        node = nodes[0]
-        if len(nodes) == 1 and isinstance(node, ast.Assign) and not _changes(node.value, names.keys()):
-            yield node
-
-
-def _changes(value: ast.expr, names: Collection[str]) -> bool:
-    """May evaluating this change another object of the module: `child = router.register(...)`?"""
-    base = value.func if isinstance(value, ast.Call) else None
-    while isinstance(base, ast.Attribute):
-        base = base.value
-        if isinstance(base, ast.Name) and base.id in names:
-            return True
-    return False

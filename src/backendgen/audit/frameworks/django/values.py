@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
-from backendgen.audit.frameworks.made import Closure, Made, Place, Value
+from backendgen.audit.frameworks.made import Closure, Made, Place, Value, elements
 from backendgen.code.symbols import External, Function
 
 PATHS = frozenset({"django.urls.path", "django.urls.conf.path", "django.urls.re_path", "django.urls.conf.re_path",
                    "django.conf.urls.url", "django.conf.urls.re_path"})  # fmt: skip
 REGULAR = frozenset({"re_path", "url"})
+OPTIONAL = " optional"  # the attribute of a path that only some settings have
 INCLUDES = frozenset({"django.urls.include", "django.urls.conf.include", "django.conf.urls.include"})
 
 
@@ -26,13 +27,17 @@ class Wrapped:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """`router.register(prefix, viewset)`. `under` is the registration that a nested one belongs to."""
+    """`router.register(prefix, viewset)`. `under` is the registration that a nested one belongs to.
+
+    `optional`: a setting decides whether it is there.
+    """
 
     prefix: str
     viewset: Value
     place: Place
     under: Registration | None = None
     lookups: tuple[Value, ...] = ()
+    optional: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -60,6 +65,13 @@ def is_path(value: Value) -> TypeGuard[Made]:
 def is_include(value: Value) -> TypeGuard[Made]:
     """Is this an `include(...)`?"""
     return isinstance(value, Made) and isinstance(value.target, External) and value.target.name in INCLUDES
+
+
+def let_in(value: Value) -> None:
+    """Mark the paths of a list that only some settings have."""
+    for one in elements(value):
+        if is_path(one):
+            one.attributes[OPTIONAL] = True
 
 
 def is_route(value: Value) -> bool:
