@@ -209,6 +209,7 @@ def test_body_limits_of_django_are_its_own_unless_the_settings_say(tmp_path: Pat
 
 def test_idempotency_is_told_from_keys_columns_and_rows(tmp_path: Path) -> None:
     orders = """
+from uuid import uuid4
 from fastapi import Depends, FastAPI, Header, Request
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 class Base(DeclarativeBase): pass
@@ -226,6 +227,8 @@ app = FastAPI()
 def a(cents: int, db: Session = Depends(session)): db.add(Order(cents=cents))
 @app.post("/unique")
 def b(reference: str, db: Session = Depends(session)): db.add(Charge(reference=reference))
+@app.post("/made-up")
+def g(db: Session = Depends(session)): db.add(Charge(reference=uuid4().hex))
 @app.post("/parameter")
 def c(cents: int, idempotency_key: str = Header(), db: Session = Depends(session)): db.add(Order(cents=cents))
 @app.post("/header")
@@ -240,6 +243,7 @@ def f(cents: int, db: Session = Depends(session)): db.add(Order(cents=cents))
     assert told(tmp_path, {"app.py": orders}, "idempotency") == {
         "POST /rows": "none",
         "POST /unique": "unique column",
+        "POST /made-up": "unknown",
         "POST /parameter": "key",
         "POST /header": "key",
         "PATCH /elsewhere": "unknown",

@@ -196,9 +196,11 @@ class Facts:
         if made is None:
             return ""
         table = self.tables.of(made.model)
-        if table is not None and any(one.unique for one in table.columns):
+        unique = {one.name for one in table.columns if one.unique} if table is not None else set[str]()
+        sent = {name for name, roots in made.columns if any(root.kind in OUTSIDE for root in roots)}
+        if unique & sent:
             return UNIQUE
-        return NO_KEY
+        return "" if unique else NO_KEY  # one that is made up for each row tells nothing
 
     def looks_who_calls(self, endpoint: Endpoint) -> bool:
         """Does an endpoint that refuses no stranger look who calls? By a scheme that is optional, or in its code."""
