@@ -18,6 +18,9 @@ WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 LIMITS = ("depth", "complexity", "cost_validator", "cost_directive", "query_cost", "maxtokens", "max_tokens")
 LIBRARIES = ("graphql", "graphene", "strawberry", "ariadne")
 VIEWS = ("GraphQLView", "AsyncGraphQLView", "GraphQLRouter", "GraphQL", "GraphQLHTTPHandler")
+OFFERS = frozenset(
+    {"strawberry", "graphene", "ariadne", "graphene_django", "strawberry_django", "flask_graphql", "graphql_server"}
+)
 MIN_SIBLINGS = 3
 
 
@@ -123,6 +126,27 @@ def console_for_everybody(context: Context) -> Iterator[Hit]:
                 )
 
 
+@check("BG378")
+def any_number_at_once(context: Context) -> Iterator[Hit]:
+    """Endpoints that take a list of operations of any length."""
+    for call, module, name in _calls(context):
+        view = name.removesuffix(".as_view").rpartition(".")[2]
+        for word in call.keywords:
+            if (
+                view in VIEWS
+                and word.arg == "batch"
+                and isinstance(word.value, ast.Constant)
+                and word.value.value is True
+            ):
+                yield Hit(
+                    Location(module.file.path, word.value.lineno, word.value.col_offset + 1, word.value.lineno),
+                    f"`{view}` takes any number of operations in one request: a limit of requests counts a thousand "
+                    "sign-ins as one",
+                    fix="leave `batch` out; clients that need it may ask for several fields in one operation",
+                    symbol=view,
+                )
+
+
 def _modules(context: Context) -> Iterator[Module]:
     for module in context.symbols.modules.values():
         if not is_test(module.file.path):
@@ -147,9 +171,5 @@ def _calls(context: Context) -> Iterator[tuple[ast.Call, Module, str]]:
                     (External(one) for one in sorted(context.symbols.bases(found)) if one.rpartition(".")[2] in VIEWS),
                     None,
                 )
-            if isinstance(found, External) and found.name.partition(".")[0] in (
-                *LIMIT,
-                "graphene_django",
-                "strawberry_django",
-            ):
+            if isinstance(found, External) and found.name.partition(".")[0] in OFFERS:
                 yield call, module, found.name
