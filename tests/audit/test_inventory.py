@@ -511,3 +511,14 @@ def test_an_application_that_others_may_mount_stands_for_itself(tmp_path: Path) 
         ("/orders", True, False),
         ("/admin", True, True),
     ]
+
+
+def test_an_application_that_takes_itself_in_is_mounted(tmp_path: Path) -> None:
+    code = """
+from flask import Flask
+app = Flask(__name__)
+app.register_blueprint(app)
+@app.route("/orders")
+def orders(): ...
+"""
+    assert [(one.path, one.mounted) for one in endpoints(tmp_path, {"shop.py": code})] == [("/orders", True)]

@@ -75,8 +75,10 @@ class Router:
         return f"{prefix.rstrip('/')}/{path.lstrip('/')}" if prefix and path and self.is_joined else prefix + path
 
     def take(self, part: Part) -> None:
-        """Take another router in, once under each prefix."""
-        if all(one.router is not part.router or one.prefix != part.prefix for one in self.parts):
+        """Take another router in, once under each prefix; itself is no other."""
+        if part.router is not self and all(
+            one.router is not part.router or one.prefix != part.prefix for one in self.parts
+        ):
             self.parts.append(part)
 
 
