@@ -134,14 +134,17 @@ def test_what_is_done_on_purpose_is_doubtful(tmp_path: Path, rule: str, text: st
 
 
 def test_what_a_file_does_over_and_over_is_said_once(tmp_path: Path) -> None:
-    calls = "import requests\n\n" + "".join(
-        f"def f{n}():\n    return requests.get('https://a.org')\n" for n in range(3)
-    )
-    outcome = report(tmp_path, {"app/a.py": calls, "app/b.py": calls.partition("def f1")[0]}, select=("BG502",))
+    def calls(count: int) -> str:
+        functions = (f"def f{n}():\n    return requests.get('https://a.org')\n" for n in range(count))
+        return "import requests\n\n" + "".join(functions)
+
+    outcome = report(tmp_path, {"app/a.py": calls(4), "app/b.py": calls(3)}, select=("BG502",))
     shown = [one for one in outcome.findings if one.confidence is not Confidence.LOW]
-    assert [(one.location.path, one.location.line) for one in shown] == [("app/a.py", 4), ("app/b.py", 4)]
-    assert shown[0].message.endswith("until there are none; the same again on lines 6, 8")
-    assert "again" not in shown[1].message
+    places = [(one.location.path, one.location.line) for one in shown]
+    assert places == [("app/a.py", 4), ("app/b.py", 4), ("app/b.py", 6), ("app/b.py", 8)]
+    assert shown[0].message.endswith("until there are none; 3 times more in this file")
+    assert [step.location.line for step in shown[0].steps] == [6, 8, 10]
+    assert not shown[1].steps
 
 
 def test_errors_of_one_kind_may_be_told(tmp_path: Path) -> None:

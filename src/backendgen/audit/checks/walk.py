@@ -13,13 +13,14 @@ from backendgen.audit.registry import Context
 from backendgen.audit.service import Endpoint
 from backendgen.code.project import SourceFile
 from backendgen.code.symbols import Class, External, Function, Module
-from backendgen.findings.finding import Hit
+from backendgen.findings.finding import Hit, Step
 from backendgen.rules import Confidence, Severity
 
 __all__ = ["called", "class_of", "habits", "hit", "is_command", "own_nodes", "query_models", "reached"]
 
 COMMANDS = re.compile(r"(?:^|/)(?:cli|scripts|commands)(?:/|\.py$)|(?:^|/)manage\.py$")
 LIBRARIES = ("typer", "click", "argparse", "cyclopts")
+HABIT = 3  # repetitions in a file, from which it is one thing to change and not several
 COMMAND_LINES = re.compile(rf"^\s*(?:import|from)\s+(?:{'|'.join(LIBRARIES)})\b", re.MULTILINE)
 
 
@@ -46,21 +47,19 @@ def hit(
 
 
 def habits(hits: Iterable[Hit]) -> Iterator[Hit]:
-    """What a file does over and over is said once, with the other lines; the others are doubtful, not lost."""
-    first: dict[str, Hit] = {}
-    others: dict[str, list[Hit]] = {}
+    """What a file does over and over is said once, with the other lines as steps; the others are doubtful, not lost."""
+    by_file: dict[str, list[Hit]] = {}
     for one in hits:
         if one.confidence in (Confidence.LOW, Confidence.HIGH):
             yield one
-        elif one.location.path in first:
-            others.setdefault(one.location.path, []).append(one)
         else:
-            first[one.location.path] = one
-    for path, one in first.items():
-        again = others.get(path, [])
-        lines = ", ".join(str(line) for line in sorted({each.location.line for each in again}))
-        said = f"; the same again on line{'s' if len(again) > 1 else ''} {lines}" if again else ""
-        yield replace(one, message=one.message + said)
+            by_file.setdefault(one.location.path, []).append(one)
+    for first, *again in by_file.values():
+        if len(again) < HABIT:
+            yield from (first, *again)
+            continue
+        steps = tuple(Step(each.location, "the same again") for each in again)  # new ones are told by `--since`
+        yield replace(first, message=f"{first.message}; {len(again)} times more in this file", steps=steps)
         yield from (replace(each, confidence=Confidence.LOW) for each in again)
 
 
