@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from backendgen.audit.checks import pages, viewsets
-from backendgen.audit.checks.walk import called, is_command, own_nodes, query_models, reached
+from backendgen.audit.checks.walk import called, habits, is_command, own_nodes, query_models, reached
 from backendgen.audit.flow.values import place
 from backendgen.audit.queries.tables import schema_fields
 from backendgen.audit.registry import Context, check
@@ -235,6 +235,10 @@ REQUESTS = frozenset({"get", "post", "put", "patch", "delete", "head", "options"
 @check("BG501")
 def blocking_call_in_async(context: Context) -> Iterator[Hit]:
     """Calls that stop the event loop: every other request waits."""
+    yield from habits(_blocking_calls(context))
+
+
+def _blocking_calls(context: Context) -> Iterator[Hit]:
     handlers = {id(endpoint.handler.node): endpoint for endpoint in context.service.endpoints}
     lifespans = _lifespans(context)
     for function in context.symbols.functions():
