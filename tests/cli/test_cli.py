@@ -356,8 +356,8 @@ def test_endpoints_are_shown_and_nothing_is_judged(backendgen: Run, tmp_path: Pa
     done = backendgen("audit", str(tmp_path), "--endpoints")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        "Method  Path  Handler           Access",
-        "POST    /a    main.py:4 create  open",
+        "Method  Path  Handler           Access  Authentication  Body limit  Idempotency",
+        "POST    /a    main.py:4 create  open    none            unknown     unknown",
         "",
         "1 endpoint, 0 guarded, 0 open on purpose, 1 open",
     ]

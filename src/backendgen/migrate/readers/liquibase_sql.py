@@ -63,7 +63,7 @@ def changesets(text: str) -> Iterator[Changeset]:
 def heads(text: str) -> Iterator[tuple[re.Match[str], int]]:
     """Yield the line that begins each changeset, and where its text ends."""
     marks = [*_CHANGESET.finditer(text)]
-    yield from zip(marks, [*(mark.start() for mark in marks[1:]), len(text)], strict=True)
+    yield from zip(marks, [*(mark.start() for mark in marks), len(text)][1:], strict=True)
 
 
 def rollbacks(body: str) -> Iterator[re.Match[str]]:
