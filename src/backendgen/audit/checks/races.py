@@ -29,6 +29,7 @@ LOCKS = re.compile(
     r"for_update|for\s+update|\bF\(|(?:\b|_)lock(?:ed|s)?(?:\b|_)|advisory|serializable|version_id|refresh_from_db",
     re.IGNORECASE,
 )
+MAY_LOSE = re.compile(r"\w\.\w+[ \t]*(?:[-+]=|=[ \t]*[\w.]+[ \t]*[-+])")
 ARITHMETIC = (ast.Add, ast.Sub)
 
 
@@ -84,9 +85,11 @@ def looked_then_opened(context: Context) -> Iterator[Hit]:
 @check("BG525")
 def lost_update(context: Context) -> Iterator[Hit]:
     """Columns that are read, reckoned with and written: of two requests at once, one is lost."""
-    served = {id(one.node) for each in context.service.endpoints for one in context.callees.reached(each.handler)}
+    served: set[int] = set()
     for module in context.index.modules:
-        if is_test(module.file.path) or is_command(module.file) or MIGRATIONS.search(module.file.path):
+        if not module.file.mentions(MAY_LOSE) or is_test(module.file.path) or is_command(module.file):
+            continue
+        if MIGRATIONS.search(module.file.path):
             continue
         for function in module.functions:
             for node, row, column in _reckoned(function):
@@ -94,6 +97,7 @@ def lost_update(context: Context) -> Iterator[Hit]:
                     continue
                 table = _table(context, row, column, function)
                 if table is not None:
+                    served = served or _served(context)
                     yield hit(
                         module,
                         node,
@@ -102,6 +106,11 @@ def lost_update(context: Context) -> Iterator[Hit]:
                         _in_the_database(table, row, column, node),
                         None if id(function.node) in served else Confidence.LOW,
                     )
+
+
+def _served(context: Context) -> set[int]:
+    """The functions that endpoints are, and those that they call."""
+    return {id(one.node) for each in context.service.endpoints for one in context.callees.reached(each.handler)}
 
 
 def _reckoned(function: Function) -> Iterator[tuple[ast.stmt, ast.Name, str]]:
