@@ -254,7 +254,6 @@ def write_tree(target: Path, files: Iterable[File], *, force: bool = False) -> N
     `target` is a file, or a non-empty directory without `force`, or cannot be written (the message says why; nothing is left
     behind).
     """
-    import shutil
     import tempfile
 
     refuse_occupied(target, force=force)
@@ -276,7 +275,18 @@ def write_tree(target: Path, files: Iterable[File], *, force: bool = False) -> N
     except OSError as error:
         raise _cannot_write(target, error) from error
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        _discard(staging)
+
+
+def _discard(folder: Path) -> None:
+    """Remove a folder of our own, whole, also when an interrupt comes meanwhile."""
+    import shutil
+
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except KeyboardInterrupt:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _replace(target: Path, staging: Path, files: tuple[File, ...]) -> None:
