@@ -53,8 +53,13 @@ def _words(node: ast.AST) -> Iterator[str]:
             yield str(one.value)
 
 
+def plain_name(node: ast.AST | None) -> str:
+    """Return the last name of `a.b.c`, or the name that a node is; nothing of a call, an item or another expression."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
 def last(node: ast.AST | None) -> str:
     """Return the last name of `a.b.c`, of what is called, or of what is subscripted."""
     while isinstance(node, ast.Subscript | ast.Call):
         node = node.value if isinstance(node, ast.Subscript) else node.func
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return plain_name(node)

@@ -12,7 +12,7 @@ from backendgen.audit.frameworks.made import Place
 from backendgen.audit.frameworks.outcomes import TOO_OFTEN
 from backendgen.audit.registry import Context, check
 from backendgen.audit.service import WRITES, Endpoint, is_declared_open
-from backendgen.code.nodes import unparse
+from backendgen.code.nodes import plain_name, unparse
 from backendgen.code.symbols import Class, External, Function, Variable
 from backendgen.findings.finding import Hit, Location
 from backendgen.rules import Confidence
@@ -113,7 +113,7 @@ def _may_ask(context: Context, endpoint: Endpoint) -> bool:
     if endpoint.is_elsewhere:
         return False
     return any(
-        ASKS.search(call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", ""))
+        ASKS.search(plain_name(call.func))
         for function in reached(context, endpoint.handler)
         for call in function.module.calls_in(function)
     )
@@ -127,7 +127,7 @@ def _is_seen_to_write(context: Context, endpoint: Endpoint) -> bool:
         for call in function.module.calls_in(function):
             if call in function.node.decorator_list:  # `@router.post(...)`
                 continue
-            name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            name = plain_name(call.func)
             if CHANGES.search(name):
                 return True
     return False

@@ -85,15 +85,15 @@ def _forgotten_limits(context: Context, seen: set[Location]) -> Iterator[Hit]:
 
 def _unused_limits(context: Context, seen: set[Location]) -> Iterator[Hit]:
     """Functions that take a limit or skip rows, and read all that is left."""
-    for function, call, name in pages.ignored(context):
+    for function, call in pages.ignored(context):
         location = place(function.path, call)
         if location not in seen:
             seen.add(location)
             yield Hit(
                 location,
-                f"`{function.name}` takes `{name}` and makes a query without it: it reads every row, "
+                f"`{function.name}` takes `{pages.LIMIT}` and makes a query without it: it reads every row, "
                 "however few were asked for",
-                f"give it to the query: .limit({name})",
+                f"give it to the query: .limit({pages.LIMIT})",
                 function.name,
             )
     for function, call in pages.skipping(context):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from backendgen.audit.checks.walk import class_of, habits, hit
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import Use
-from backendgen.code.nodes import unparse
+from backendgen.code.nodes import plain_name, unparse
 from backendgen.code.symbols import External, Function, Module
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
@@ -131,7 +131,7 @@ def _narrowed(handler: ast.ExceptHandler) -> set[int]:
 
 def _is_answer(node: ast.AST, in_handler: bool) -> bool:
     if isinstance(node, ast.Call):
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        name = plain_name(node.func)
         return name in RESPONSES
     if not in_handler or not isinstance(node, ast.Return):
         return False

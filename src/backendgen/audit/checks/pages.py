@@ -7,24 +7,26 @@ from collections.abc import Iterator
 
 from backendgen.audit.checks.walk import is_command
 from backendgen.audit.registry import Context
+from backendgen.code.nodes import plain_name
 from backendgen.code.symbols import Function
 
+LIMIT = "limit"
 BUILDS = frozenset({"select", "where", "filter", "filter_by", "order_by"})
 LIMITS = frozenset({"limit", "slice", "fetch", "paginate"})
 RUNS = frozenset({"execute", "scalars", "scalar", "stream", "stream_scalars", "exec", "all", "fetch_all", "fetchall"})
 
 
-def ignored(context: Context) -> Iterator[tuple[Function, ast.Call, str]]:
+def ignored(context: Context) -> Iterator[tuple[Function, ast.Call]]:
     """Functions that take `limit`, make a query, and do nothing with the limit but test whether it was given."""
     for module in context.index.modules:
-        if "limit" not in module.file.text or is_command(module.file):
+        if LIMIT not in module.file.text or is_command(module.file):
             continue
         for function in module.functions:
-            if any(one.arg == "limit" for one in function.parameters) and not _uses(function, "limit"):
-                makes = [one for one in module.calls_in(function) if called_as(one) in BUILDS]
-                made = min(makes, key=lambda one: (called_as(one) != "select", one.lineno), default=None)
+            if any(one.arg == LIMIT for one in function.parameters) and not _uses(function, LIMIT):
+                makes = [one for one in module.calls_in(function) if plain_name(one.func) in BUILDS]
+                made = min(makes, key=lambda one: (plain_name(one.func) != "select", one.lineno), default=None)
                 if made is not None:
-                    yield function, made, "limit"
+                    yield function, made
 
 
 def skipping(context: Context) -> Iterator[tuple[Function, ast.Call]]:
@@ -34,20 +36,19 @@ def skipping(context: Context) -> Iterator[tuple[Function, ast.Call]]:
             continue
         for function in module.functions:
             calls = module.calls_in(function)
-            names = {called_as(one) for one in calls}
+            names = {plain_name(one.func) for one in calls}
             if (
                 "offset" not in names or names & LIMITS or not names & RUNS or "delete" in names
             ):  # all but the newest go
                 continue
             for call in calls:
-                if called_as(call) == "offset" and len(call.args) == 1 and not isinstance(call.args[0], ast.Constant):
+                if (
+                    plain_name(call.func) == "offset"
+                    and len(call.args) == 1
+                    and not isinstance(call.args[0], ast.Constant)
+                ):
                     yield function, call
                     break
-
-
-def called_as(call: ast.Call) -> str:
-    """The last name of what is called."""
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
 def _uses(function: Function, name: str) -> bool:

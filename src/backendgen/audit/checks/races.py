@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from backendgen.audit.checks.walk import class_of, hit, is_command, own_nodes
+from backendgen.audit.checks.walk import class_of, hit, is_command, is_migration, own_nodes
 from backendgen.audit.properties import text_of
 from backendgen.audit.queries.tables import Table
 from backendgen.audit.registry import Context, check
@@ -16,7 +16,6 @@ from backendgen.code.symbols import Class, Function, Module
 from backendgen.findings.finding import Hit
 from backendgen.rules import Confidence
 
-MIGRATIONS = re.compile(r"(?:^|/)(?:migrations|alembic|versions|revisions|seeds?|fixtures|migrate)(?:/|\.py$)")
 ASKS = frozenset({"os.path.exists", "os.path.isfile", "os.path.isdir", "os.access"})
 ACTS = frozenset(
     {"open", "os.remove", "os.unlink", "os.rename", "os.mkdir", "os.makedirs", "shutil.rmtree", "os.rmdir"}
@@ -46,7 +45,7 @@ def asked_then_made(context: Context) -> Iterator[Hit]:
             and isinstance(asked.func, ast.Attribute)
             and asked.func.attr == "exists"
         ):
-            if function is None or is_command(module.file) or MIGRATIONS.search(module.file.path):
+            if function is None or is_command(module.file) or is_migration(module.file):
                 continue
             model = unparse(asked.func.value).partition(".objects")[0]
             for part in ast.walk(ast.Module(node.body, [])):
@@ -89,7 +88,7 @@ def lost_update(context: Context) -> Iterator[Hit]:
     for module in context.index.modules:
         if not module.file.mentions(MAY_LOSE) or is_test(module.file.path) or is_command(module.file):
             continue
-        if MIGRATIONS.search(module.file.path):
+        if is_migration(module.file):
             continue
         for function in module.functions:
             for node, row, column in _reckoned(function):

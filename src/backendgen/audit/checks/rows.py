@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from backendgen.audit.checks.names import named, snake
-from backendgen.audit.checks.walk import hit, is_command
+from backendgen.audit.checks.walk import hit, is_command, is_migration
 from backendgen.audit.registry import Context, check
 from backendgen.code.index import Use
 from backendgen.code.nodes import unparse
@@ -19,7 +19,6 @@ WHOLE = re.compile(
     r"\s*(?:DELETE\s+FROM\s+(?P<emptied>[\w.\"`]+)|UPDATE\s+(?P<changed>[\w.\"`]+)\s+SET\s+.+?)\s*;?\s*", re.I | re.S
 )
 LIMITED = re.compile(r"\b(?:where|limit|using|join|from\s+\w+\s+as\b)\b", re.IGNORECASE)
-MIGRATIONS = re.compile(r"(?:^|/)(?:migrations|alembic|versions|revisions|seeds?|fixtures|migrate)(?:/|\.py$)")
 MONEY = re.compile(
     r"(?:^|_)(?:price|amount|balance|fee|salary|subtotal|grand_total|total_price|total_amount|unit_price|cost|discount_amount|tax_amount"
     r"|refund|payout|deposit|debit|credit_amount|wage)s?$"
@@ -39,7 +38,7 @@ def all_rows_changed(context: Context) -> Iterator[Hit]:
     handlers = {id(endpoint.handler.node) for endpoint in context.service.endpoints}
     for use in context.index.methods("execute", "exec", "execute_sql", "delete", "update", "raw"):
         table = _emptied(context, use)
-        if table and not MIGRATIONS.search(use.module.file.path) and not is_command(use.module.file):
+        if table and not is_migration(use.module.file) and not is_command(use.module.file):
             asked_for = use.function is not None and id(use.function.node) in handlers
             yield hit(
                 use.module,
@@ -92,7 +91,7 @@ def _emptied(context: Context, use: Use) -> str:
 def money_in_floats(context: Context) -> Iterator[Hit]:
     """Columns and fields of money that are floats."""
     for module in context.index.modules:
-        if MIGRATIONS.search(module.file.path):
+        if is_migration(module.file):
             continue
         for owner in module.classes:
             for node in owner.node.body:

@@ -11,7 +11,7 @@ from backendgen.audit.checks.formats import kind_of, may_hold_one
 from backendgen.audit.checks.walk import class_of, is_command
 from backendgen.audit.flow.values import place
 from backendgen.audit.registry import Context, check
-from backendgen.code.nodes import unparse
+from backendgen.code.nodes import plain_name, unparse
 from backendgen.code.project import SourceFile, is_test
 from backendgen.code.symbols import Class, External, Function, Module, Variable
 from backendgen.findings.finding import Hit
@@ -316,11 +316,7 @@ def _is_logger(node: ast.expr) -> bool:
         and holder.func.attr in ("bind", "getLogger", "get_logger")
     ):
         return True
-    return bool(
-        LOGGERS.match(
-            holder.attr if isinstance(holder, ast.Attribute) else holder.id if isinstance(holder, ast.Name) else ""
-        )
-    )
+    return bool(LOGGERS.match(plain_name(holder)))
 
 
 def _holds_credentials(node: ast.expr) -> bool:

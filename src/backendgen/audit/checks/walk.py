@@ -16,8 +16,9 @@ from backendgen.code.symbols import Class, External, Function, Module
 from backendgen.findings.finding import Hit, Step
 from backendgen.rules import Confidence, Severity
 
-__all__ = ["called", "class_of", "habits", "hit", "is_command", "own_nodes", "query_models", "reached"]
+__all__ = ["called", "class_of", "habits", "hit", "is_command", "is_migration", "own_nodes", "query_models", "reached"]
 
+MIGRATIONS = re.compile(r"(?:^|/)(?:migrations|alembic|versions|revisions|seeds?|fixtures|migrate)(?:/|\.py$)")
 COMMANDS = re.compile(r"(?:^|/)(?:cli|scripts|commands)(?:/|\.py$)|(?:^|/)manage\.py$")
 LIBRARIES = ("typer", "click", "argparse", "cyclopts")
 HABIT = 3  # repetitions in a file, from which it is one thing to change and not several
@@ -29,6 +30,11 @@ def is_command(file: SourceFile) -> bool:
     if COMMANDS.search(file.path):
         return True
     return any(map(file.mentions, LIBRARIES)) and file.mentions(COMMAND_LINES)
+
+
+def is_migration(file: SourceFile) -> bool:
+    """Does this run once, by its place: a migration, a seed, a fixture?"""
+    return MIGRATIONS.search(file.path) is not None
 
 
 def hit(

@@ -15,6 +15,7 @@ from itertools import islice
 from backendgen.audit.frameworks.evaluation import Evaluation
 from backendgen.audit.frameworks.made import UNKNOWN, Closure, Frame, Made, Place, Value, handler_of
 from backendgen.audit.frameworks.operations import MAX_ITEMS, added, truth
+from backendgen.code.nodes import plain_name
 from backendgen.code.symbols import Class, External, Function, FunctionNode, Module, Symbol, Symbols, Variable
 
 MAX_DEPTH = 24
@@ -376,7 +377,7 @@ def _wrapped(result: Value, maker: Function, args: list[Value], place: Place | N
 def _asks_settings(test: ast.expr) -> bool:
     """Is it asked for the configuration: `if ENABLE_SIGN_UP:`, `if settings.debug:`?"""
     for one in ast.walk(test):
-        name = one.attr if isinstance(one, ast.Attribute) else one.id if isinstance(one, ast.Name) else ""
+        name = plain_name(one)
         if (len(name) > 1 and name.isupper()) or name.lower().endswith(SETTINGS):
             return True
     return False

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from backendgen.audit.frameworks.libraries import ANSWERS, guarding
+from backendgen.code.nodes import plain_name
 from backendgen.code.symbols import Class, External, Function, Module, Symbol, Symbols, Variable
 
 REFUSALS = frozenset({401, 403, 423, 429, 1008})  # 1008 is a WebSocket's "against the policy"
@@ -57,13 +58,13 @@ class Outcomes:
             if not HANDLERS.search(module.file.text):
                 continue
             for call, scope in module.calls:
-                name = _last(call.func)
+                name = plain_name(call.func)
                 if name in ("add_exception_handler", "register_error_handler") and len(call.args) == 2:
                     handler = self.symbols.value(call.args[1], module, scope)
                     self._handle(call.args[0], handler, module, scope)
             for function in module.functions:
                 for one in function.node.decorator_list:
-                    if isinstance(one, ast.Call) and one.args and HANDLERS.fullmatch(_last(one.func)):
+                    if isinstance(one, ast.Call) and one.args and HANDLERS.fullmatch(plain_name(one.func)):
                         self._handle(one.args[0], function, module, function.outer)
 
     def _handle(self, raised: ast.expr, handler: Symbol | None, module: Module, scope: Function | None) -> None:
@@ -89,7 +90,7 @@ class Outcomes:
                         found |= self._property(node.value, function, depth)
                 elif isinstance(node, ast.Call):
                     found |= self._called(node, function, depth)
-                elif isinstance(node, ast.Assign) and _last(node.targets[0]) == "status_code":
+                elif isinstance(node, ast.Assign) and plain_name(node.targets[0]) == "status_code":
                     found |= _status(node.value)  # `response.status_code = 429`
                 elif isinstance(node, ast.If) and _sends_to_sign_in(node):
                     found.add(SIGN_IN)
@@ -190,7 +191,7 @@ class Outcomes:
                 for node in ast.walk(one.node):
                     if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
                         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                        if any(STATUS_WORD.search(_last(target)) for target in targets):
+                        if any(STATUS_WORD.search(plain_name(target)) for target in targets):
                             found |= _status(node.value)
                     elif isinstance(node, ast.Call):
                         found |= _written(node)
@@ -203,7 +204,7 @@ class Outcomes:
         return self._classes[key]
 
     def _called(self, call: ast.Call, function: Function, depth: int) -> Statuses:
-        name = _last(call.func)
+        name = plain_name(call.func)
         if name in ("abort", "HTTPException", "Response", "JSONResponse", "PlainTextResponse"):
             return _written(call)
         if name == "close":
@@ -296,10 +297,10 @@ def _asked_by_name(test: ast.expr, function: Function) -> Iterator[str]:
     """`user = await service.active_superuser(caller)`, `if user is None`: what was called says whom it lets through."""
     names = set(names_in(test))
     for one in ast.walk(function.node):
-        if isinstance(one, ast.Assign) and names.intersection(map(_last, one.targets)):
+        if isinstance(one, ast.Assign) and names.intersection(map(plain_name, one.targets)):
             call = one.value.value if isinstance(one.value, ast.Await) else one.value
-            if isinstance(call, ast.Call) and ADMINISTRATOR.search(_last(call.func)):
-                yield _last(call.func)
+            if isinstance(call, ast.Call) and ADMINISTRATOR.search(plain_name(call.func)):
+                yield plain_name(call.func)
 
 
 def _is_other_role(test: ast.expr) -> bool:
@@ -354,7 +355,7 @@ def _sends_to_sign_in(node: ast.If) -> bool:
 def sends_to_sign_in(node: ast.stmt) -> bool:
     """`return redirect(url_for("auth.login"))`, or an exception that does the same."""
     sent = node.value if isinstance(node, ast.Return) else node.exc if isinstance(node, ast.Raise) else None
-    return isinstance(sent, ast.Call) and "redirect" in _last(sent.func).lower() and mentions(sent, SIGN_IN_PAGE)
+    return isinstance(sent, ast.Call) and "redirect" in plain_name(sent.func).lower() and mentions(sent, SIGN_IN_PAGE)
 
 
 def _sent(call: ast.Call) -> Statuses:
@@ -404,7 +405,7 @@ def _status(node: ast.expr) -> Statuses:
     if isinstance(node, ast.Constant) and node.value in REFUSALS and isinstance(node.value, int):
         return frozenset({node.value})
     if isinstance(node, ast.Attribute | ast.Name):
-        status = NAMED.get(_last(node))
+        status = NAMED.get(plain_name(node))
         return frozenset({status}) if status else NONE
     if isinstance(node, ast.IfExp):
         return _status(node.body) | _status(node.orelse)
@@ -416,9 +417,3 @@ def _defaults(node: ast.FunctionDef) -> Statuses:
     for default in [*node.args.defaults, *(one for one in node.args.kw_defaults if one)]:
         found |= _status(default)
     return found
-
-
-def _last(node: ast.expr) -> str:
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else ""

@@ -12,7 +12,7 @@ from backendgen.audit.frameworks.django.views import Answer
 from backendgen.audit.frameworks.made import Made, Value
 from backendgen.audit.frameworks.outcomes import roles_in
 from backendgen.audit.service import Guard, Limit, Scope
-from backendgen.code.nodes import unparse
+from backendgen.code.nodes import plain_name, unparse
 from backendgen.code.symbols import Class, External, Function, Module, Symbol, Variable
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -259,7 +259,7 @@ class Permissions:
                 return answer.action in ON_OBJECT
             bases = self.symbols.bases(answer.view) if answer.view is not None else ()
             return any(OF_OBJECT.search(base.rpartition(".")[2]) for base in bases)
-        called = {_last(call.func) for call in answer.handler.module.calls_in(answer.handler)}
+        called = {plain_name(call.func) for call in answer.handler.module.calls_in(answer.handler)}
         looks = bool(called & {"get_object", "check_object_permissions"})
         return looks or (answer.action in ON_OBJECT and "super" in called)
 
@@ -269,10 +269,6 @@ def is_rest(answer: Answer, bases: frozenset[str]) -> bool:
     if answer.view is None:
         return any(_is_external(one.symbol, "rest_framework.decorators.api_view") for one in answer.decorators)
     return any(base.startswith(("rest_framework", "drf_", "dj_rest_auth")) for base in bases)
-
-
-def _last(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def _is_external(symbol: object, name: str) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from backendgen.audit.frameworks.outcomes import NONE, TOO_OFTEN, Outcomes, Statuses
-from backendgen.code.nodes import unparse
+from backendgen.code.nodes import plain_name, unparse
 from backendgen.code.symbols import Class, Function, Symbols
 
 IDENTITY = frozenset({
@@ -106,7 +106,7 @@ def _asks(test: ast.expr) -> tuple[bool, bool]:
     """Is it a question about the caller; and is the answer yes for strangers?"""
     asks = negative = False
     for node in ast.walk(test):
-        name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+        name = plain_name(node)
         if name in IDENTITY or name in STRANGER:
             asks = True
             negative = negative or name in STRANGER
@@ -144,9 +144,7 @@ def _refused(block: list[ast.stmt], *, redirects: bool) -> Statuses:
             if one is None:
                 continue
             called = one.func if isinstance(one, ast.Call) else one
-            name = (
-                called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
-            )
+            name = plain_name(called)
             if name in NOT_FOUND:
                 found |= {404}
             elif raised is not None:
@@ -173,7 +171,7 @@ def _is_unsigned(node: ast.ExceptHandler) -> bool:
 def _called(node: ast.expr) -> str:
     """The last name of what is called or raised."""
     called = node.func if isinstance(node, ast.Call) else node
-    return called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
+    return plain_name(called)
 
 
 def _ends(body: list[ast.stmt]) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from backendgen.audit.frameworks.graphql.fields import Field, Operation, camel
 from backendgen.audit.service import elsewhere
-from backendgen.code.nodes import unparse
+from backendgen.code.nodes import plain_name, unparse
 from backendgen.code.project import is_test
 from backendgen.code.symbols import Class, External, Function, Module, Symbols, Variable
 
@@ -52,7 +52,7 @@ class Schemas:
                 continue
             for call, scope in module.calls:
                 if any(one.arg in ("query", "mutation") for one in call.keywords) or call.args:
-                    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+                    name = plain_name(call.func)
                     if "chema" in name and self._is_schema(call.func, module, scope):
                         yield call, module, scope
 
